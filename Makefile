@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+# mote: two commands set up a fresh Debian 12: "make run" and "make check".
+
+MODE ?= rel
+CC = gcc
+B := build/$(MODE)$(if $(filter-out gcc cc,$(CC)),-$(notdir $(CC)))
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+Q := $(if $(V),,@)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes \
+	-Wstrict-prototypes -Wwrite-strings -Wcast-qual -Wimplicit-fallthrough \
+	-Wformat=2 -Wno-unused-parameter
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	-fno-strict-aliasing -fPIE
+LDHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SAN_tsan := -fsanitize=thread
+OPT_rel := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+OPT_dbg := -Og -DINTERP_LOOP
+OPT_asan := -O1 -fno-omit-frame-pointer -DINTERP_LOOP $(SAN_asan)
+OPT_tsan := -O1 -DINTERP_LOOP $(SAN_tsan)
+OPT_cov := -O0 -DINTERP_LOOP --coverage
+OPT := $(OPT_$(MODE))
+$(if $(OPT),,$(error MODE=$(MODE): use rel, dbg, asan, tsan or cov))
+
+CPPFLAGS += -Iinclude -D_GNU_SOURCE -DMOTE_VERSION='"$(VERSION)"'
+CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
+LDFLAGS_ALL := $(LDHARDEN) $(SAN_$(MODE)) $(if $(filter cov,$(MODE)),--coverage) \
+	$(LDFLAGS)
+LDLIBS := -ljansson -llz4 -lzstd -llzma -lz -lbz2 -lpthread
+# Files that read guest data take no implicit narrowing.
+STRICT := -Wconversion -Wsign-conversion
+# C code of the interpreter never touches the vector and x87 state, which is
+# the guest's; the stubs are assembly.
+INTERP := -mgeneral-regs-only -mno-red-zone
+
+SRC := $(wildcard src/*.c src/*/*.c)
+ASM := $(wildcard src/interp/*.S)
+OBJ := $(SRC:%.c=$B/%.o) $(ASM:%.S=$B/%.o)
+LIBOBJ := $(filter-out $B/src/main.o,$(OBJ))
+UNIT := $(wildcard tests/unit/test_*.c)
+UNITOBJ := $(UNIT:%.c=$B/%.o) $B/tests/unit/main.o
+DEP = $(shell find build -name '*.d' 2>/dev/null)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all run check test unit guest boot bench fuzz lint format cov install \
+	clean setup-build setup-run setup-check
+
+all: setup-build mote
+
+mote: $B/mote
+	$(Q)ln -sfn $< $@
+
+setup-build setup-run setup-check: setup-%:
+	$(Q)SETUP=$(SETUP) tools/setup $*
+
+$B/mote: $(OBJ)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
+$B/libmote.a: $(LIBOBJ)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) crs $@ $^
+
+$B/src/interp/%.o: CFLAGS_ALL += $(INTERP)
+$(addprefix $B/src/,mem.o bus.o loader/%.o): CFLAGS_ALL += $(STRICT)
+# Unit tests may include the private header of what they test.
+$B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B
+$B/tests/unit/main.o: $B/suites.h
+
+$B/%.o: %.c
+	@echo "  CC    $<"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$B/%.o: %.S
+	@echo "  AS    $<"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -g -MMD -MP -c -o $@ $<
+
+# One suite per file: tests/unit/test_x.c defines Suite *suite_x(void).
+$B/suites.h: $(UNIT)
+	$(Q)mkdir -p $(@D)
+	$(Q)printf 'SUITE(%s)\n' $(UNIT:tests/unit/test_%.c=%) > $@
+
+$B/unit: $(UNITOBJ) $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcheck -lsubunit -lm -lrt \
+		$(LDLIBS)
+
+include $(wildcard mk/*.mk)
+
+unit: setup-check $B/unit
+	$(Q)$(if $(T),CK_RUN_SUITE=$(T)) $B/unit
+
+check: setup-check mote
+	$(Q)tests/check MODE=$(MODE) CC=$(CC)
+test: check
+
+clean:
+	rm -rf build mote
+
+-include $(DEP)

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.h: what KVM and the interpreter both do. Call order: engine_*_new by
+ * main; vcpu_new for each vCPU by main; set_state(CPU_ALL) for the first;
+ * then run() again and again on the vCPU's own thread. After every vCPU thread
+ * has ended: vcpu_free for each, then free.
+ *
+ * Devices never include this file.
+ */
+#ifndef MOTE_ENGINE_H
+#define MOTE_ENGINE_H
+
+#include "mote/bus.h"
+#include "mote/cpu_state.h"
+#include "mote/irq.h"
+#include "mote/mem.h"
+
+#define ENGINE_VCPU_MAX 32
+
+/* Borrowed by the engine for its whole life. */
+struct engine_env {
+    struct mem *mem;
+    struct bus *bus;
+    unsigned int cpus; /* 1..ENGINE_VCPU_MAX, APIC ids 0..cpus-1 */
+};
+
+enum vcpu_exit_reason {
+    VCPU_KICKED,   /* kick() was called; the state is complete */
+    VCPU_SHUTDOWN, /* triple fault */
+    VCPU_EMULATE,  /* KVM cannot execute the instruction at rip */
+    VCPU_FAILED,   /* the engine cannot go on; see text */
+};
+
+struct vcpu_exit {
+    enum vcpu_exit_reason reason;
+    u8 insn[15]; /* VCPU_EMULATE: bytes at rip, for the log only */
+    u8 insn_len; /* how many of them are valid */
+    char text[96]; /* VCPU_FAILED, VCPU_SHUTDOWN: what happened, no newline */
+};
+
+struct engine;
+struct engine_vcpu;
+
+/* Of the process so far; for the exit summary. Any thread. */
+struct engine_stats {
+    u64 exits;    /* KVM_RUN returns */
+    u64 insns;    /* interpreter: instructions completed */
+    u64 blocks;   /* interpreter: blocks decoded */
+    u64 tlb_miss; /* interpreter */
+    u64 smc;      /* interpreter: stores that hit decoded code */
+};
+
+struct engine_ops {
+    const char *name; /* "kvm", "interp" */
+
+    int (*vcpu_new)(struct engine *e, struct engine_vcpu **out,
+                    unsigned int id);
+    void (*vcpu_free)(struct engine_vcpu *v);
+
+    /* Run until something needs vcpu.c; port and MMIO accesses were served
+     * through the bus. Returns at once if kick() came before. VCPU_ONLY. */
+    void (*run)(struct engine_vcpu *v, struct vcpu_exit *x);
+
+    /* Make run() return soon; sticky until it did. Any thread. */
+    void (*kick)(struct engine_vcpu *v);
+
+    /* Move the parts (enum cpu_part bits) between the engine and *s. On the
+     * vCPU's own thread, or on any thread while that is not started. */
+    int (*get_state)(struct engine_vcpu *v, struct cpu_state *s, u32 parts);
+    int (*set_state)(struct engine_vcpu *v, const struct cpu_state *s,
+                     u32 parts);
+
+    /* Connect a line to the IOAPIC. Main, before the first run(). */
+    int (*irq_connect)(struct engine *e, struct irq *irq, u32 gsi);
+
+    /* Interpreter stores went past KVM's shadow of the guest's page tables:
+     * drop that shadow. All other vCPUs must be out of run(). NULL: no need. */
+    int (*page_tables_written)(struct engine *e);
+
+    void (*stats)(struct engine *e, struct engine_stats *out);
+    void (*free)(struct engine *e);
+};
+
+struct engine {
+    const struct engine_ops *ops;
+};
+
+/* 0 or a negative errno, already reported. */
+int engine_kvm_new(struct engine **out, const struct engine_env *env);
+int engine_interp_new(struct engine **out, const struct engine_env *env);
+
+enum kvm_kind {
+    KVM_NATIVE,   /* hardware virtualisation, or as good as */
+    KVM_SOFTWARE, /* works, but runs guest kernels at interpreter speed */
+    KVM_NONE,     /* absent, not permitted, busy, or too old */
+};
+
+struct kvm_probe {
+    enum kvm_kind kind;
+    int err;       /* KVM_NONE: negative errno */
+    double mips;   /* measured CPL 0 speed, 0 if not measured */
+    char why[160]; /* one line: what was found, and what to do about it */
+};
+
+/* Find out what /dev/kvm is good for; under 10 ms. Starts nothing. Main. */
+void kvm_probe(struct kvm_probe *out);
+
+#endif

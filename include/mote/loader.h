@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loader.h: kernel, initrd and tables into guest RAM, and the state the first
+ * vCPU starts with. Files are untrusted: whatever they contain, nothing is
+ * read or written out of bounds, and the error says what was found.
+ */
+#ifndef MOTE_LOADER_H
+#define MOTE_LOADER_H
+
+#include "mote/cpu_state.h"
+#include "mote/mem.h"
+
+#define LOADER_CMDLINE_MAX 2048 /* with the final NUL */
+#define LOADER_DEVICE_MAX  19   /* GSI 5..23 */
+
+/* A virtio-mmio device to announce, in ACPI and on the command line. */
+struct loader_device {
+    u64 base; /* 4 KiB of registers */
+    u32 gsi;
+};
+
+struct loader_spec {
+    const char *kernel;  /* path */
+    const char *initrd;  /* path or NULL */
+    const char *cmdline; /* complete; loader_cmdline() makes it */
+    unsigned int cpus;
+    unsigned int nr_devices;
+    struct loader_device device[LOADER_DEVICE_MAX];
+};
+
+struct loader_result {
+    struct cpu_state bsp; /* 64-bit boot protocol entry */
+    const char *format;   /* "bzImage, zstd", "vmlinux", ... static text */
+    char version[128];    /* bzImage's version string, or "" */
+    u64 kernel_gpa, kernel_len;
+    u64 initrd_gpa, initrd_len;
+    u64 unpack_ns; /* spent decompressing */
+};
+
+/* Everything above, into m. 0 or a negative errno, already reported. Main. */
+int loader_load(struct mem *m, const struct loader_spec *spec,
+                struct loader_result *out);
+
+/*
+ * Put a command line together: args (NULL: mote's default) plus, before a
+ * " -- ", pci=off, one virtio_mmio.device= per device, and append. out has
+ * LOADER_CMDLINE_MAX bytes. -E2BIG with each part's share when too long,
+ * -EINVAL for bytes that are not printable ASCII; already reported.
+ */
+struct cmdline_spec {
+    const char *args;   /* the user's boot_args, or NULL */
+    const char *append; /* or NULL */
+    bool serial;        /* default args: console=ttyS0 */
+    unsigned int nr_devices;
+    const struct loader_device *device;
+};
+int loader_cmdline(char *out, const struct cmdline_spec *spec);
+
+#endif

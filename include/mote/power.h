@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * power.h: how a VM ends. Devices, engines and main all report the end through
+ * one call; the first report wins and is what the exit line and status say.
+ */
+#ifndef MOTE_POWER_H
+#define MOTE_POWER_H
+
+#include "mote/base.h"
+
+enum power_reason {
+    POWER_NONE,
+    POWER_OFF,          /* ACPI S5 */
+    POWER_RESET,        /* i8042 reset line or ACPI reset register */
+    POWER_TRIPLE_FAULT, /* shutdown cycle of a vCPU */
+    POWER_EXIT_PORT,    /* a guest program wrote the exit port */
+    POWER_SIGNAL,       /* the operator: SIGTERM, SIGINT, SIGHUP */
+    POWER_ESCAPE,       /* the operator: Ctrl-A x */
+    POWER_ENGINE_ERROR, /* the engine cannot go on; already reported */
+};
+
+struct power {
+    /* Any thread; never blocks. value: exit port's byte, signal number. */
+    void (*end)(struct power *p, enum power_reason reason, u32 value);
+};
+
+static inline void power_end(struct power *p, enum power_reason reason,
+                             u32 value)
+{
+    p->end(p, reason, value);
+}
+
+#endif

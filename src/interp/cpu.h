@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cpu.h: the interpreter's private view of one vCPU, and what its files offer
+ * each other. All of it runs on the vCPU's thread unless said otherwise.
+ *
+ * Flags. Arithmetic runs the host's own instruction and keeps its flags: AH of
+ * LAHF goes to the low byte of s.rflags (SF ZF AF PF CF and bit 1 sit at the
+ * same places), SETO to `of`. So flags are always there, exact even where the
+ * manual calls them undefined, and no reader needs to know which instruction
+ * made them. Bit 11 of s.rflags is kept 0 while running; flags_get() and
+ * flags_set() are the only places that join the two.
+ *
+ * RIP. In the step tier s.rip is the instruction being executed and next_rip
+ * the one after; a handler that branches sets next_rip. In the block tier
+ * s.rip is only brought up to date before something can look at it.
+ *
+ * Faults are return codes: raise_exc() notes the exception and the handler
+ * returns EXEC_FAULT having changed nothing; the run loop delivers it.
+ */
+#ifndef MOTE_INTERP_CPU_H
+#define MOTE_INTERP_CPU_H
+
+#include "mote/engine.h"
+#include "mote/interp.h"
+
+enum exec {
+    EXEC_OK,       /* retired: rip = next_rip */
+    EXEC_FAULT,    /* c->exc holds the exception; nothing was changed */
+    EXEC_AGAIN,    /* REP: registers are at an iteration, rip stays */
+    EXEC_BOUNDARY, /* service: KVM must run this one; nothing was changed */
+    EXEC_UNKNOWN,  /* a gap of ours; nothing was changed */
+    EXEC_SHUTDOWN, /* triple fault */
+};
+
+enum exc_vector { /* SDM vol. 3A table 6-1 */
+    EXC_DE = 0,
+    EXC_DB = 1,
+    EXC_NMI = 2,
+    EXC_BP = 3,
+    EXC_OF = 4,
+    EXC_BR = 5,
+    EXC_UD = 6,
+    EXC_NM = 7,
+    EXC_DF = 8,
+    EXC_TS = 10,
+    EXC_NP = 11,
+    EXC_SS = 12,
+    EXC_GP = 13,
+    EXC_PF = 14,
+    EXC_MF = 16,
+    EXC_AC = 17,
+    EXC_XM = 19,
+};
+
+enum pf_error { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
+
+struct exc {
+    u8 vector;
+    bool has_error;
+    u32 error;
+    u64 cr2; /* #PF only */
+    u64 dr6; /* #DB only: bits to OR in */
+};
+
+enum access { ACC_READ, ACC_WRITE, ACC_EXEC };
+
+/* Soft TLB, direct-mapped by linear page. A tag is the linear page address, or
+ * TLB_NONE; host address = linear address + addend. Layout is fixed: block
+ * handlers, and a later translator, address it by constant offsets. */
+#define TLB_SIZE 512
+#define TLB_NONE (~0ull) /* no page address has low bits set */
+struct tlb_entry {
+    u64 tag_r, tag_w, tag_x;
+    u64 addend;
+};
+
+enum code_mode { MODE_16, MODE_32, MODE_64 };
+
+/* Reasons to leave the fast path at the next block exit. */
+enum attn {
+    ATTN_POKE = 1u << 0, /* interp_poke() */
+    ATTN_IRQ = 1u << 1,  /* the LAPIC has something posted or deliverable */
+    ATTN_NMI = 1u << 2,
+    ATTN_INIT = 1u << 3,
+    ATTN_SIPI = 1u << 4,
+    ATTN_CODE = 1u << 5, /* somebody else wrote a page with code in it */
+};
+
+struct insn;
+struct block_cache; /* block.c */
+struct lapic;       /* lapic.c */
+struct machine;     /* engine.c: IOAPIC and the other vCPUs; NULL in service */
+
+struct cpu {
+    struct cpu_state s; /* first: handlers reach it at small offsets */
+    u8 of;              /* OF, 0 or 1 */
+    u8 cpl;
+    u8 mode;      /* enum code_mode */
+    u8 long_mode; /* EFER.LMA */
+    u8 stack_size; /* 2, 4 or 8: bytes of the stack pointer in use */
+    bool service;
+    bool smc;     /* a store hit decoded code: leave the current block */
+    bool fpu_live; /* x87 and MXCSR of this host thread hold the guest's */
+    u64 next_rip;
+    struct exc exc;
+
+    struct tlb_entry *tlb; /* the half for the current CPL */
+    u64 icount;            /* instructions completed, ever */
+    _Atomic(u64) poll_at;  /* leave blocks when icount reaches it; others
+                            * store 0 after setting attn */
+    _Atomic(u32) attn;     /* enum attn; others set, the owner clears */
+    _Atomic(u32) asleep;   /* in plat_wait(): a waker must write wake_fd */
+    int wake_fd;
+
+    struct interp_run *run; /* of the visit under way */
+    u32 have;               /* service: parts of s fetched in this visit */
+    u64 ld_val;             /* result of an out-of-line load */
+
+    struct mem *mem;
+    struct bus *bus;
+    struct lapic *lapic; /* NULL in service mode */
+    struct machine *machine;
+    struct block_cache *blocks;
+    unsigned int id, nr_cpus;
+    struct engine_stats *stats; /* tlb_miss, smc, blocks; never NULL */
+
+    struct tlb_entry tlb_kernel[TLB_SIZE] __attribute__((aligned(64)));
+    struct tlb_entry tlb_user[TLB_SIZE];
+};
+
+/* ---- flags ---------------------------------------------------------- */
+
+#define FLAGS_ARITH                                                            \
+    (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+
+static inline u64 flags_get(const struct cpu *c)
+{
+    return c->s.rflags | (u64)c->of << 11;
+}
+
+static inline void flags_set(struct cpu *c, u64 rflags)
+{
+    c->of = rflags >> 11 & 1;
+    c->s.rflags = (rflags & ~RFLAGS_OF) | RFLAGS_ONE;
+}
+
+/* Condition of Jcc, SETcc, CMOVcc: cc is the low four bits of the opcode. */
+static inline bool flags_cond(const struct cpu *c, unsigned int cc)
+{
+    u64 f = c->s.rflags;
+    bool sf = f >> 7 & 1, r;
+
+    switch (cc >> 1) {
+    case 0:
+        r = c->of;
+        break;
+    case 1:
+        r = f & RFLAGS_CF;
+        break;
+    case 2:
+        r = f & RFLAGS_ZF;
+        break;
+    case 3:
+        r = f & (RFLAGS_CF | RFLAGS_ZF);
+        break;
+    case 4:
+        r = sf;
+        break;
+    case 5:
+        r = f & RFLAGS_PF;
+        break;
+    case 6:
+        r = sf != c->of;
+        break;
+    default:
+        r = (f & RFLAGS_ZF) || sf != c->of;
+        break;
+    }
+    return r != (cc & 1);
+}
+
+/* ---- exc.c: exceptions and interrupts --------------------------------- */
+
+static inline enum exec raise_exc(struct cpu *c, u8 vector)
+{
+    c->exc = (struct exc){.vector = vector};
+    return EXEC_FAULT;
+}
+
+static inline enum exec raise_err(struct cpu *c, u8 vector, u32 error)
+{
+    c->exc = (struct exc){.vector = vector, .has_error = true, .error = error};
+    return EXEC_FAULT;
+}
+
+/* #GP(0), by far the most frequent. */
+static inline enum exec raise_gp(struct cpu *c)
+{
+    return raise_err(c, EXC_GP, 0);
+}
+
+/* Deliver c->exc through the IDT; s.rip is the faulting instruction. Builds
+ * #DF from contributory pairs; EXEC_SHUTDOWN for the third. */
+enum exec exc_deliver(struct cpu *c);
+
+/* INT3, INT n, INTO, ICEBP: gate DPL is checked unless the vector is ICEBP's
+ * (#DB); pushes next_rip and sets next_rip to the handler. */
+enum exec exc_software(struct cpu *c, u8 vector, bool check_dpl);
+
+/* External interrupt or NMI at an instruction boundary; s.rip is pushed. A
+ * fault while delivering is delivered instead. */
+enum exec exc_interrupt(struct cpu *c, u8 vector);
+
+/* Events that s.event carries in from KVM or a snapshot. */
+enum exec exc_inject(struct cpu *c);
+
+/* After a retired instruction: TF, armed data or code breakpoints, shadows.
+ * The step tier calls it each time when cpu_must_step() holds. */
+enum exec exc_after_insn(struct cpu *c, u64 rflags_before);
+
+/* True while interrupt shadows, TF, NMI windows or armed DR7 breakpoints need
+ * one instruction at a time. */
+bool cpu_must_step(const struct cpu *c);
+
+/* ---- seg.c: segments, modes, stack ------------------------------------ */
+
+/* Recompute mode, cpl, long_mode, stack_size, tlb after any change of CS, SS,
+ * CR0, EFER. */
+void cpu_update_mode(struct cpu *c);
+
+static inline bool is_canonical(u64 va)
+{
+    return (u64)((s64)(va << 16) >> 16) == va;
+}
+
+/* Linear address of seg:off for size bytes outside 64-bit mode, with limit
+ * and type checks: #GP(0), or #SS(0) for SEG_SS. */
+enum exec seg_linear_legacy(struct cpu *c, unsigned int seg, u64 off,
+                            unsigned int size, enum access acc, u64 *la);
+
+/*
+ * Linear address of seg:off. In 64-bit mode only FS and GS have a base, and
+ * the address must be canonical: #SS(0) if the segment is SS (the default of
+ * RSP and RBP bases, which prefixes do not change there), else #GP(0).
+ */
+static inline enum exec seg_linear(struct cpu *c, unsigned int seg, u64 off,
+                                   unsigned int size, enum access acc, u64 *la)
+{
+    u64 a = off;
+
+    if (unlikely(c->mode != MODE_64))
+        return seg_linear_legacy(c, seg, off, size, acc, la);
+    if (seg >= SEG_FS)
+        a += c->s.seg[seg].base;
+    if (unlikely(!is_canonical(a) || !is_canonical(a + size - 1)))
+        return raise_err(c, seg == SEG_SS ? EXC_SS : EXC_GP, 0);
+    *la = a;
+    return EXEC_OK;
+}
+
+/* Load a segment register by MOV, POP, LxS: all checks, accessed bit. Not CS. */
+enum exec seg_load(struct cpu *c, unsigned int seg, u16 sel);
+
+/* Push and pop size bytes (2, 4, 8) on the stack with the current stack_size;
+ * RSP changes only when the access succeeded. */
+enum exec stack_push(struct cpu *c, unsigned int size, u64 val);
+enum exec stack_pop(struct cpu *c, unsigned int size, u64 *val);
+
+/* Is a target RIP within CS's limit (legacy) or canonical (64-bit)? #GP(0). */
+enum exec rip_check(struct cpu *c, u64 rip);
+
+/* CR0, CR4, EFER, CR3 with all their checks (#GP) and side effects: TLB
+ * flushes, mode changes. Used by MOV CRn, LMSW, CLTS and msr.c. */
+enum exec cr0_write(struct cpu *c, u64 val);
+enum exec cr3_write(struct cpu *c, u64 val);
+enum exec cr4_write(struct cpu *c, u64 val);
+enum exec efer_write(struct cpu *c, u64 val);
+
+/* ---- mmu.c: translation, TLB, guest memory ---------------------------- */
+
+int mmu_new(struct cpu *c); /* part of interp_new */
+void mmu_flush_all(struct cpu *c);        /* including global pages */
+void mmu_flush_nonglobal(struct cpu *c);  /* CR3 write */
+void mmu_flush_page(struct cpu *c, u64 la); /* INVLPG */
+
+/* Select the TLB half for c->cpl. */
+void mmu_set_cpl(struct cpu *c);
+
+/*
+ * Loads and stores at a linear address, size 1, 2, 4 or 8, at CPL's rights;
+ * crossing pages, MMIO and the LAPIC page are all served. A store that crosses
+ * pages translates both before it writes a byte.
+ */
+enum exec mem_ld(struct cpu *c, u64 la, unsigned int size, u64 *val);
+enum exec mem_st(struct cpu *c, u64 la, unsigned int size, u64 val);
+
+/* The same with the rights of CPL 0: descriptor tables, TSS, stacks that a
+ * delivery switches to. */
+enum exec sys_ld(struct cpu *c, u64 la, unsigned int size, u64 *val);
+enum exec sys_st(struct cpu *c, u64 la, unsigned int size, u64 val);
+
+/* Blocks of up to 4096 bytes (FXSAVE, XSAVE, XMM, x87): all pages are
+ * translated before the first byte moves. Alignment is the caller's check. */
+enum exec mem_ld_buf(struct cpu *c, u64 la, void *buf, unsigned int len);
+enum exec mem_st_buf(struct cpu *c, u64 la, const void *buf, unsigned int len);
+
+/*
+ * Translate [la, la + size), size <= 4096, for acc. EXEC_OK with *host set:
+ * all of it is RAM in one page. EXEC_OK with *host NULL: it crosses a page or
+ * is MMIO; every page was translated, so mem_ld/mem_st will not fault. A write
+ * translation of a page with decoded code drops that code and sets c->smc;
+ * the pointer is good until the next call of anything in mmu.c.
+ */
+enum exec mmu_host(struct cpu *c, u64 la, unsigned int size, enum access acc,
+                   u8 **host);
+
+/* Code page of a linear address: its physical address, and the host address
+ * of la itself. EXEC_FAULT: #PF (or #GP) as an instruction fetch. *host NULL:
+ * not RAM. Marks nothing. */
+enum exec mmu_fetch(struct cpu *c, u64 la, u64 *gpa, const u8 **host);
+
+/* Inline fast paths for aligned accesses that hit; for step.c and fast.c. */
+static inline u8 *tlb_hit(struct cpu *c, u64 la, unsigned int size,
+                          enum access acc)
+{
+    struct tlb_entry *e = &c->tlb[la >> 12 & (TLB_SIZE - 1)];
+    u64 tag = acc == ACC_WRITE ? e->tag_w : e->tag_r;
+
+    if (likely((la & (~0xfffull | (size - 1))) == tag))
+        return (u8 *)(la + e->addend);
+    return NULL;
+}
+
+/* ---- block.c, run.c: decoded blocks and the run loop ------------------ */
+
+int block_cache_new(struct cpu *c); /* part of interp_new */
+void block_cache_free(struct cpu *c);
+void block_cache_flush(struct cpu *c);
+
+/* Does this guest page hold decoded code? Asked by mmu.c before it grants
+ * tag_w. */
+bool block_page_has_code(struct cpu *c, u64 gpa);
+
+/* Bytes of a page with code are about to change: drop its blocks. The owner's
+ * thread only; other threads set ATTN_CODE through mem_code_written(). */
+void block_page_written(struct cpu *c, u64 gpa);
+
+/* ---- step.c ----------------------------------------------------------- */
+
+/* Fetch, decode and execute one instruction at s.rip; on EXEC_OK rip has
+ * advanced and icount counted. Faults are not delivered. */
+enum exec step_one(struct cpu *c);
+
+/* Execute a decoded instruction; s.rip and next_rip are set by the caller. */
+enum exec insn_exec(struct cpu *c, struct insn *in);
+
+/* ---- lapic.c, time.c, engine.c: the platform, absent in service mode --- */
+
+/* Deliverable fixed interrupt: vector, or -1. lapic_accept() moves it from
+ * IRR to ISR. */
+int lapic_pending(struct cpu *c);
+void lapic_accept(struct cpu *c, u8 vector);
+
+/* xAPIC page at apic_base, 32-bit registers. */
+u32 lapic_mmio_read(struct cpu *c, unsigned int off);
+void lapic_mmio_write(struct cpu *c, unsigned int off, u32 val);
+bool lapic_is_mmio(const struct cpu *c, u64 gpa);
+
+u8 lapic_tpr_get(const struct cpu *c); /* CR8: TPR >> 4 */
+void lapic_tpr_set(struct cpu *c, u8 cr8);
+
+/* x2APIC MSRs 0x800..0x83f; false: #GP. */
+bool lapic_msr_read(struct cpu *c, u32 msr, u64 *val);
+bool lapic_msr_write(struct cpu *c, u32 msr, u64 val);
+
+/*
+ * At every poll_at: expire timers, take in posted interrupts, set the next
+ * poll_at. icount horizon: 4096 instructions.
+ */
+void plat_poll(struct cpu *c);
+
+/* Halted or waiting for SIPI: sleep until the next deadline or a poke. */
+void plat_wait(struct cpu *c);
+
+u64 time_tsc(struct cpu *c);          /* guest TSC now */
+void time_tsc_set(struct cpu *c, u64 tsc);
+void time_kvmclock_set(struct cpu *c, u64 msr_value); /* MSR 4B564D01 */
+void time_wallclock_set(struct cpu *c, u64 msr_value); /* MSR 4B564D00 */
+
+/* VMCALL, VMMCALL: RAX and its arguments. */
+enum exec plat_hypercall(struct cpu *c);
+
+/* ---- msr.c, cpuid.c --------------------------------------------------- */
+
+enum exec msr_read(struct cpu *c, u32 msr, u64 *val);  /* #GP if unknown */
+enum exec msr_write(struct cpu *c, u32 msr, u64 val);
+void cpuid_query(struct cpu *c, u32 leaf, u32 sub, u32 out[4]);
+
+/* ---- fpu.c ------------------------------------------------------------ */
+
+/* Before the first x87/SSE instruction of a visit: make s.xsave valid and put
+ * MXCSR and the x87 unit into the host thread. */
+void fpu_enter(struct cpu *c);
+
+/* Store them back; called when interp_run() returns and before anybody reads
+ * or replaces s.xsave. Cheap when nothing is live. */
+void fpu_leave(struct cpu *c);
+
+/* Service mode: fetch parts (enum cpu_part bits) of the state at first use.
+ * False: the host failed, treat as EXEC_UNKNOWN. */
+static inline bool cpu_need(struct cpu *c, u32 parts)
+{
+    if (likely((c->have & parts) == parts))
+        return true;
+    if (c->run->fetch && c->run->fetch(c->run->ctx, parts & ~c->have) < 0)
+        return false;
+    c->have |= parts;
+    return true;
+}
+
+/* A handler has changed these parts. */
+static inline void cpu_dirty(struct cpu *c, u32 parts)
+{
+    c->run->dirty |= parts;
+}
+
+#endif

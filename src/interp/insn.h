@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * insn.h: a decoded instruction and the opcode table's rows. One decoder for
+ * all tiers: struct insn says what the instruction is, not how it is run.
+ *
+ * The executor (step.c) does everything that rows can say, in this order:
+ * mode and LOCK legality (#UD), privilege (#GP), linear address of a memory
+ * operand, load of the operands the row reads, the handler, store of the
+ * destination. With a LOCK prefix (or XCHG with memory) it is repeated around
+ * a host compare-exchange until nobody interfered, so handlers are pure:
+ * they see src, dst, imm and change dst, flags and registers of their own.
+ */
+#ifndef MOTE_INTERP_INSN_H
+#define MOTE_INTERP_INSN_H
+
+#include "cpu.h"
+
+struct insn;
+typedef enum exec op_fn(struct cpu *c, struct insn *in);
+
+enum prefix_bits {
+    PFX_LOCK = 1u << 0,
+    PFX_REP = 1u << 1,   /* F3, the last of F2/F3 wins */
+    PFX_REPNE = 1u << 2, /* F2 */
+    PFX_66 = 1u << 3,
+    PFX_67 = 1u << 4,
+    PFX_REX = 1u << 5, /* any REX: SPL BPL SIL DIL instead of AH CH DH BH */
+    PFX_REX_W = 1u << 6,
+    PFX_SEG = 1u << 7,
+};
+
+struct insn {
+    const struct row *row;
+    u8 len;    /* bytes, 1..15 */
+    u8 size;   /* operand size in bytes: 1, 2, 4, 8 */
+    u8 asize;  /* address size: 2, 4, 8 */
+    u8 prefix; /* enum prefix_bits */
+    u8 opcode; /* last opcode byte */
+    u8 modrm;
+    u8 mod;   /* 3: rm is a register */
+    u8 reg;   /* with REX.R; low three bits only where the row is a group */
+    u8 rm;    /* register number with REX.B, when mod == 3 */
+    u8 base;  /* enum gpr of the memory operand, GPR_NONE if absent */
+    u8 index; /* likewise */
+    u8 scale; /* 0..3 */
+    u8 seg;   /* enum seg_id: default or override */
+    bool rip_relative; /* disp is relative to next_rip */
+    u8 msize; /* bytes of the memory operand */
+    s64 disp; /* sign-extended; moffs too */
+    u64 imm;  /* sign-extended to 64 bits; unsigned where the row says so */
+    u64 imm2; /* ENTER, far pointers: the second immediate (selector) */
+
+    /* filled by the executor */
+    u64 off; /* effective address, truncated to the address size */
+    u64 la;  /* linear address of the memory operand, checked for msize */
+    u64 dst; /* destination: loaded if D_READ, stored if D_WRITE */
+    u64 src; /* source, zero-extended from size (immediates truncated) */
+};
+
+/* Where an operand is, in the letters of the manuals' opcode maps. */
+enum where {
+    W_NONE,
+    W_E,   /* ModRM.rm: register or memory */
+    W_G,   /* ModRM.reg */
+    W_M,   /* ModRM.rm, memory only: register form is #UD */
+    W_A,   /* AL, AX, EAX, RAX */
+    W_Z,   /* low three bits of the opcode + REX.B */
+    W_I,   /* immediate of operand size, 4 bytes sign-extended for 8 */
+    W_IB,  /* immediate byte, sign-extended */
+    W_IUB, /* immediate byte, zero-extended */
+    W_IW,  /* immediate word */
+    W_IV,  /* full-size immediate: MOV r64, imm64 */
+    W_ONE, /* the constant 1: shifts */
+    W_CL,  /* CL: shifts */
+    W_J,   /* relative target, in imm: handler adds it to next_rip */
+    W_O,   /* moffs: memory at an absolute offset */
+    W_S,   /* segment register ModRM.reg */
+    W_C,   /* control register ModRM.reg */
+    W_D,   /* debug register ModRM.reg */
+    W_DX,  /* DX: ports */
+    W_AP,  /* far pointer ptr16:16/32 in imm2:imm */
+    W_X,   /* (R)SI string, W_Y (R)DI string: address by the handler */
+    W_Y,
+};
+
+/* clang-format off */
+enum row_flags {
+    R_MODRM   = 1u << 0,  /* has a ModRM byte */
+    R_D_READ  = 1u << 1,  /* destination is loaded */
+    R_D_WRITE = 1u << 2,  /* destination is stored after the handler */
+    R_BYTE    = 1u << 3,  /* operand size is 1 */
+    R_D64     = 1u << 4,  /* 64-bit mode: default operand size is 8 */
+    R_F64     = 1u << 5,  /* 64-bit mode: operand size is always 8 */
+    R_LOCK    = 1u << 6,  /* LOCK allowed with a memory destination */
+    R_CPL0    = 1u << 7,  /* #GP(0) unless CPL is 0 */
+    R_ADDR    = 1u << 8,  /* memory operand: address only, handler accesses */
+    R_END     = 1u << 9,  /* ends a block: control flow, mode, interrupts */
+    R_NO64    = 1u << 10, /* #UD in 64-bit mode */
+    R_ONLY64  = 1u << 11, /* #UD outside 64-bit mode */
+    R_REP     = 1u << 12, /* string instruction: REP means repeat */
+    R_S_BYTE  = 1u << 13, /* source operand is one byte, whatever the size */
+    R_S_WORD  = 1u << 14, /* source operand is two bytes */
+    R_S_DWORD = 1u << 15, /* source operand is four bytes */
+    R_FPU     = 1u << 16, /* fpu.c, sse.c: own operands, see sse.h */
+    R_PROT    = 1u << 17, /* #UD in real mode */
+    R_ATOMIC  = 1u << 18, /* locked with a memory operand, also without LOCK */
+};
+/* clang-format on */
+
+struct row {
+    op_fn *fn; /* NULL: undefined opcode */
+    const char *name;
+    u32 flags;
+    u8 dst, src;  /* enum where */
+    u8 third;     /* W_IB, W_IUB, W_CL or W_NONE: goes to in->imm */
+    u8 msize;     /* fixed memory operand size; 0: operand size */
+};
+
+/*
+ * Decode at most len bytes (15 or up to the end of what is mapped). Returns
+ * the length; 0: more bytes are needed than len; -1: longer than 15 bytes
+ * (#GP). An undefined opcode decodes to row_ud with the length consumed.
+ * Pure: no state but mode is looked at.
+ */
+int insn_decode(struct insn *in, const u8 *bytes, unsigned int len,
+                enum code_mode mode);
+
+extern const struct row row_ud;
+
+/* sse.c: row of a 0F, 0F38 or 0F3A opcode that belongs to MMX or SSE, by the
+ * mandatory prefix; NULL if it is not one. map: 1, 2, 3. The row tells the
+ * decoder whether ModRM (always) and an immediate byte (src or third) follow.
+ */
+const struct row *sse_row(unsigned int map, u8 opcode, u8 prefix);
+
+/* fpu.c: handler of D8..DF; in->modrm and in->opcode select. R_ADDR|R_MODRM,
+ * msize is computed by fpu_msize() for the decoder. */
+unsigned int fpu_msize(u8 opcode, u8 modrm, unsigned int osize);
+
+/* Register access by encoding: 8-bit registers need PFX_REX to be known. */
+static inline u64 reg_get(const struct cpu *c, const struct insn *in,
+                          unsigned int n, unsigned int size)
+{
+    switch (size) {
+    case 1:
+        if (!(in->prefix & PFX_REX) && n >= 4 && n < 8)
+            return c->s.gpr[n - 4] >> 8 & 0xff;
+        return c->s.gpr[n] & 0xff;
+    case 2:
+        return c->s.gpr[n] & 0xffff;
+    case 4:
+        return c->s.gpr[n] & 0xffffffff;
+    default:
+        return c->s.gpr[n];
+    }
+}
+
+/* 32-bit results clear the upper half; 8 and 16 leave it. */
+static inline void reg_set(struct cpu *c, const struct insn *in,
+                           unsigned int n, unsigned int size, u64 val)
+{
+    u64 *r = &c->s.gpr[n];
+
+    switch (size) {
+    case 1:
+        if (!(in->prefix & PFX_REX) && n >= 4 && n < 8) {
+            r = &c->s.gpr[n - 4];
+            *r = (*r & ~0xff00ull) | (val & 0xff) << 8;
+        } else {
+            *r = (*r & ~0xffull) | (val & 0xff);
+        }
+        break;
+    case 2:
+        *r = (*r & ~0xffffull) | (val & 0xffff);
+        break;
+    case 4:
+        *r = (u32)val;
+        break;
+    default:
+        *r = val;
+    }
+}
+
+static inline u64 size_mask(unsigned int size)
+{
+    return size == 8 ? ~0ull : (1ull << size * 8) - 1;
+}
+
+static inline u64 sign_extend(u64 val, unsigned int size)
+{
+    unsigned int shift = 64 - size * 8;
+
+    return (u64)((s64)(val << shift) >> shift);
+}
+
+#endif
