@@ -17,6 +17,7 @@ enum exit_status { /* documented in README.md; Firecracker's numbers */
     STATUS_BUG = 2,
     STATUS_BAD_CONFIG = 152,
     STATUS_BAD_ARGS = 153,
+    STATUS_SIGHUP = 156,
 };
 
 enum engine_kind { ENGINE_AUTO, ENGINE_KVM, ENGINE_INTERP };

@@ -32,7 +32,8 @@ struct serial;
 int serial_new(struct serial **out, struct bus *bus, struct irq *irq,
                struct chr *chr);
 int serial_start(struct serial *s);
-void serial_free(struct serial *s); /* drains for at most 200 ms, then joins */
+void serial_stop(struct serial *s); /* drains for at most 200 ms, then joins */
+void serial_free(struct serial *s); /* stops it first; NULL is fine */
 
 struct serial_stats {
     u64 tx_bytes; /* written by the guest */

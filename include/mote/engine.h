@@ -11,6 +11,7 @@
 #define MOTE_ENGINE_H
 
 #include "mote/bus.h"
+#include "mote/config.h"
 #include "mote/cpu_state.h"
 #include "mote/irq.h"
 #include "mote/mem.h"
@@ -88,6 +89,14 @@ struct engine {
 /* 0 or a negative errno, already reported. */
 int engine_kvm_new(struct engine **out, const struct engine_env *env);
 int engine_interp_new(struct engine **out, const struct engine_env *env);
+
+/*
+ * The engine for kind: what was asked for, or the better of the two for
+ * ENGINE_AUTO, with one line of log that says which and why. 0 or a negative
+ * errno, already reported. Main.
+ */
+int engine_new(struct engine **out, enum engine_kind kind,
+               const struct engine_env *env);
 
 enum kvm_kind {
     KVM_NATIVE,   /* hardware virtualisation, or as good as */
