@@ -28,6 +28,7 @@ struct vm {
     struct chr *chr;
     struct irq serial_irq;
     struct serial *serial;
+    struct i8042 *i8042;
     struct boot_timer boot_timer;
 
     unsigned int nr_vcpus;
@@ -219,7 +220,7 @@ static int vm_new_devices(struct vm *vm)
         .start_cpu_ns = vm_clock(CLOCK_PROCESS_CPUTIME_ID),
         .log = vm->cfg->boot_timer,
     };
-    r = i8042_new(&vm->bus, &vm->power);
+    r = i8042_new(&vm->i8042, &vm->bus, &vm->power);
     if (r == 0)
         r = exit_port_new(&vm->bus, &vm->power);
     if (r == 0)
@@ -382,6 +383,7 @@ void vm_free(struct vm *vm)
         vcpu_free(vm->vcpu[--vm->nr_vcpus]);
     serial_free(vm->serial);
     chr_close(vm->chr);
+    i8042_free(vm->i8042);
     if (vm->engine)
         vm->engine->ops->free(vm->engine);
     mem_free(vm->mem);

@@ -343,13 +343,22 @@ static void serial_drain_last(struct serial *s)
     }
 }
 
-void serial_free(struct serial *s)
+void serial_stop(struct serial *s)
 {
-    if (!s)
+    if (!s->thread.running)
         return;
     loop_stop(&s->loop);
     thread_join(&s->thread);
     serial_drain_last(s);
+}
+
+void serial_free(struct serial *s)
+{
+    if (!s)
+        return;
+    serial_stop(s);
+    loop_del(&s->in);
+    loop_del(&s->out);
     loop_del(&s->wake);
     loop_fini(&s->loop);
     close(s->wake.fd);
