@@ -53,6 +53,7 @@ struct engine_stats {
 
 struct engine_ops {
     const char *name; /* "kvm", "interp" */
+    bool partial;     /* run() may end with VCPU_EMULATE */
 
     int (*vcpu_new)(struct engine *e, struct engine_vcpu **out,
                     unsigned int id);
@@ -74,8 +75,9 @@ struct engine_ops {
     /* Connect a line to the IOAPIC. Main, before the first run(). */
     int (*irq_connect)(struct engine *e, struct irq *irq, u32 gsi);
 
-    /* Interpreter stores went past KVM's shadow of the guest's page tables:
-     * drop that shadow. All other vCPUs must be out of run(). NULL: no need. */
+    /* Stores of ours may have gone past KVM's shadow of the guest's page
+     * tables: drop that shadow. On a vCPU's thread, outside run(); the other
+     * vCPUs wait meanwhile. 1: dropped, 0: this KVM has none. NULL: the same. */
     int (*page_tables_written)(struct engine *e);
 
     void (*stats)(struct engine *e, struct engine_stats *out);
