@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* acpi_aml.c: AML opcodes and resource descriptors into a buffer */
-#include <stdio.h>
-
 #include "aml.h"
 
 #define AML_NAME       0x08
 #define AML_BYTE       0x0a
-#define AML_WORD       0x0b
 #define AML_DWORD      0x0c
 #define AML_STRING     0x0d
 #define AML_SCOPE      0x10
@@ -22,8 +19,6 @@
 
 #define IRQ_CONSUMER 1u
 #define IRQ_EDGE     2u /* active high and exclusive are 0 */
-
-#define PKG_BYTES 2u /* always the two-byte form: up to 4 KiB */
 
 void aml_bytes(struct aml *a, const void *data, size_t len)
 {
@@ -51,18 +46,27 @@ size_t aml_begin(struct aml *a)
 {
     size_t begin = a->len;
 
-    aml_u16(a, 0);
+    aml_byte(a, 0);
     return begin;
 }
 
-/* 20.2.4: the length counts itself; bits 0..3, then 4..11, form 01. */
+/* 20.2.4: the length counts itself; one byte up to 63, else bits 0..3 with
+ * the mark of the two-byte form, then bits 4..11. */
 void aml_end(struct aml *a, size_t begin)
 {
     size_t len = a->len - begin;
 
+    if (len < 64) {
+        if (a->len <= a->cap)
+            a->buf[begin] = (u8)len;
+        return;
+    }
+    aml_byte(a, 0);
+    len++;
     assert(len < 1u << 12);
     if (a->len > a->cap)
         return;
+    memmove(a->buf + begin + 2, a->buf + begin + 1, len - 2);
     a->buf[begin] = (u8)(0x40 | (len & 0xf));
     a->buf[begin + 1] = (u8)(len >> 4);
 }
@@ -160,9 +164,8 @@ struct aml_crs aml_crs_begin(struct aml *a)
     aml_name(a, "_CRS");
     aml_byte(a, AML_BUFFER);
     crs.package = aml_begin(a);
-    aml_byte(a, AML_WORD);
-    crs.size = a->len;
-    aml_u16(a, 0);
+    aml_byte(a, AML_BYTE); /* its size: a device's resources are few */
+    aml_byte(a, 0);
     crs.start = a->len;
     return crs;
 }
@@ -171,9 +174,10 @@ void aml_crs_end(struct aml *a, const struct aml_crs *crs)
 {
     aml_byte(a, RES_END);
     aml_byte(a, 0);
-    aml_end(a, crs->package);
+    assert(a->len - crs->start <= UINT8_MAX);
     if (a->len <= a->cap)
-        le16_put(a->buf + crs->size, (u16)(a->len - crs->start));
+        a->buf[crs->start - 1] = (u8)(a->len - crs->start);
+    aml_end(a, crs->package);
 }
 
 void aml_crs_io(struct aml *a, u16 port, u8 len)

@@ -32,7 +32,7 @@ void aml_name_package(struct aml *a, const char *name, const u8 *value, u8 nr);
 
 /* Name (_CRS, ResourceTemplate () { ... }): begin, resources, end. */
 struct aml_crs {
-    size_t package, size, start;
+    size_t package, start;
 };
 struct aml_crs aml_crs_begin(struct aml *a);
 void aml_crs_end(struct aml *a, const struct aml_crs *crs);

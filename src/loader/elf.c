@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* elf.c: a vmlinux as a stream, its segments to their physical addresses */
 #include <elf.h>
-#include <stdio.h>
 
 #include "mote/log.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loader.c: the order in which a kernel and its tables come into RAM */
-#include <stdio.h>
 #include <time.h>
 
 #include "mote/log.h"

@@ -5,6 +5,7 @@
 #define MOTE_LOADER_TEST_H
 
 #include <check.h>
+#include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,7 +30,6 @@ static inline void lt_sink(const char *text, size_t len)
     lt_log[have + len] = '\0';
 }
 
-/* Each test runs in its own process (or after a teardown, without fork). */
 static inline void lt_setup(void)
 {
     strcpy(lt_dir + strlen(lt_dir) - 6, "XXXXXX");
@@ -40,11 +40,16 @@ static inline void lt_setup(void)
 
 static inline void lt_teardown(void)
 {
-    char cmd[64];
+    DIR *dir = opendir(lt_dir);
+    struct dirent *e;
 
     log_sink_set(NULL);
-    snprintf(cmd, sizeof(cmd), "rm -rf %s", lt_dir);
-    ck_assert_int_eq(system(cmd), 0);
+    ck_assert_ptr_nonnull(dir);
+    while ((e = readdir(dir)))
+        if (e->d_name[0] != '.')
+            unlinkat(dirfd(dir), e->d_name, 0);
+    closedir(dir);
+    ck_assert_int_eq(rmdir(lt_dir), 0);
 }
 
 /* Path of a file in the test's directory; valid until the next call. */
