@@ -15,6 +15,7 @@
 #include "term.h"
 
 #define CHR_ESCAPE 0x01 /* Ctrl-A */
+#define CHR_READS  16   /* in a row that held nothing but escapes */
 #define CHR_CHUNK  256u /* bytes of one read, and of one cautious write */
 
 /* How a descriptor is kept from blocking without touching its flags. */
@@ -224,19 +225,22 @@ static int chr_unescape(struct chr *chr, const u8 *raw, size_t n, u8 *out)
 int chr_read(struct chr *chr, u8 *buf, size_t len)
 {
     u8 raw[CHR_CHUNK];
+    int taken = 0;
     ssize_t n;
 
-    if (chr_in_fd(chr) < 0)
+    if (chr->in.fd < 0)
         return -ENODATA;
-    /* A Ctrl-A kept from the last read may come out with this one. */
-    n = chr_end_read(&chr->in, raw, MIN(len - 1, sizeof(raw)));
-    if (n == -EAGAIN || n == -EINTR)
-        return 0;
-    if (n <= 0) { /* also EIO: the terminal has gone */
-        chr->in_ended = true;
-        return -ENODATA;
+    for (int i = 0; i < CHR_READS && taken == 0 && !chr->in_ended; i++) {
+        /* A Ctrl-A kept from the last read may come out with this one. */
+        n = chr_end_read(&chr->in, raw, MIN(len - 1, sizeof(raw)));
+        if (n == -EAGAIN || n == -EINTR)
+            return 0;
+        if (n <= 0) /* also EIO: the terminal has gone */
+            chr->in_ended = true;
+        else
+            taken = chr_unescape(chr, raw, (size_t)n, buf);
     }
-    return chr_unescape(chr, raw, (size_t)n, buf);
+    return taken == 0 && chr->in_ended ? -ENODATA : taken;
 }
 
 static ssize_t chr_end_write(const struct chr_end *e, const u8 *buf, size_t len)
