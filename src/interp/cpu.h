@@ -147,8 +147,8 @@ static inline void flags_set(struct cpu *c, u64 rflags)
 /* Condition of Jcc, SETcc, CMOVcc: cc is the low four bits of the opcode. */
 static inline bool flags_cond(const struct cpu *c, unsigned int cc)
 {
-    u64 f = c->s.rflags;
-    bool sf = f >> 7 & 1, r;
+    u8 f = *(const u8 *)&c->s.rflags; /* as a byte: see flags.h */
+    bool sf = f >> 7, r;
 
     switch (cc >> 1) {
     case 0:
