@@ -87,6 +87,7 @@ enum attn {
 };
 
 struct insn;
+struct block;
 struct block_cache; /* block.c */
 struct lapic;       /* lapic.c */
 struct machine;     /* engine.c: IOAPIC and the other vCPUs; NULL in service */
@@ -124,8 +125,19 @@ struct cpu {
     unsigned int id, nr_cpus;
     struct engine_stats *stats; /* tlb_miss, smc, blocks; never NULL */
 
+    /* Block tier. A link across pages holds while its epoch does: [1] moves
+     * with every change of translations, [0] not with CR3 (global pages). */
+    u32 epoch[2];
+    u8 leave; /* enum exec: why the handlers went back to the run loop */
+    const struct block **jump; /* blocks by RIP, JUMP_SIZE of them */
+
     struct tlb_entry tlb_kernel[TLB_SIZE] __attribute__((aligned(64)));
     struct tlb_entry tlb_user[TLB_SIZE];
+    /* Of both halves, kernel first: page of each entry, entries that a CR3
+     * write drops, and entries that are part of a large page. */
+    u64 tlb_gpa[2][TLB_SIZE];
+    u64 tlb_local[2][TLB_SIZE / 64];
+    u64 tlb_large[2][TLB_SIZE / 64];
 };
 
 /* ---- flags ---------------------------------------------------------- */
@@ -285,6 +297,9 @@ void mmu_flush_page(struct cpu *c, u64 la); /* INVLPG */
 
 /* Select the TLB half for c->cpl. */
 void mmu_set_cpl(struct cpu *c);
+
+/* Code was decoded from this page: no TLB entry may write it any more. */
+void mmu_protect_code(struct cpu *c, u64 gpa);
 
 /*
  * Loads and stores at a linear address, size 1, 2, 4 or 8, at CPL's rights;
