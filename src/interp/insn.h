@@ -135,6 +135,12 @@ enum row_msize {
     MS_X87,            /* fpu_msize() */
 };
 
+/*
+ * R_FPU: #NM and the #UD of CR0.EM come before any fault of the address, so
+ * after the mode and LOCK checks the executor only fills in->off; the handler
+ * checks, forms the linear address and moves its own operands. msize is of no
+ * interest to the executor. sse.h hangs data of its own behind such rows.
+ */
 struct row {
     op_fn *fn; /* NULL: undefined opcode */
     const char *name;
