@@ -44,8 +44,9 @@ struct insn {
     u8 opcode; /* last opcode byte */
     u8 modrm;
     u8 mod;   /* 3: rm is a register */
+    bool mem; /* has a memory operand: base, index, scale, disp, seg */
     u8 reg;   /* with REX.R; low three bits only where the row is a group */
-    u8 rm;    /* register number with REX.B, when mod == 3 */
+    u8 rm;    /* register number with REX.B, when mod == 3; also of W_Z */
     u8 base;  /* enum gpr of the memory operand, GPR_NONE if absent */
     u8 index; /* likewise */
     u8 scale; /* 0..3 */
@@ -102,7 +103,7 @@ enum row_flags {
     R_D_WRITE = 1u << 2,  /* destination is stored after the handler */
     R_BYTE    = 1u << 3,  /* operand size is 1 */
     R_D64     = 1u << 4,  /* 64-bit mode: default operand size is 8 */
-    R_F64     = 1u << 5,  /* 64-bit mode: operand size is always 8 */
+    R_F64     = 1u << 5,  /* operand size is 8 in 64-bit mode, else 4 */
     R_LOCK    = 1u << 6,  /* LOCK allowed with a memory destination */
     R_CPL0    = 1u << 7,  /* #GP(0) unless CPL is 0 */
     R_ADDR    = 1u << 8,  /* memory operand: address only, handler accesses */
@@ -163,6 +164,14 @@ int insn_decode(struct insn *in, const u8 *bytes, unsigned int len,
                 enum code_mode mode);
 
 extern const struct row row_ud;
+
+/* table.c, table_0f.c: the one-byte and 0F maps, and 0F38 without SSE (NULL if
+ * not there). A row of the maps without fn, group and pick is undefined. */
+extern const struct row table_one[256], table_0f[256];
+const struct row *table_0f38(const struct insn *in);
+
+/* step.c: choose in->exec, once everything else is decoded. */
+void insn_bind(struct insn *in);
 
 /* sse.c: row of a 0F, 0F38 or 0F3A opcode that belongs to MMX or SSE, by the
  * mandatory prefix; NULL if it is not one. map: 1, 2, 3. The row tells the

@@ -60,7 +60,7 @@ op_fn op_syscall, op_sysret, op_sysenter, op_sysexit;
  * say so (R_CPL0, R_PROT): hlt, mov cr/dr, lmsw, clts, invlpg, lgdt, lidt,
  * lldt, ltr, rdmsr (not here: CPL 0 by row), wrmsr, wbinvd, swapgs, xsetbv.
  *   in       in->src: port (also from DX); result to in->dst; in->size 1, 2, 4
- *   out      in->dst: port; in->src: value; in->size 1, 2, 4
+ *   out      in->src: port; in->dst: value; in->size 1, 2, 4
  *   mov_from_cr/dr     in->reg: number; result to in->dst; in->size 4 or 8
  *   mov_to_cr/dr       in->reg: number; in->src: value; in->size 4 or 8
  *   lmsw     in->src: word.  smsw sldt str: result to in->dst, all of it; the
