@@ -95,10 +95,10 @@ enum exec op_in(struct cpu *c, struct insn *in)
 
 enum exec op_out(struct cpu *c, struct insn *in)
 {
-    enum exec r = io_check(c, (u16)in->dst, in->size);
+    enum exec r = io_check(c, (u16)in->src, in->size);
 
     if (r == EXEC_OK)
-        bus_write(c->bus, BUS_PIO, (u16)in->dst, in->size, in->src);
+        bus_write(c->bus, BUS_PIO, (u16)in->src, in->size, in->dst);
     return r;
 }
 
