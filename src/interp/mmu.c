@@ -301,12 +301,6 @@ static enum exec mmu_page(struct cpu *c, u64 la, enum access acc, bool user,
 
 /* ---- flushes ------------------------------------------------------------ */
 
-static void mmu_new_epoch(struct cpu *c, bool global)
-{
-    c->epoch[1]++;
-    c->epoch[0] += global;
-}
-
 int mmu_new(struct cpu *c)
 {
     mmu_flush_all(c);
