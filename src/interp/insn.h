@@ -6,9 +6,10 @@
  * The executor (step.c) does everything that rows can say, in this order:
  * privilege (#GP), linear address of a memory operand, load of the operands
  * the row reads, the handler, store of the destination. (Mode and LOCK
- * legality are settled by the decoder: such an instruction is row_ud.) With a LOCK prefix (or XCHG with memory) it is repeated around
- * a host compare-exchange until nobody interfered, so handlers are pure:
- * they see src, dst, imm and change dst, flags and registers of their own.
+ * legality are settled by the decoder: such an instruction is row_ud.) With a
+ * LOCK prefix (or XCHG with memory) it is repeated around a host
+ * compare-exchange until nobody interfered, so handlers are pure: they see
+ * src, dst, imm and change dst, flags and registers of their own.
  * A handler whose register destination is sometimes left alone (LAR, BSF) has
  * a row without R_D_WRITE and stores by reg_set().
  */
@@ -146,9 +147,9 @@ struct row {
     op_fn *fn; /* NULL: undefined opcode */
     const char *name;
     u32 flags;
-    u8 dst, src;  /* enum where */
-    u8 third;     /* W_IB, W_IUB, W_I: to imm, or imm2 if src is in imm */
-    u16 msize;    /* of the memory operand: a number or enum row_msize */
+    u8 dst, src; /* enum where */
+    u8 third;    /* W_IB, W_IUB, W_I: to imm, or imm2 if src is in imm */
+    u16 msize;   /* of the memory operand: a number or enum row_msize */
     const struct row *group; /* eight rows, by ModRM.reg */
     /* rows that depend on more: mode, prefixes, mod, rm */
     const struct row *(*pick)(const struct insn *in);
@@ -202,8 +203,8 @@ static inline u64 reg_get(const struct cpu *c, const struct insn *in,
 }
 
 /* 32-bit results clear the upper half; 8 and 16 leave it. */
-static inline void reg_set(struct cpu *c, const struct insn *in,
-                           unsigned int n, unsigned int size, u64 val)
+static inline void reg_set(struct cpu *c, const struct insn *in, unsigned int n,
+                           unsigned int size, u64 val)
 {
     u64 *r = &c->s.gpr[n];
 
