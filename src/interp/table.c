@@ -54,7 +54,7 @@ GROUP1(group_82, B | NO64, W_IB);
 GROUP1(group_83, 0, W_IB);
 
 static const struct row group_8f[8] = {
-    {OP(pop), M | R_OFF | D64, W_E}, /* stores for itself: RSP moves first */
+    {OP(pop_rm), M | R_OFF | D64, W_E}, /* stores for itself: RSP moves first */
 };
 static const struct row group_c6[8] = {{OP(mov), M | WR | B, W_E, W_IB}};
 static const struct row group_c7[8] = {{OP(mov), M | WR, W_E, W_I}};
