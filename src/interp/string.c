@@ -243,10 +243,12 @@ enum exec op_stos(struct cpu *c, struct insn *in)
 
     if (r != EXEC_OK || !s.n)
         return r;
-    if (s.dst)
-        str_host_stos(&s, c->s.gpr[GPR_RAX]);
-    else
+    if (!s.dst)
         r = mem_st(c, s.dst_la, s.size, c->s.gpr[GPR_RAX] & size_mask(s.size));
+    else if (s.down)
+        str_fill_down(&s, c->s.gpr[GPR_RAX]);
+    else
+        str_fill_up(&s, c->s.gpr[GPR_RAX]);
     return r == EXEC_OK ? str_end(c, in, &s, STR_DST, false) : r;
 }
 
