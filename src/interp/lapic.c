@@ -318,6 +318,9 @@ void lapic_mmio_write(struct cpu *c, unsigned int off, u32 val)
     if (off & 0xf)
         return;
     switch (off) {
+    case LAPIC_APR:
+    case LAPIC_RRD:
+        break;
     case LAPIC_LDR:
         lapic_set(c, off, val & 0xff000000);
         break;

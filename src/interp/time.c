@@ -177,8 +177,10 @@ static void kvmclock_scale(struct pvclock *p, u64 hz)
         tps >>= 1;
     for (; tps <= NSEC_PER_SEC; p->shift++)
         tps <<= 1;
-    p->mul = (u32)(p->shift < 0 ? ((u128)NSEC_PER_SEC << (32 - p->shift)) / hz
-                                : ((u128)NSEC_PER_SEC << 32) / tps);
+    if (p->shift < 0)
+        p->mul = (u32)(((u128)NSEC_PER_SEC << (32 - p->shift)) / hz);
+    else
+        p->mul = (u32)(((u128)NSEC_PER_SEC << 32) / (hz << p->shift));
 }
 
 /*
@@ -234,15 +236,9 @@ void time_wallclock_set(struct cpu *c, u64 msr_value)
 
 /* ---- TSC --------------------------------------------------------------- */
 
-/* Service: KVM keeps the clock. RDTSCP is all it cannot do itself, and a visit
- * is short, so the value that came with the MSRs will do. */
 u64 time_tsc(struct cpu *c)
 {
-    if (c->lapic != NULL)
-        return time_now(c) + c->lapic->tsc_offset;
-    if (c->service)
-        cpu_need(c, CPU_MSRS);
-    return c->s.msr.tsc;
+    return c->lapic ? time_now(c) + c->lapic->tsc_offset : c->s.msr.tsc;
 }
 
 void time_tsc_set(struct cpu *c, u64 tsc)
@@ -339,8 +335,6 @@ enum exec plat_hypercall(struct cpu *c)
     u64 mask = wide ? ~0ull : 0xffffffff, nr = c->s.gpr[GPR_RAX] & mask;
     s64 ret = -KVM_ENOSYS;
 
-    if (cpu_boundary(c))
-        return EXEC_BOUNDARY;
     if (c->cpl != 0)
         ret = -EPERM;
     else if (nr == KVM_HC_KICK_CPU && c->machine != NULL)
