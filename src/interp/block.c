@@ -285,7 +285,7 @@ static void draft_fill(struct draft *d, u64 rip, const u8 *host)
 {
     unsigned int room = (unsigned int)(PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
     unsigned int off = 0;
-    bool end = false;
+    bool end = false, falls = true;
 
     d->nr = d->nr_slow = d->insns = 0;
     while (!end && d->insns < BLOCK_INSNS && off < BLOCK_BYTES - 15) {
@@ -299,9 +299,10 @@ static void draft_fill(struct draft *d, u64 rip, const u8 *host)
         if (n <= 0)
             break; /* over the page's end, or too long: for step_one() */
         end = draft_insn(d, &in, rip, off);
+        falls = !end || in.fn == op_jcc;
         off += (unsigned int)n;
     }
-    if (end || d->insns == 0)
+    if (!falls || d->insns == 0)
         return;
     draft_op(d, (struct op){.fn = op_fall, .which = EPOCH_FIXED, .guard = 1},
              off, 0);
