@@ -103,6 +103,7 @@ enum exec exc_deliver(struct cpu *c)
         }
         if (r == EXEC_FAULT) {
             exc_mark_external(&c->exc);
+            exc_note(c, &c->exc); /* CR2 also when it becomes #DF */
             if (!exc_combine(&e, &c->exc, &next))
                 return EXEC_SHUTDOWN;
             e = next;
