@@ -46,14 +46,16 @@ DEP = $(shell find build -name '*.d' 2>/dev/null)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all run check test unit guest boot bench fuzz lint format cov install \
-	clean setup-build setup-run setup-check
+	clean
 
 all: setup-build mote
 
 mote: $B/mote
 	$(Q)ln -sfn $< $@
 
-setup-build setup-run setup-check: setup-%:
+# Installs what is missing before anything is compiled.
+.PHONY: setup-build setup-run setup-check setup-lint setup-bench setup-cov
+setup-build setup-run setup-check setup-lint setup-bench setup-cov: setup-%:
 	$(Q)SETUP=$(SETUP) tools/setup $*
 
 $B/mote: $(OBJ)
@@ -67,10 +69,10 @@ $B/libmote.a: $(LIBOBJ)
 $B/src/interp/%.o: CFLAGS_ALL += $(INTERP)
 $(addprefix $B/src/,mem.o bus.o loader/%.o): CFLAGS_ALL += $(STRICT)
 # Unit tests may include the private header of what they test.
-$B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B
+$B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B -include tests/unit/unit.h
 $B/tests/unit/main.o: $B/suites.h
 
-$B/%.o: %.c
+$B/%.o: %.c | setup-build
 	@echo "  CC    $<"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
@@ -90,14 +92,51 @@ $B/unit: $(UNITOBJ) $B/libmote.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcheck -lsubunit -lm -lrt \
 		$(LDLIBS)
 
-include $(wildcard mk/*.mk)
+run: setup-run mote
+	$(Q)tools/run $(ARGS)
 
 unit: setup-check $B/unit
 	$(Q)$(if $(T),CK_RUN_SUITE=$(T)) $B/unit
 
-check: setup-check mote
-	$(Q)tests/check MODE=$(MODE) CC=$(CC)
-test: check
+guest: setup-check mote
+	$(Q)B=$B tests/guest/run $(T)
+
+boot: setup-check mote
+	$(Q)tests/boot/run $(T)
+
+check test: setup-check mote $B/unit
+	$(Q)B=$B tests/check
+
+bench: setup-bench mote
+	$(Q)tests/bench/boot
+
+fuzz:
+	@echo "make fuzz: there are no fuzz targets yet" >&2; exit 1
+
+FORMAT := $(wildcard include/*/*.h src/*.[ch] src/*/*.[ch] tests/*/*.[ch])
+# Both compilers with their warnings as errors, clang's thread roles, layout.
+lint: setup-lint
+	$(Q)clang-format --dry-run --Werror $(FORMAT)
+	$(Q)tools/check-includes
+	$(Q)$(MAKE) --no-print-directory SETUP=$(SETUP) CC=gcc objects
+	$(Q)$(MAKE) --no-print-directory SETUP=$(SETUP) CC=clang \
+		CFLAGS="-Wthread-safety $(CFLAGS)" objects
+	$(Q)tools/check-tailcalls build/rel/src/interp/fast*.o
+	@echo "lint: clean"
+
+.PHONY: objects
+objects: $(OBJ) $(UNITOBJ)
+
+format: setup-lint
+	$(Q)clang-format -i $(FORMAT)
+
+cov: setup-cov
+	$(Q)$(MAKE) --no-print-directory MODE=cov check
+	$(Q)gcovr -r . --object-directory build/cov --filter src/ --branches \
+		--print-summary -o build/cov/report.txt && cat build/cov/report.txt
+
+install: all
+	install -D -m 755 $B/mote $(DESTDIR)$(PREFIX)/bin/mote
 
 clean:
 	rm -rf build mote

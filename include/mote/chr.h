@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * chr.h: the host side of a console: bytes in and out of a terminal, a pipe, a
- * file or nowhere. Reads and writes never block. For a terminal on stdin raw
- * mode is set by chr_open() and restored by chr_close(), at exit and by the
- * handlers of fatal signals, whichever comes first.
+ * file or nowhere. Reads and writes never block, yet the descriptors mote was
+ * started with, which others share, never become O_NONBLOCK. For a terminal on
+ * stdin raw mode is set by chr_open() and restored by chr_close(), at exit and
+ * by the handlers of fatal signals, whichever comes first. The process must
+ * ignore SIGPIPE.
  */
 #ifndef MOTE_CHR_H
 #define MOTE_CHR_H
@@ -30,13 +32,17 @@ void chr_on_escape(struct chr *chr, chr_escape_fn *fn, void *ctx);
  * input reached). */
 int chr_in_fd(const struct chr *chr);
 
-/* Descriptor to poll for EPOLLOUT after a short write; -1: never short. It may
- * be a regular file, which epoll refuses: chr_out_polls() says which. */
+/* epoll refuses regular files and /dev/null, where reads are never empty
+ * before the end: false means just read. */
+bool chr_in_polls(const struct chr *chr);
+
+/* Descriptor to poll for EPOLLOUT after a short write; -1: never short. */
 int chr_out_fd(const struct chr *chr);
 
 /*
- * Up to len bytes of input with the Ctrl-A sequences taken out (Ctrl-A x ends,
- * Ctrl-A Ctrl-A is one Ctrl-A). 0: nothing now; -ENODATA: end of input.
+ * Up to len bytes of input, len >= 2, with the Ctrl-A sequences taken out
+ * (Ctrl-A x ends, Ctrl-A Ctrl-A is one Ctrl-A; others pass as they are).
+ * 0: nothing now; -ENODATA: end of input, and chr_in_fd() is -1 from then on.
  */
 int chr_read(struct chr *chr, u8 *buf, size_t len);
 

@@ -32,21 +32,25 @@ struct serial;
 int serial_new(struct serial **out, struct bus *bus, struct irq *irq,
                struct chr *chr);
 int serial_start(struct serial *s);
-void serial_free(struct serial *s); /* drains for at most 200 ms, then joins */
+void serial_stop(struct serial *s); /* drains for at most 200 ms, then joins */
+void serial_free(struct serial *s); /* stops it first; NULL is fine */
 
 struct serial_stats {
     u64 tx_bytes; /* written by the guest */
     u64 dropped;  /* of these, lost because the ring was full */
     u64 first_ns; /* CLOCK_MONOTONIC at the first byte, 0 if none yet */
 };
-void serial_stats(const struct serial *s, struct serial_stats *out);
+void serial_stats(struct serial *s, struct serial_stats *out);
 
 /* The last lines the guest wrote, newest last, at most len - 1 bytes and a
  * NUL, control characters as dots. For reports; any thread. */
-size_t serial_tail(const struct serial *s, char *buf, size_t len);
+size_t serial_tail(struct serial *s, char *buf, size_t len);
 
-/* Keyboard controller: only the reset line and an empty keyboard. */
-int i8042_new(struct bus *bus, struct power *power);
+/* Keyboard controller: the reset line and no keyboard; it answers the commands
+ * of a driver's probe at once. */
+struct i8042;
+int i8042_new(struct i8042 **out, struct bus *bus, struct power *power);
+void i8042_free(struct i8042 *k);
 
 /* A byte v written to EXIT_PORT ends mote with status (v << 1 | 1) & 0xff. */
 int exit_port_new(struct bus *bus, struct power *power);

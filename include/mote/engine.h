@@ -11,6 +11,7 @@
 #define MOTE_ENGINE_H
 
 #include "mote/bus.h"
+#include "mote/config.h"
 #include "mote/cpu_state.h"
 #include "mote/irq.h"
 #include "mote/mem.h"
@@ -52,6 +53,7 @@ struct engine_stats {
 
 struct engine_ops {
     const char *name; /* "kvm", "interp" */
+    bool partial;     /* run() may end with VCPU_EMULATE */
 
     int (*vcpu_new)(struct engine *e, struct engine_vcpu **out,
                     unsigned int id);
@@ -73,8 +75,9 @@ struct engine_ops {
     /* Connect a line to the IOAPIC. Main, before the first run(). */
     int (*irq_connect)(struct engine *e, struct irq *irq, u32 gsi);
 
-    /* Interpreter stores went past KVM's shadow of the guest's page tables:
-     * drop that shadow. All other vCPUs must be out of run(). NULL: no need. */
+    /* Stores of ours may have gone past KVM's shadow of the guest's page
+     * tables: drop that shadow. On a vCPU's thread, outside run(); the other
+     * vCPUs wait meanwhile. 1: dropped, 0: this KVM has none. NULL: the same. */
     int (*page_tables_written)(struct engine *e);
 
     void (*stats)(struct engine *e, struct engine_stats *out);
@@ -88,6 +91,14 @@ struct engine {
 /* 0 or a negative errno, already reported. */
 int engine_kvm_new(struct engine **out, const struct engine_env *env);
 int engine_interp_new(struct engine **out, const struct engine_env *env);
+
+/*
+ * The engine for kind: what was asked for, or the better of the two for
+ * ENGINE_AUTO, with one line of log that says which and why. 0 or a negative
+ * errno, already reported. Main.
+ */
+int engine_new(struct engine **out, enum engine_kind kind,
+               const struct engine_env *env);
 
 enum kvm_kind {
     KVM_NATIVE,   /* hardware virtualisation, or as good as */

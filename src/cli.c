@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli.c: subcommands and options; short forms of the configuration's keys */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mote/mem.h"
+
+#include "cli.h"
+
+#define CLI_OPTION_MAX 64
+
+typedef void cli_set_fn(struct cli *cli, const char *value);
+
+struct cli_option {
+    const char *name;
+    const char *value; /* how help calls it; NULL: takes none */
+    const char *help;  /* NULL: known, but not supported yet */
+    cli_set_fn *set;
+};
+
+static PRINTF(2, 3) void cli_error(struct cli *cli, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    fail_rule(-EINVAL, "%s", text);
+    cli->errors++;
+}
+
+/* ---- what the options set -------------------------------------------------
+ */
+
+static void cli_set_string(struct cli *cli, char **field, const char *option,
+                           const char *value)
+{
+    free(*field);
+    *field = strdup(value);
+    if (!*field)
+        cli_error(cli, "%s: no memory", option);
+    config_set_option(cli->c, field, option);
+}
+
+static void cli_set_path(struct cli *cli, char **field, const char *option,
+                         const char *value)
+{
+    if (!*value)
+        cli_error(cli, "%s: \"\" is empty", option);
+    else
+        cli_set_string(cli, field, option, value);
+}
+
+static void cli_set_word(struct cli *cli, void *field, const char *option,
+                         const struct config_words *words, const char *value)
+{
+    unsigned int *out = field;
+    const char *near = NULL;
+    char list[128];
+
+    config_set_option(cli->c, field, option);
+    if (config_find_word(words, value, out, &near) == 0)
+        return;
+    config_list_words(words, list, sizeof(list));
+    if (near)
+        cli_error(cli, "%s: \"%s\" is not one of %s; did you mean \"%s\"?",
+                  option, value, list, near);
+    else
+        cli_error(cli, "%s: \"%s\" is not one of %s", option, value, list);
+}
+
+static void cli_kernel(struct cli *cli, const char *value)
+{
+    cli_set_path(cli, &cli->c->boot.kernel, "--kernel", value);
+}
+
+static void cli_initrd(struct cli *cli, const char *value)
+{
+    cli_set_path(cli, &cli->c->boot.initrd, "--initrd", value);
+}
+
+static void cli_cmdline(struct cli *cli, const char *value)
+{
+    cli_set_string(cli, &cli->c->boot.args, "--cmdline", value);
+}
+
+static void cli_append(struct cli *cli, const char *value)
+{
+    cli_set_string(cli, &cli->c->boot.append, "--append", value);
+}
+
+static void cli_memory(struct cli *cli, const char *value)
+{
+    u64 *bytes = &cli->c->machine.mem_bytes;
+    int r = config_parse_size(value, bytes);
+
+    config_set_option(cli->c, bytes, "--memory");
+    if (r == -EINVAL)
+        cli_error(cli,
+                  "--memory: \"%s\" is not a size; give a number and K, M, G "
+                  "or T, such as 512M",
+                  value);
+    else if (r < 0 || *bytes < MEM_SIZE_MIN || *bytes > MEM_SIZE_MAX)
+        cli_error(cli, "--memory: %s is out of range %lluM..%lluG", value,
+                  MEM_SIZE_MIN / MIB, MEM_SIZE_MAX / GIB);
+    else if (*bytes % MIB)
+        cli_error(cli, "--memory: %s is not a multiple of 1M", value);
+}
+
+static void cli_cpus(struct cli *cli, const char *value)
+{
+    unsigned int *n = &cli->c->machine.vcpus;
+    size_t digits = strspn(value, "0123456789");
+
+    config_set_option(cli->c, n, "--cpus");
+    if (digits == 0 || value[digits]) {
+        cli_error(cli, "--cpus: \"%s\" is not a number", value);
+        return;
+    }
+    *n = digits > 4 ? 0 : (unsigned int)atoi(value);
+    if (*n < 1 || *n > 32)
+        cli_error(cli, "--cpus: %s is out of range 1..32", value);
+}
+
+static void cli_engine(struct cli *cli, const char *value)
+{
+    cli_set_word(cli, &cli->c->machine.engine, "--engine", &config_engines,
+                 value);
+}
+
+/* stdio, file:PATH or off; mode and path stand and fall together. */
+static void cli_console(struct cli *cli, const char *value)
+{
+    struct console_config *k = &cli->c->console;
+
+    config_set_option(cli->c, &k->mode, "--console");
+    config_set_option(cli->c, &k->path, "--console");
+    if (strcmp(value, "stdio") == 0) {
+        k->mode = CHR_STDIO;
+    } else if (strcmp(value, "off") == 0) {
+        k->mode = CHR_OFF;
+    } else if (strncmp(value, "file:", 5) == 0 && value[5]) {
+        k->mode = CHR_FILE;
+        k->path = strdup(value + 5);
+        if (!k->path)
+            cli_error(cli, "--console: no memory");
+    } else {
+        cli_error(cli, "--console: \"%s\" is not one of stdio, file:PATH, off",
+                  value);
+    }
+}
+
+static void cli_config(struct cli *cli, const char *value)
+{
+    if (!*value)
+        cli_error(cli, "--config: \"\" is empty");
+    cli->config = value;
+}
+
+static void cli_id(struct cli *cli, const char *value)
+{
+    if (config_id_valid(value))
+        cli_set_string(cli, &cli->c->id, "--id", value);
+    else
+        cli_error(cli, "--id: \"%s\" is not 1 to 64 letters, digits, - and _",
+                  value);
+}
+
+static void cli_log_path(struct cli *cli, const char *value)
+{
+    cli_set_path(cli, &cli->c->log.path, "--log-path", value);
+}
+
+static void cli_level(struct cli *cli, const char *value)
+{
+    cli_set_word(cli, &cli->c->log.level, "--level", &config_levels, value);
+}
+
+static void cli_boot_timer(struct cli *cli, const char *value)
+{
+    cli->c->boot_timer = true;
+}
+
+static void cli_print_config(struct cli *cli, const char *value)
+{
+    cli->print_config = true;
+}
+
+static void cli_json(struct cli *cli, const char *value)
+{
+    cli->json = true;
+}
+
+static const struct cli_option run_options[] = {
+    {"--kernel", "FILE", "bzImage or vmlinux", cli_kernel},
+    {"--initrd", "FILE", "initial RAM disk", cli_initrd},
+    {"--cmdline", "S", "kernel command line, instead of the default",
+     cli_cmdline},
+    {"--append", "S", "add to the kernel command line", cli_append},
+    {"--memory", "SIZE", "guest memory, such as 512M or 2G [128M]", cli_memory},
+    {"--cpus", "N", "vCPUs, 1..32 [1]", cli_cpus},
+    {"--engine", "E", "auto, kvm or interp [auto]", cli_engine},
+    {"--console", "C", "stdio, file:PATH or off [stdio]", cli_console},
+    {"--config", "FILE", "JSON file; - is stdin, fd:N a descriptor",
+     cli_config},
+    {"--id", "S", "name of the VM [anonymous-instance]", cli_id},
+    {"--log-path", "PATH", "file or FIFO for the log [stderr]", cli_log_path},
+    {"--level", "L", "Off, Error, Warning, Info, Debug, Trace [Info]",
+     cli_level},
+    {"--boot-timer", NULL, "log when the guest's init says it has started",
+     cli_boot_timer},
+    {"--print-config", NULL, "print the configuration as JSON, start nothing",
+     cli_print_config},
+    {"--disk", "PATH", NULL, NULL},
+    {"--rbd", "IMAGE", NULL, NULL},
+    {"--net", "SPEC", NULL, NULL},
+    {"--vsock", "SPEC", NULL, NULL},
+    {"--rootfs", "PATH", NULL, NULL},
+    {"--env", "K=V", NULL, NULL},
+    {"--workdir", "PATH", NULL, NULL},
+    {"--timeout", "SEC", NULL, NULL},
+    {"--record", "PATH", NULL, NULL},
+    {"--sandbox", "MODE", NULL, NULL},
+    {"--print-isolation", NULL, NULL, NULL},
+    {.name = NULL},
+};
+
+static const struct cli_option version_options[] = {
+    {"--json", NULL, "as one JSON object", cli_json},
+    {.name = NULL},
+};
+
+/* ---- help -----------------------------------------------------------------
+ */
+
+static const char usage_text[] =
+    "usage: mote run [options]           start a virtual machine\n"
+    "       mote version [--json]        version and engines\n"
+    "       mote COMMAND --help          the options of a command\n";
+
+static int cli_help(const char *head, const struct cli_option *options,
+                    const char *tail)
+{
+    char left[40];
+
+    printf("%s", head);
+    for (const struct cli_option *o = options; o->name; o++) {
+        if (!o->help)
+            continue;
+        snprintf(left, sizeof(left), "%s %s", o->name,
+                 o->value ? o->value : "");
+        printf("  %-18s %s\n", left, o->help);
+    }
+    printf("  %-18s %s\n%s", "-h, --help", "this text", tail);
+    return fflush(stdout) == EOF ? STATUS_FAILURE : STATUS_OK;
+}
+
+static int cli_help_run(void)
+{
+    return cli_help(
+        "usage: mote run --kernel FILE [options]\n"
+        "       mote run --config FILE [options]\n\n"
+        "Starts a virtual machine and ends with it. Options win over the "
+        "file.\n\n",
+        run_options,
+        "\nOn a terminal Ctrl-A x ends the VM; Ctrl-A Ctrl-A sends one "
+        "Ctrl-A.\n"
+        "Exit status: 0 the guest ended or SIGTERM; 152 bad configuration; "
+        "153 bad\narguments; 1 any other failure.\n");
+}
+
+static int cli_help_version(void)
+{
+    return cli_help("usage: mote version [--json]\n\n", version_options, "");
+}
+
+/* ---- parsing --------------------------------------------------------------
+ */
+
+/* "--kernel=x" matches --kernel; *value is behind the = then. */
+static const struct cli_option *cli_find(const struct cli_option *options,
+                                         const char *arg, const char **value)
+{
+    size_t len = strcspn(arg, "=");
+
+    *value = arg[len] ? arg + len + 1 : NULL;
+    for (const struct cli_option *o = options; o->name; o++)
+        if (strlen(o->name) == len && strncmp(o->name, arg, len) == 0)
+            return o;
+    return NULL;
+}
+
+static void cli_unknown(struct cli *cli, const struct cli_option *options,
+                        const char *command, const char *arg)
+{
+    const char *names[CLI_OPTION_MAX] = {NULL};
+    char word[64];
+    const char *near;
+    size_t n = 0;
+
+    if (arg[0] != '-') {
+        cli_error(cli, "%s: not an option, and mote %s takes no arguments", arg,
+                  command);
+        return;
+    }
+    for (const struct cli_option *o = options; o->name; o++)
+        if (o->help)
+            names[n++] = o->name;
+    snprintf(word, sizeof(word), "%.*s", (int)strcspn(arg, "="), arg);
+    near = config_nearest(word, names, n);
+    if (near)
+        cli_error(cli, "%s: unknown option; did you mean %s?", word, near);
+    else
+        cli_error(cli, "%s: unknown option; see mote %s --help", word, command);
+}
+
+/* argv[*i] is o; its value is behind the = or the next argument, on to which
+ * *i moves. False: there is none, or one too many, which has been told. */
+static bool cli_value(struct cli *cli, const struct cli_option *o, char **argv,
+                      int *i, const char **value)
+{
+    const char *next = argv[*i + 1];
+
+    if (!o->value && *value)
+        cli_error(cli, "%s: takes no value", o->name);
+    if (!o->value || *value)
+        return !*value || o->value;
+    if (!next) {
+        cli_error(cli, "%s: needs a value: %s", o->name, o->value);
+        return false;
+    }
+    if (strncmp(next, "--", 2) == 0) {
+        cli_error(cli, "%s: needs a value; write %s=%s if that is it", o->name,
+                  o->name, next);
+        return false;
+    }
+    *value = next;
+    ++*i;
+    return true;
+}
+
+static bool cli_is_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+/* argv[i] is an option of the command. Returns the last argument used. */
+static int cli_option(struct cli *cli, const struct cli_option *options,
+                      bool *seen, const char *command, char **argv, int i)
+{
+    const char *value;
+    const struct cli_option *o = cli_find(options, argv[i], &value);
+
+    if (!o) {
+        cli_unknown(cli, options, command, argv[i]);
+        return i;
+    }
+    if (!cli_value(cli, o, argv, &i, &value))
+        return i;
+    if (!o->help)
+        cli_error(cli, "%s: not supported yet", o->name);
+    else if (seen[o - options])
+        cli_error(cli, "%s: given twice", o->name);
+    else
+        o->set(cli, value);
+    seen[o - options] = true;
+    return i;
+}
+
+/* True: help was asked for. */
+static bool cli_options(struct cli *cli, const struct cli_option *options,
+                        const char *command, char **argv)
+{
+    bool seen[CLI_OPTION_MAX] = {false};
+
+    for (int i = 0; argv[i]; i++)
+        if (strcmp(argv[i], "--") == 0)
+            break;
+        else if (cli_is_help(argv[i]))
+            return true;
+    for (int i = 0; argv[i]; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            cli_error(cli, "-- command: one-shot commands are not supported "
+                           "yet");
+            break;
+        }
+        i = cli_option(cli, options, seen, command, argv, i);
+    }
+    return false;
+}
+
+static enum cli_command cli_run(struct cli *cli, char **argv, int *status)
+{
+    if (cli_options(cli, run_options, "run", argv)) {
+        *status = cli_help_run();
+        return CLI_DONE;
+    }
+    *status = STATUS_BAD_ARGS;
+    if (cli->errors)
+        return CLI_DONE;
+    *status = STATUS_BAD_CONFIG;
+    if (cli->config && config_read(cli->c, cli->config) < 0)
+        return CLI_DONE;
+    if (config_check(cli->c) < 0)
+        return CLI_DONE;
+    if (!cli->print_config)
+        return CLI_RUN;
+    *status = config_print(cli->c) < 0 ? STATUS_FAILURE : STATUS_OK;
+    return CLI_DONE;
+}
+
+static enum cli_command cli_version(struct cli *cli, char **argv, int *status)
+{
+    if (cli_options(cli, version_options, "version", argv)) {
+        *status = cli_help_version();
+        return CLI_DONE;
+    }
+    *status = STATUS_BAD_ARGS;
+    return cli->errors ? CLI_DONE : CLI_VERSION;
+}
+
+/* Not "run" and not "version": say what it may have been meant to be. */
+static int cli_no_command(const char *arg)
+{
+    static const char *const names[] = {"run", "version"};
+    const char *near;
+
+    if (cli_is_help(arg)) {
+        printf("%s", usage_text);
+        return fflush(stdout) == EOF ? STATUS_FAILURE : STATUS_OK;
+    }
+    near = config_nearest(arg, names, ARRAY_SIZE(names));
+    if (strcmp(arg, "check") == 0 || strcmp(arg, "rbd-gc") == 0)
+        fail_rule(-EINVAL, "%s: not supported yet", arg);
+    else if (arg[0] == '-')
+        fail_rule(-EINVAL,
+                  "%s: Firecracker's own options are not supported yet; use "
+                  "mote run --config FILE",
+                  arg);
+    else if (near)
+        fail_rule(-EINVAL, "%s: unknown command; did you mean %s?", arg, near);
+    else
+        fail_rule(-EINVAL, "%s: unknown command; see mote --help", arg);
+    return STATUS_BAD_ARGS;
+}
+
+enum cli_command cli_parse(struct cli *cli, int argc, char **argv, int *status)
+{
+    if (argc < 2) {
+        fprintf(stderr, "%s", usage_text);
+        *status = STATUS_BAD_ARGS;
+        return CLI_DONE;
+    }
+    if (strcmp(argv[1], "run") == 0)
+        return cli_run(cli, argv + 2, status);
+    if (strcmp(argv[1], "version") == 0)
+        return cli_version(cli, argv + 2, status);
+    if (strcmp(argv[1], "--version") == 0 && argc == 2)
+        return CLI_VERSION;
+    *status = cli_no_command(argv[1]);
+    return CLI_DONE;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.c: the life of a configuration, and where its values came from */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "origin.h"
+
+int config_init(struct config *c)
+{
+    *c = (struct config){
+        .machine = {.vcpus = 1, .mem_bytes = 128 * MIB},
+        .console.mode = CHR_STDIO,
+        .log.level = LOG_INFO,
+    };
+    c->origins = calloc(1, sizeof(*c->origins));
+    return c->origins ? 0 : fail(-ENOMEM, "configuration");
+}
+
+void config_fini(struct config *c)
+{
+    free(c->id);
+    free(c->boot.kernel);
+    free(c->boot.initrd);
+    free(c->boot.args);
+    free(c->boot.append);
+    free(c->console.path);
+    free(c->log.path);
+    if (c->origins) {
+        free(c->origins->name);
+        free(c->origins->text);
+    }
+    free(c->origins);
+    *c = (struct config){0};
+}
+
+const struct origin *origin_find(const struct config *c, const void *field)
+{
+    for (unsigned int i = 0; i < c->origins->nr; i++)
+        if (c->origins->origin[i].field == field)
+            return &c->origins->origin[i];
+    return NULL;
+}
+
+static struct origin *origin_add(struct config *c, const void *field)
+{
+    struct config_origins *o = c->origins;
+
+    assert(o->nr < ORIGIN_MAX);
+    o->origin[o->nr] = (struct origin){.field = field};
+    return &o->origin[o->nr++];
+}
+
+void origin_set_file(struct config *c, const void *field,
+                     const struct json_path *path, const char *key)
+{
+    struct origin *o = origin_add(c, field);
+
+    o->path = *path;
+    snprintf(o->key, sizeof(o->key), "%s", key);
+}
+
+void config_set_option(struct config *c, const void *field, const char *option)
+{
+    origin_add(c, field)->option = option;
+}
+
+/* "vm.json:3:27: boot-source.kernel_image_path: ", "--kernel: " or "". */
+static void origin_text(const struct config *c, const void *field, char *buf,
+                        size_t len)
+{
+    const struct origin *o = origin_find(c, field);
+    const struct config_origins *all = c->origins;
+    struct position at;
+
+    buf[0] = '\0';
+    if (o && o->option) {
+        snprintf(buf, len, "%s: ", o->option);
+    } else if (o) {
+        at = position_find(all->text, all->len, &o->path, SPOT_VALUE);
+        snprintf(buf, len, "%s:%u:%u: %s: ", all->name, at.line, at.column,
+                 o->key);
+    }
+}
+
+int config_fail(const struct config *c, const void *field, const char *fmt, ...)
+{
+    char where[512], what[512];
+    va_list ap;
+
+    origin_text(c, field, where, sizeof(where));
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof(what), fmt, ap);
+    va_end(ap);
+    return fail_rule(-EINVAL, "%s%s", where, what);
+}

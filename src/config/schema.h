@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* schema.h: the keys of the configuration file, one row each */
+#ifndef MOTE_CONFIG_SCHEMA_H
+#define MOTE_CONFIG_SCHEMA_H
+
+#include "mote/config.h"
+
+enum key_kind {
+    KEY_OBJECT,
+    KEY_STRING,
+    KEY_BOOL,
+    KEY_INT,   /* unsigned int; u64 if there is a scale */
+    KEY_WORD,  /* one of words; an enum */
+    KEY_LATER, /* known, not supported yet */
+    KEY_OTHER, /* not a key, but what is meant has another name: see hint */
+};
+
+#define KEY_NO_FIELD SIZE_MAX /* checked, and says nothing to mote */
+
+struct key {
+    const char *name; /* NULL: end */
+    enum key_kind kind;
+    bool required;
+    bool filled;   /* KEY_STRING: not empty. */
+    bool defaults; /* KEY_LATER: null, false and [] mean what mote does */
+    size_t field;  /* offset in struct config */
+    const struct key *keys;           /* KEY_OBJECT */
+    const struct config_words *words; /* KEY_WORD */
+    u64 min, max, scale;              /* KEY_INT; scale 0: as it is */
+    const char *hint;                 /* KEY_LATER, KEY_OTHER */
+};
+
+extern const struct key schema[]; /* of the file's one object */
+
+#endif

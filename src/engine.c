@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine.c: which engine runs this VM, and why, in one line of log */
+#include <stdio.h>
+
+#include "mote/config.h"
+#include "mote/engine.h"
+#include "mote/log.h"
+
+/* A rule of today's interpreter, said wherever it decides something. */
+#define ENGINE_INTERP_CPUS 1
+
+struct engine_choice {
+    enum engine_kind kind; /* never ENGINE_AUTO */
+    const char *why;
+};
+
+/* Software KVM interprets the guest kernel in the host kernel, slower than our
+ * interpreter does; it is still the only way to more than one vCPU. */
+static struct engine_choice engine_auto(const struct kvm_probe *probe,
+                                        unsigned int cpus)
+{
+    bool interp_can = cpus <= ENGINE_INTERP_CPUS;
+
+    if (probe->kind == KVM_NATIVE ||
+        (probe->kind == KVM_SOFTWARE && !interp_can))
+        return (struct engine_choice){ENGINE_KVM, probe->why};
+    return (struct engine_choice){ENGINE_INTERP, probe->why};
+}
+
+static int engine_new_kvm(struct engine **out, const struct engine_env *env,
+                          const struct kvm_probe *probe)
+{
+    if (probe->kind == KVM_NONE)
+        return fail_rule(probe->err, "engine kvm: %s, or use --engine auto",
+                         probe->why);
+    log_info("engine kvm: %s", probe->why);
+    return engine_kvm_new(out, env);
+}
+
+static int engine_new_interp(struct engine **out, const struct engine_env *env,
+                             const char *why)
+{
+    if (env->cpus > ENGINE_INTERP_CPUS)
+        return fail_rule(-EINVAL,
+                         "engine interp: runs one vCPU so far, not %u; "
+                         "use --cpus 1, or a host with KVM (%s)",
+                         env->cpus, why);
+    log_info("engine interp: %s", why);
+    return engine_interp_new(out, env);
+}
+
+int engine_new(struct engine **out, enum engine_kind kind,
+               const struct engine_env *env)
+{
+    struct engine_choice choice = {kind, "asked for"};
+    struct kvm_probe probe = {.kind = KVM_NONE};
+
+    if (kind != ENGINE_INTERP)
+        kvm_probe(&probe);
+    if (kind == ENGINE_AUTO)
+        choice = engine_auto(&probe, env->cpus);
+    if (choice.kind == ENGINE_KVM)
+        return engine_new_kvm(out, env, &probe);
+    return engine_new_interp(out, env, choice.why);
+}

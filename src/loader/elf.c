@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* elf.c: a vmlinux as a stream, its segments to their physical addresses */
+#include <elf.h>
+
+#include "mote/log.h"
+
+#include "load.h"
+
+struct elf_name {
+    u16 machine;
+    const char *name;
+};
+
+static const struct elf_name elf_machines[] = {
+    {EM_386, "i386"},     {EM_ARM, "ARM"},       {EM_AARCH64, "AArch64"},
+    {EM_RISCV, "RISC-V"}, {EM_PPC64, "PowerPC"}, {EM_S390, "S/390"},
+    {EM_MIPS, "MIPS"},    {EM_IA_64, "Itanium"}, {EM_LOONGARCH, "LoongArch"},
+};
+
+static const struct {
+    unsigned int offset;
+    const char *magic;
+    const char *text;
+} elf_others[] = {
+    {0x38, "ARM\x64", "an arm64 kernel Image"},
+    {0x38, "RSC\x05", "a RISC-V kernel Image"},
+    {4, "zimg", "an EFI zboot kernel"},
+    {0, "MZ", "an EFI or Windows program without a Linux boot header"},
+    {0, "\x89LZO", "LZO-compressed, which mote cannot unpack"},
+    {0, "\x27\x05\x19\x56", "a U-Boot uImage"},
+    {0, "0707", "a cpio archive, such as an initrd"},
+    {0, "#!", "a script"},
+    {0, "!<arch>", "an ar archive, such as a package"},
+    {0, "{", "text, such as JSON"},
+    {0x101, "ustar", "a tar archive"},
+    {0x1fe, "\x55\xaa", "a boot sector without a Linux boot header"},
+};
+
+const char *elf_guess(const u8 *data, u64 len)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(elf_others); i++) {
+        size_t n = strlen(elf_others[i].magic);
+        u64 off = elf_others[i].offset;
+
+        if (off + n <= len && !memcmp(data + off, elf_others[i].magic, n))
+            return elf_others[i].text;
+    }
+    return "of no known format";
+}
+
+static int elf_bad_machine(const struct elf *elf, u16 machine)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(elf_machines); i++)
+        if (elf_machines[i].machine == machine)
+            return source_bad(elf->src,
+                              "is an ELF file for %s; an x86-64 "
+                              "kernel is needed",
+                              elf_machines[i].name);
+    return source_bad(elf->src,
+                      "is an ELF file for machine type %u; an "
+                      "x86-64 kernel is needed",
+                      machine);
+}
+
+static int elf_bad_type(const struct elf *elf, u16 type)
+{
+    static const char *const names[] = {
+        [ET_NONE] = "no type",
+        [ET_REL] = "an object file",
+        [ET_DYN] = "a shared object or position-independent program",
+        [ET_CORE] = "a core dump",
+    };
+    const char *name = type < ARRAY_SIZE(names) ? names[type] : NULL;
+
+    return source_bad(elf->src,
+                      "is %s, not an executable kernel (ELF type "
+                      "%u)",
+                      name ? name : "an unknown ELF file", type);
+}
+
+/* What the file is, before anything in it is believed. */
+static int elf_check_ident(const struct elf *elf, const Elf64_Ehdr *eh, u64 len)
+{
+    const u8 *id = elf->head;
+
+    if (len < SELFMAG || memcmp(id, ELFMAG, SELFMAG) != 0)
+        return source_bad(elf->src,
+                          "what it unpacks to is not an ELF kernel "
+                          "but %s",
+                          elf_guess(id, len));
+    if (len < sizeof(*eh))
+        return source_bad(elf->src, "ends within the ELF header");
+    if (id[EI_CLASS] == ELFCLASS32)
+        return source_bad(elf->src, "is a 32-bit ELF file; a 64-bit x86 kernel "
+                                    "is needed");
+    if (id[EI_DATA] == ELFDATA2MSB)
+        return source_bad(elf->src, "is a big-endian ELF file; an x86-64 "
+                                    "kernel is needed");
+    if (id[EI_CLASS] != ELFCLASS64 || id[EI_DATA] != ELFDATA2LSB)
+        return source_bad(elf->src,
+                          "ELF class %u, data encoding %u: neither "
+                          "is known",
+                          id[EI_CLASS], id[EI_DATA]);
+    if (eh->e_machine != EM_X86_64)
+        return elf_bad_machine(elf, eh->e_machine);
+    if (eh->e_type != ET_EXEC)
+        return elf_bad_type(elf, eh->e_type);
+    return 0;
+}
+
+static int elf_check_table(const struct elf *elf, const Elf64_Ehdr *eh, u64 len)
+{
+    u64 size = (u64)eh->e_phnum * sizeof(Elf64_Phdr);
+
+    if (eh->e_phnum == 0 || eh->e_phentsize != sizeof(Elf64_Phdr))
+        return source_bad(elf->src,
+                          "%u ELF program headers of %u bytes: "
+                          "nothing to load",
+                          eh->e_phnum, eh->e_phentsize);
+    if (eh->e_phoff > len || size > len - eh->e_phoff)
+        return source_bad(elf->src,
+                          "the ELF program headers (%llu bytes at "
+                          "%llu) are not within its first %llu bytes",
+                          (unsigned long long)size,
+                          (unsigned long long)eh->e_phoff,
+                          (unsigned long long)len);
+    return 0;
+}
+
+/* Keep the segments in the order in which the stream will bring them. */
+static int elf_insert(struct elf *elf, const struct elf_segment *seg)
+{
+    unsigned int i = elf->nr;
+
+    if (elf->nr == ELF_SEGMENT_MAX)
+        return source_bad(elf->src, "more than %u ELF segments",
+                          ELF_SEGMENT_MAX);
+    for (; i > 0 && elf->seg[i - 1].offset > seg->offset; i--)
+        elf->seg[i] = elf->seg[i - 1];
+    elf->seg[i] = *seg;
+    elf->nr++;
+    return 0;
+}
+
+static int elf_check_order(const struct elf *elf)
+{
+    for (unsigned int i = 1; i < elf->nr; i++)
+        if (elf->seg[i - 1].offset + elf->seg[i - 1].filesz >
+            elf->seg[i].offset)
+            return source_bad(elf->src,
+                              "two ELF segments share bytes of the "
+                              "file, at %llu",
+                              (unsigned long long)elf->seg[i].offset);
+    return 0;
+}
+
+/* May this segment go where it wants to, RAM permitting? */
+static int elf_check_place(const struct elf *elf, const struct elf_segment *seg)
+{
+    u64 file_end, end;
+
+    if (seg->filesz > seg->memsz ||
+        __builtin_add_overflow(seg->offset, seg->filesz, &file_end) ||
+        __builtin_add_overflow(seg->gpa, seg->memsz, &end))
+        return source_bad(
+            elf->src,
+            "an ELF segment's sizes contradict each "
+            "other (offset %#llx, %#llx bytes of file, %#llx of "
+            "memory, address %#llx)",
+            (unsigned long long)seg->offset, (unsigned long long)seg->filesz,
+            (unsigned long long)seg->memsz, (unsigned long long)seg->gpa);
+    if (seg->gpa < KERNEL_MIN)
+        return source_bad(elf->src,
+                          "an ELF segment wants physical address "
+                          "%#llx; addresses below 1 MiB are taken",
+                          (unsigned long long)seg->gpa);
+    return 0;
+}
+
+static int elf_add(struct elf *elf, const Elf64_Phdr *ph)
+{
+    struct elf_segment seg = {.offset = ph->p_offset,
+                              .filesz = ph->p_filesz,
+                              .gpa = ph->p_paddr,
+                              .memsz = ph->p_memsz};
+    int r;
+
+    if (ph->p_type != PT_LOAD || ph->p_memsz == 0)
+        return 0;
+    r = elf_check_place(elf, &seg);
+    if (r < 0)
+        return r;
+    elf->start = MIN(elf->start, seg.gpa);
+    elf->end = MAX(elf->end, seg.gpa + seg.memsz);
+    /* RAM is zero: a segment without bytes in the file is there already. */
+    return seg.filesz ? elf_insert(elf, &seg) : 0;
+}
+
+/* All of it, and what it needs beyond the file, must be in low RAM. */
+static int elf_check_room(struct elf *elf)
+{
+    if (elf->start < elf->end)
+        elf->end = MAX(elf->end, elf->start + elf->init_size);
+    if (elf->end > loader_low_ram(elf->mem))
+        return loader_no_room(elf->src->what, elf->src->path, elf->end,
+                              elf->mem->size);
+    return 0;
+}
+
+static int elf_check_entry(const struct elf *elf)
+{
+    for (unsigned int i = 0; i < elf->nr; i++)
+        if (elf->entry >= elf->seg[i].gpa &&
+            elf->entry - elf->seg[i].gpa < elf->seg[i].filesz)
+            return 0;
+    return source_bad(elf->src,
+                      "its entry point %#llx is in no ELF segment "
+                      "(physical addresses count)",
+                      (unsigned long long)elf->entry);
+}
+
+/* len bytes of elf->head are there: 0, or what is wrong with them. */
+static int elf_parse(struct elf *elf, u64 len)
+{
+    Elf64_Ehdr eh;
+    Elf64_Phdr ph;
+    int r;
+
+    memcpy(&eh, elf->head, sizeof(eh));
+    r = elf_check_ident(elf, &eh, len);
+    if (r == 0)
+        r = elf_check_table(elf, &eh, len);
+    for (unsigned int i = 0; r == 0 && i < eh.e_phnum; i++) {
+        memcpy(&ph, elf->head + eh.e_phoff + i * sizeof(ph), sizeof(ph));
+        r = elf_add(elf, &ph);
+    }
+    elf->entry = eh.e_entry;
+    if (r == 0)
+        r = elf_check_room(elf);
+    if (r == 0)
+        r = elf_check_order(elf);
+    return r < 0 ? r : elf_check_entry(elf);
+}
+
+/* The first segment that is not complete yet; NULL after the last. */
+static const struct elf_segment *elf_current(struct elf *elf)
+{
+    for (; elf->cur < elf->nr; elf->cur++) {
+        const struct elf_segment *seg = &elf->seg[elf->cur];
+
+        if (elf->pos < seg->offset + seg->filesz)
+            return seg;
+    }
+    return NULL;
+}
+
+static int elf_room(struct sink *sink, u8 **buf, u64 *len)
+{
+    struct elf *elf = container_of(sink, struct elf, sink);
+    const struct elf_segment *seg;
+
+    *buf = NULL;
+    *len = UINT64_MAX - elf->pos;
+    if (!elf->parsed) {
+        *buf = elf->head + elf->pos;
+        *len = ELF_HEAD - elf->pos;
+        return 0;
+    }
+    seg = elf_current(elf);
+    if (!seg)
+        return 0;
+    if (elf->pos < seg->offset) {
+        *len = seg->offset - elf->pos;
+        return 0;
+    }
+    *len = seg->offset + seg->filesz - elf->pos;
+    *buf = mem_range(elf->mem, seg->gpa + elf->pos - seg->offset, *len);
+    return 0;
+}
+
+static void elf_advance(struct elf *elf, u64 n)
+{
+    const struct elf_segment *seg = elf_current(elf);
+
+    if (seg && elf->pos >= seg->offset)
+        mem_code_written(elf->mem, seg->gpa + elf->pos - seg->offset, n);
+    elf->pos += n;
+}
+
+/* The headers are complete, or all there is. Some of these bytes may belong
+ * to a segment as well. */
+static int elf_begin(struct elf *elf)
+{
+    u64 len, have = elf->pos;
+    u8 *buf;
+    int r = elf_parse(elf, have);
+
+    if (r < 0)
+        return r;
+    elf->parsed = true;
+    elf->pos = 0;
+    while (elf->pos < have) {
+        elf_room(&elf->sink, &buf, &len);
+        len = MIN(len, have - elf->pos);
+        if (buf)
+            memcpy(buf, elf->head + elf->pos, len);
+        elf_advance(elf, len);
+    }
+    return 0;
+}
+
+static int elf_filled(struct sink *sink, u64 n)
+{
+    struct elf *elf = container_of(sink, struct elf, sink);
+
+    if (elf->parsed) {
+        elf_advance(elf, n);
+        return 0;
+    }
+    elf->pos += n;
+    return elf->pos < ELF_HEAD ? 0 : elf_begin(elf);
+}
+
+void elf_init(struct elf *elf, const struct source *src, struct mem *mem,
+              u32 init_size)
+{
+    *elf = (struct elf){
+        .sink = {.room = elf_room, .filled = elf_filled},
+        .src = src,
+        .mem = mem,
+        .init_size = init_size,
+        .start = UINT64_MAX,
+    };
+}
+
+int elf_finish(struct elf *elf)
+{
+    const struct elf_segment *last;
+    int r = elf->parsed ? 0 : elf_begin(elf);
+
+    if (r < 0)
+        return r;
+    last = &elf->seg[elf->nr - 1];
+    if (elf->pos < last->offset + last->filesz)
+        return source_bad(elf->src,
+                          "is truncated: its ELF segments need %llu "
+                          "bytes, %llu are there",
+                          (unsigned long long)(last->offset + last->filesz),
+                          (unsigned long long)elf->pos);
+    return 0;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mem.c: guest RAM, and the only place that turns a gpa into a pointer */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "mote/log.h"
+#include "mote/mem.h"
+
+static void mem_layout(struct mem *m, u64 size)
+{
+    u64 low = MIN(size, MEM_LOW_END);
+
+    m->size = size;
+    m->nr_regions = 1;
+    m->region[0] = (struct mem_region){.gpa = 0, .size = low};
+    if (size > low) {
+        m->nr_regions = 2;
+        m->region[1] = (struct mem_region){
+            .gpa = MEM_HIGH_BASE, .size = size - low, .offset = low};
+    }
+}
+
+/* Sealed, so that nobody who is handed the fd can cut pages from under us. */
+static int mem_create_fd(struct mem *m)
+{
+    m->fd = memfd_create("mote-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (m->fd < 0)
+        return fail(-errno, "guest memory: memfd_create");
+    if (ftruncate(m->fd, (off_t)m->size) < 0)
+        return fail(-errno, "guest memory of %llu MiB",
+                    (unsigned long long)(m->size / MIB));
+    if (fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) <
+        0)
+        return fail(-errno, "guest memory: seal");
+    return 0;
+}
+
+static int mem_map(struct mem *m)
+{
+    u8 *host = mmap(NULL, m->size, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_NORESERVE, m->fd, 0);
+
+    if (host == MAP_FAILED)
+        return fail(-errno, "guest memory of %llu MiB: mmap",
+                    (unsigned long long)(m->size / MIB));
+    /* A core dump of the monitor must not hold a tenant's memory. */
+    madvise(host, m->size, MADV_DONTDUMP);
+    for (unsigned int i = 0; i < m->nr_regions; i++)
+        m->region[i].host = host + m->region[i].offset;
+    return 0;
+}
+
+int mem_new(struct mem **out, u64 size)
+{
+    struct mem *m;
+    int r;
+
+    if (size < MEM_SIZE_MIN || size > MEM_SIZE_MAX || size % PAGE_SIZE)
+        return fail_rule(-EINVAL,
+                         "guest memory: %llu bytes is not a multiple of 4 KiB "
+                         "from 16 MiB to 512 GiB",
+                         (unsigned long long)size);
+    m = calloc(1, sizeof(*m));
+    if (!m)
+        return fail(-ENOMEM, "guest memory");
+    m->fd = -1;
+    mem_layout(m, size);
+    r = mem_create_fd(m);
+    if (r == 0)
+        r = mem_map(m);
+    if (r < 0) {
+        mem_free(m);
+        return r;
+    }
+    *out = m;
+    return 0;
+}
+
+void mem_free(struct mem *m)
+{
+    if (!m)
+        return;
+    if (m->region[0].host)
+        munmap(m->region[0].host, m->size);
+    if (m->fd >= 0)
+        close(m->fd);
+    free(m);
+}
+
+void *mem_range(const struct mem *m, u64 gpa, u64 len)
+{
+    for (unsigned int i = 0; i < m->nr_regions; i++) {
+        const struct mem_region *r = &m->region[i];
+        u64 off = gpa - r->gpa; /* wraps to a large value below the region */
+
+        /* No sum of guest values before the check. */
+        if (off < r->size && len <= r->size - off)
+            return r->host + off;
+    }
+    return NULL;
+}
+
+int mem_read(const struct mem *m, u64 gpa, void *buf, u64 len)
+{
+    const void *p = mem_range(m, gpa, len);
+
+    if (!p)
+        return -EFAULT;
+    memcpy(buf, p, len);
+    return 0;
+}
+
+int mem_write(const struct mem *m, u64 gpa, const void *buf, u64 len)
+{
+    void *p = mem_range(m, gpa, len);
+
+    if (!p)
+        return -EFAULT;
+    memcpy(p, buf, len);
+    mem_code_written(m, gpa, len);
+    return 0;
+}
+
+int mem_fill(const struct mem *m, u64 gpa, u8 byte, u64 len)
+{
+    void *p = mem_range(m, gpa, len);
+
+    if (!p)
+        return -EFAULT;
+    memset(p, byte, len);
+    mem_code_written(m, gpa, len);
+    return 0;
+}

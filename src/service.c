@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service.c: a visit of the interpreter. KVM's state in, as many instructions
+ * as pay, state out. A vCPU that comes straight back gets longer visits, up to
+ * a bound; one that KVM runs well leaves after one instruction.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "mote/log.h"
+#include "service.h"
+
+#define SERVICE_SECOND  1000000000ull
+#define SERVICE_PENALTY 1024u
+
+/* With every visit; the rest when an instruction asks for it. */
+#define SERVICE_PARTS (CPU_REGS | CPU_SREGS | CPU_EVENTS | CPU_DEBUG)
+
+#define EXC_UD 6
+
+static u64 service_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (u64)ts.tv_sec * SERVICE_SECOND + (u64)ts.tv_nsec;
+}
+
+/* ---- back-off --------------------------------------------------------- */
+
+/*
+ * Progress is measured in time, not in exits: "straight back" is less than
+ * eight times the cost of a visit. What KVM would have run meanwhile is not
+ * known, so a visit that was allowed many instructions but took longer than
+ * a microsecond for each was a mistake: stay at one for a while, and for
+ * twice as long the next time.
+ */
+u64 service_budget(struct service_backoff *b, u64 now_ns, u64 max)
+{
+    bool near = now_ns - b->back_ns < 8 * b->cost_ns;
+
+    if (b->hold)
+        b->hold--;
+    b->len = near && b->len && !b->hold ? MIN(2 * b->len, max) : 1;
+    return b->len;
+}
+
+void service_spent(struct service_backoff *b, u64 start_ns, u64 end_ns,
+                   u64 done)
+{
+    u64 cost = end_ns - start_ns;
+
+    b->cost_ns = b->cost_ns ? (7 * b->cost_ns + cost) / 8 : cost;
+    b->back_ns = end_ns;
+    if (b->len <= 16)
+        return;
+    if (cost > done * 1000) {
+        b->penalty = MIN(2 * b->penalty + 1, SERVICE_PENALTY);
+        b->hold = b->penalty;
+    } else {
+        b->penalty /= 2;
+    }
+}
+
+/* ---- which instructions ----------------------------------------------- */
+
+static bool service_is_prefix(u8 b)
+{
+    switch (b) {
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0xf0:
+    case 0xf2:
+    case 0xf3:
+        return true;
+    default:
+        return (b & 0xf0) == 0x40; /* REX; nobody asks in other modes */
+    }
+}
+
+/* In groups 6, 7, 9 and 15 ModRM says which instruction it is. */
+static u8 service_ext(u8 op, const u8 *insn, unsigned int len)
+{
+    u8 modrm;
+
+    if (len == 0 || (op != 0x00 && op != 0x01 && op != 0xae && op != 0xc7))
+        return 0;
+    modrm = *insn;
+    return modrm >= 0xc0 ? modrm & (op == 0x01 ? 0xff : 0xf8) : modrm & 0x38;
+}
+
+u32 service_key(const u8 *insn, unsigned int len)
+{
+    u32 prefix = 0, map = 0;
+    unsigned int i = 0;
+
+    for (; i < len && service_is_prefix(insn[i]); i++)
+        if (insn[i] == 0x66 || insn[i] == 0xf2 || insn[i] == 0xf3)
+            prefix = insn[i];
+    if (i + 1 < len && insn[i] == 0x0f) {
+        map = 1;
+        i++;
+        if (i + 1 < len && (insn[i] == 0x38 || insn[i] == 0x3a))
+            map = insn[i++] == 0x38 ? 2 : 3;
+    }
+    if (i >= len)
+        return 0;
+    return prefix << 24 | map << 16 | (u32)insn[i] << 8 |
+           (map == 1 ? service_ext(insn[i], insn + i + 1, len - i - 1) : 0);
+}
+
+static void service_note(struct service *s, const struct vcpu_exit *x)
+{
+    u32 key = service_key(x->insn, x->insn_len);
+    struct service_opcode *o = s->opcode;
+
+    while (o < &s->opcode[SERVICE_OPCODES - 1] && o->count && o->key != key)
+        o++;
+    o->key = o == &s->opcode[SERVICE_OPCODES - 1] ? 0 : key;
+    o->count++;
+}
+
+/* clang-format off */
+static const struct service_name {
+    u32 key;
+    const char *name;
+} service_names[] = {
+    {0x00000000, "others"},     {0x0000cc00, "int3"},
+    {0x0000cd00, "int"},        {0x0001c708, "cmpxchg16b"},
+    {0x0001c718, "xrstors"},    {0x0001c720, "xsavec"},
+    {0x0001c728, "xsaves"},     {0x0001ae10, "ldmxcsr"},
+    {0x0001ae18, "stmxcsr"},    {0x0001ae20, "xsave"},
+    {0x0001ae28, "xrstor"},     {0x0001ae30, "xsaveopt"},
+    {0x000101d0, "xgetbv"},     {0x000101d1, "xsetbv"},
+    {0x000101ca, "clac"},       {0x000101cb, "stac"},
+    {0x000101f9, "rdtscp"},     {0x00010028, "verw"},
+    {0xf301b800, "popcnt"},     {0xf202f000, "crc32"},
+    {0xf202f100, "crc32"},      {0x0000c500, "vex"},
+    {0x0000c400, "vex"},        {0x00006200, "evex"},
+};
+/* clang-format on */
+
+static int service_name(u32 key, char *buf, size_t len)
+{
+    static const char *const map[] = {"", "0f ", "0f 38 ", "0f 3a "};
+
+    for (size_t i = 0; i < ARRAY_SIZE(service_names); i++)
+        if (service_names[i].key == key)
+            return snprintf(buf, len, "%s", service_names[i].name);
+    if (key >> 24)
+        return snprintf(buf, len, "%02x %s%02x", key >> 24, map[key >> 16 & 3],
+                        key >> 8 & 0xff);
+    return snprintf(buf, len, "%s%02x", map[key >> 16 & 3], key >> 8 & 0xff);
+}
+
+/* The most frequent of those with fewer than below; NULL: no more. */
+static const struct service_opcode *service_next(const struct service *s,
+                                                 u64 seen)
+{
+    const struct service_opcode *best = NULL;
+
+    for (unsigned int i = 0; i < SERVICE_OPCODES; i++) {
+        const struct service_opcode *o = &s->opcode[i];
+
+        if (o->count && !(seen >> i & 1) && (!best || o->count > best->count))
+            best = o;
+    }
+    return best;
+}
+
+void service_why(const struct service *s, char *buf, size_t len)
+{
+    const struct service_opcode *o;
+    size_t used = 0;
+    u64 seen = 0;
+
+    _Static_assert(SERVICE_OPCODES <= 64, "seen is a bitmap");
+    buf[0] = '\0';
+    while ((o = service_next(s, seen)) != NULL) {
+        char name[24], item[56];
+        int n;
+
+        seen |= 1ull << (o - s->opcode);
+        service_name(o->key, name, sizeof(name));
+        n = snprintf(item, sizeof(item), "%s%s %llu", used ? ", " : "", name,
+                     (unsigned long long)o->count);
+        if (used + (size_t)n >= len)
+            return;
+        memcpy(buf + used, item, (size_t)n + 1);
+        used += (size_t)n;
+    }
+}
+
+/* ---- a visit ---------------------------------------------------------- */
+
+static int service_fetch(void *ctx, u32 parts)
+{
+    struct service *s = ctx;
+
+    return s->engine->ops->get_state(s->vcpu, interp_state(s->cpu), parts);
+}
+
+VCPU_ONLY static enum interp_stop service_run(struct service *s,
+                                              struct interp_run *run)
+{
+    *run = (struct interp_run){
+        .budget = run->budget,
+        .flags = INTERP_SERVICE | INTERP_NO_WAIT,
+        .fetch = service_fetch,
+        .ctx = s,
+    };
+    return interp_run(s->cpu, run);
+}
+
+/* Neither engine can: the guest gets what a processor without that
+ * instruction gives. The interpreter delivers it, since a KVM that refuses
+ * instructions may refuse this too. */
+VCPU_ONLY static enum interp_stop service_undefined(struct service *s,
+                                                    struct interp_run *run)
+{
+    struct cpu_state *st = interp_state(s->cpu);
+    enum interp_stop stop;
+    char bytes[48] = "";
+
+    for (unsigned int i = 0; i < run->insn_len; i++)
+        snprintf(bytes + 3 * i, sizeof(bytes) - 3 * i, " %02x", run->insn[i]);
+    warn_guest("vcpu%u: no engine can run the instruction at %#llx (CPL %u):%s",
+               s->id, (unsigned long long)st->rip, st->seg[SEG_SS].dpl, bytes);
+    s->stats.unknown++;
+    st->event.exc_valid = 1;
+    st->event.exc_vector = EXC_UD;
+    st->event.exc_has_error = 0;
+    st->event.exc_soft = 0;
+    interp_state_changed(s->cpu);
+    run->budget = 1;
+    stop = service_run(s, run);
+    run->dirty |= CPU_REGS | CPU_SREGS | CPU_EVENTS;
+    return stop;
+}
+
+/* More than half of a second in here is a guest that the interpreter alone
+ * would run faster. */
+static void service_account(struct service *s, u64 start, u64 end)
+{
+    if (start - s->window_ns > SERVICE_SECOND) {
+        s->window_ns = start;
+        s->busy_ns = 0;
+    }
+    s->busy_ns += end - start;
+    if (s->warned || s->busy_ns < SERVICE_SECOND / 2)
+        return;
+    s->warned = true;
+    log_warn("vcpu%u: more than half of the last second went into %llu "
+             "instructions that this host's KVM cannot run; --engine interp "
+             "will be faster",
+             s->id, (unsigned long long)s->stats.visits);
+}
+
+static int service_take(struct service *s)
+{
+    int r =
+        s->engine->ops->get_state(s->vcpu, interp_state(s->cpu), SERVICE_PARTS);
+
+    if (r == 0)
+        interp_state_changed(s->cpu);
+    return r;
+}
+
+/* KVM's shadow page tables only have to go when there was more than the one
+ * instruction that KVM refused: that one writes no page tables. */
+static int service_give(struct service *s, const struct interp_run *run)
+{
+    const struct engine_ops *ops = s->engine->ops;
+    int r = 0;
+
+    if (run->dirty)
+        r = ops->set_state(s->vcpu, interp_state(s->cpu), run->dirty);
+    if (r < 0 || !run->wrote_k || run->done < 2 || !ops->page_tables_written)
+        return r;
+    r = ops->page_tables_written(s->engine);
+    if (r > 0)
+        s->max = SERVICE_MAX_SHADOW;
+    return MIN(r, 0);
+}
+
+VCPU_ONLY enum service_end service_visit(struct service *s,
+                                         const struct vcpu_exit *x)
+{
+    u64 start = service_now(), end;
+    struct interp_run run = {
+        .budget = service_budget(&s->backoff, start, s->max),
+    };
+    enum interp_stop stop;
+
+    service_note(s, x);
+    if (service_take(s) < 0)
+        return SERVICE_FAILED;
+    stop = service_run(s, &run);
+    /* The first instruction is the one that KVM has refused already. */
+    if (run.done == 0 && (stop == INTERP_UNKNOWN || stop == INTERP_BOUNDARY))
+        stop = service_undefined(s, &run);
+    if (service_give(s, &run) < 0)
+        return SERVICE_FAILED;
+    end = service_now();
+    service_spent(&s->backoff, start, end, run.done);
+    s->stats.visits++;
+    s->stats.emulated += run.done;
+    service_account(s, start, end);
+    return stop == INTERP_SHUTDOWN ? SERVICE_SHUTDOWN : SERVICE_BACK;
+}
+
+void service_poke(struct service *s)
+{
+    if (s->cpu)
+        interp_poke(s->cpu);
+}
+
+int service_init(struct service *s, const struct vcpu_env *env,
+                 struct engine_vcpu *vcpu, unsigned int id)
+{
+    struct interp_env ie = {
+        .mem = env->env.mem,
+        .bus = env->env.bus,
+        .id = id,
+        .cpus = env->env.cpus,
+        .service = true,
+    };
+
+    *s = (struct service){
+        .engine = env->engine, .vcpu = vcpu, .id = id, .max = SERVICE_MAX};
+    return interp_new(&s->cpu, &ie);
+}
+
+void service_fini(struct service *s)
+{
+    if (s->cpu)
+        interp_free(s->cpu);
+    s->cpu = NULL;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vm.c: the machine, built in one readable order, run, and taken down */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mote/dev.h"
+#include "mote/engine.h"
+#include "mote/loader.h"
+#include "mote/log.h"
+#include "mote/loop.h"
+#include "mote/vcpu.h"
+#include "mote/vm.h"
+
+struct vm {
+    const struct config *cfg;
+    struct power power;
+    _Atomic(u32) reason; /* enum power_reason; the first report wins */
+    u32 value;           /* written once, by whoever won */
+
+    struct mem *mem;
+    struct bus bus;
+    struct engine *engine;
+
+    struct chr *chr;
+    struct irq serial_irq;
+    struct serial *serial;
+    struct i8042 *i8042;
+    struct boot_timer boot_timer;
+
+    unsigned int nr_vcpus;
+    struct vcpu *vcpu[ENGINE_VCPU_MAX];
+
+    struct loop loop; /* main's: signals, until somebody reports the end */
+    bool loop_ready;
+    struct loop_fd signals;
+    u64 start_ns;
+};
+
+static u64 vm_clock(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
+}
+
+/* ---- the end ----------------------------------------------------------- */
+
+static void vm_power_end(struct power *p, enum power_reason reason, u32 value)
+{
+    struct vm *vm = container_of(p, struct vm, power);
+    u32 none = POWER_NONE;
+
+    if (!atomic_compare_exchange_strong(&vm->reason, &none, (u32)reason))
+        return;
+    vm->value = value;
+    /* The eventfd write orders value before main reads it. */
+    loop_stop(&vm->loop);
+}
+
+static void vm_on_escape(void *ctx)
+{
+    struct vm *vm = ctx;
+
+    power_end(&vm->power, POWER_ESCAPE, 0);
+}
+
+static void vm_on_signal(struct loop_fd *lf, u32 events)
+{
+    struct vm *vm = container_of(lf, struct vm, signals);
+    struct signalfd_siginfo si;
+
+    if (read(lf->fd, &si, sizeof(si)) == sizeof(si))
+        power_end(&vm->power, POWER_SIGNAL, si.ssi_signo);
+}
+
+/* The documented exit status of each end: docs/exit-status.md. */
+static int vm_status(const struct vm *vm)
+{
+    switch ((enum power_reason)vm->reason) {
+    case POWER_EXIT_PORT:
+        return (int)((vm->value << 1 | 1) & 0xff);
+    case POWER_SIGNAL:
+        return vm->value == SIGHUP ? STATUS_SIGHUP : STATUS_OK;
+    case POWER_ENGINE_ERROR:
+    case POWER_NONE:
+        return STATUS_FAILURE;
+    default:
+        return STATUS_OK;
+    }
+}
+
+static void vm_say_reason(const struct vm *vm)
+{
+    static const char *const text[] = {
+        [POWER_NONE] = "the event loop ended by itself",
+        [POWER_OFF] = "the guest powered off",
+        [POWER_RESET] = "the guest asked for a reset",
+        [POWER_TRIPLE_FAULT] = "the guest ended in a triple fault",
+        [POWER_EXIT_PORT] = "the guest wrote the exit port",
+        [POWER_SIGNAL] = "stopped by signal",
+        [POWER_ESCAPE] = "stopped by Ctrl-A x",
+        [POWER_ENGINE_ERROR] = "the engine cannot go on",
+    };
+    char detail[48] = "";
+
+    if (vm->reason == POWER_SIGNAL)
+        snprintf(detail, sizeof(detail), " SIG%s",
+                 sigabbrev_np((int)vm->value));
+    else if (vm->reason == POWER_EXIT_PORT)
+        snprintf(detail, sizeof(detail), ": %u", vm->value);
+    log_info("exit: %s%s; status %d", text[vm->reason], detail, vm_status(vm));
+}
+
+static void vm_say_kvm(const struct vm *vm, const struct engine_stats *es)
+{
+    struct vcpu_stats sum = {0}, vs;
+
+    for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+        vcpu_stats(vm->vcpu[i], &vs);
+        sum.visits += vs.visits;
+        sum.emulated += vs.emulated;
+        sum.unknown += vs.unknown;
+        if (vs.why[0] && !sum.why[0])
+            memcpy(sum.why, vs.why, sizeof(sum.why));
+    }
+    log_info("exit: %llu KVM exits; the interpreter ran %llu instructions for "
+             "KVM in %llu visits%s%s",
+             (unsigned long long)es->exits, (unsigned long long)sum.emulated,
+             (unsigned long long)sum.visits, sum.why[0] ? ", for " : "",
+             sum.why);
+    if (sum.unknown)
+        log_warn("exit: %llu instructions no engine could run became #UD",
+                 (unsigned long long)sum.unknown);
+}
+
+static void vm_say_summary(const struct vm *vm, u64 ns)
+{
+    struct engine_stats es = {0};
+    struct serial_stats ss;
+    double sec = (double)ns / 1e9;
+
+    vm->engine->ops->stats(vm->engine, &es);
+    serial_stats(vm->serial, &ss);
+    if (strcmp(vm->engine->ops->name, "kvm") == 0)
+        vm_say_kvm(vm, &es);
+    else
+        log_info("exit: %.1f million instructions, %.0f million/s",
+                 (double)es.insns / 1e6, (double)es.insns / 1e6 / sec);
+    log_debug("exit: %llu blocks decoded, %llu TLB misses, %llu stores to code",
+              (unsigned long long)es.blocks, (unsigned long long)es.tlb_miss,
+              (unsigned long long)es.smc);
+    log_info("exit: engine %s, %u vCPU%s, %.2f s; console %llu bytes, %llu "
+             "dropped; log %llu lines dropped",
+             vm->engine->ops->name, vm->nr_vcpus, vm->nr_vcpus > 1 ? "s" : "",
+             sec, (unsigned long long)ss.tx_bytes,
+             (unsigned long long)ss.dropped, (unsigned long long)log_dropped());
+}
+
+/* ---- building ---------------------------------------------------------- */
+
+/* Signals come to main's loop; set-up is not interrupted by them. */
+static int vm_new_loop(struct vm *vm)
+{
+    sigset_t set;
+    int r;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGQUIT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    r = loop_init(&vm->loop);
+    if (r < 0)
+        return r;
+    vm->loop_ready = true;
+    vm->signals.fn = vm_on_signal;
+    vm->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (vm->signals.fd < 0)
+        return fail(-errno, "signalfd");
+    return loop_add(&vm->loop, &vm->signals, EPOLLIN);
+}
+
+static int vm_new_engine(struct vm *vm)
+{
+    const struct machine_config *mc = &vm->cfg->machine;
+    struct engine_env env = {
+        .mem = vm->mem, .bus = &vm->bus, .cpus = mc->vcpus};
+
+    return engine_new(&vm->engine, mc->engine, &env);
+}
+
+static int vm_new_console(struct vm *vm)
+{
+    const struct console_config *cc = &vm->cfg->console;
+    int r;
+
+    r = vm->engine->ops->irq_connect(vm->engine, &vm->serial_irq, SERIAL_GSI);
+    if (r < 0)
+        return r;
+    r = chr_open(&vm->chr, cc->mode, cc->path);
+    if (r < 0)
+        return r;
+    chr_on_escape(vm->chr, vm_on_escape, vm);
+    return serial_new(&vm->serial, &vm->bus, &vm->serial_irq, vm->chr);
+}
+
+static int vm_new_devices(struct vm *vm)
+{
+    int r;
+
+    vm->boot_timer = (struct boot_timer){
+        .start_ns = vm->start_ns,
+        .start_cpu_ns = vm_clock(CLOCK_PROCESS_CPUTIME_ID),
+        .log = vm->cfg->boot_timer,
+    };
+    r = i8042_new(&vm->i8042, &vm->bus, &vm->power);
+    if (r == 0)
+        r = exit_port_new(&vm->bus, &vm->power);
+    if (r == 0)
+        r = acpi_power_new(&vm->bus, &vm->power);
+    if (r == 0)
+        r = boot_timer_new(&vm->bus, &vm->boot_timer);
+    return r;
+}
+
+static int vm_load(struct vm *vm, struct loader_result *res)
+{
+    const struct boot_config *bc = &vm->cfg->boot;
+    char cmdline[LOADER_CMDLINE_MAX];
+    struct cmdline_spec cs = {
+        .args = bc->args,
+        .append = bc->append,
+        .serial = vm->cfg->console.mode != CHR_OFF,
+    };
+    struct loader_spec spec = {
+        .kernel = bc->kernel,
+        .initrd = bc->initrd,
+        .cmdline = cmdline,
+        .cpus = vm->cfg->machine.vcpus,
+    };
+    int r;
+
+    r = loader_cmdline(cmdline, &cs);
+    if (r < 0)
+        return r;
+    r = loader_load(vm->mem, &spec, res);
+    if (r < 0)
+        return r;
+    log_info("kernel %s: %s%s%s, %.1f ms to unpack", bc->kernel, res->format,
+             res->version[0] ? ", " : "", res->version,
+             (double)res->unpack_ns / 1e6);
+    log_info("command line: %s", cmdline);
+    return 0;
+}
+
+static size_t vm_tail(void *ctx, char *buf, size_t len)
+{
+    struct vm *vm = ctx;
+
+    return serial_tail(vm->serial, buf, len);
+}
+
+static int vm_new_vcpus(struct vm *vm, const struct cpu_state *bsp)
+{
+    struct vcpu_env env = {
+        .engine = vm->engine,
+        .env = {.mem = vm->mem,
+                .bus = &vm->bus,
+                .cpus = vm->cfg->machine.vcpus},
+        .power = &vm->power,
+        .tail = vm_tail,
+        .tail_ctx = vm,
+    };
+
+    for (unsigned int i = 0; i < vm->cfg->machine.vcpus; i++) {
+        int r = vcpu_new(&vm->vcpu[i], &env, i, i == 0 ? bsp : NULL);
+
+        if (r < 0)
+            return r;
+        vm->nr_vcpus++;
+    }
+    return 0;
+}
+
+static int vm_build(struct vm *vm, struct loader_result *res)
+{
+    int r;
+
+    r = vm_new_loop(vm);
+    if (r == 0)
+        r = mem_new(&vm->mem, vm->cfg->machine.mem_bytes);
+    if (r == 0)
+        r = vm_new_engine(vm);
+    if (r == 0)
+        r = vm_new_devices(vm);
+    if (r == 0)
+        r = vm_load(vm, res);
+    if (r == 0)
+        r = vm_new_console(vm); /* late: it changes the terminal's mode */
+    if (r == 0)
+        r = vm_new_vcpus(vm, &res->bsp);
+    return r;
+}
+
+int vm_new(struct vm **out, const struct config *cfg, int *status)
+{
+    struct vm *vm = calloc(1, sizeof(*vm));
+    struct loader_result *res = calloc(1, sizeof(*res));
+    int r = -ENOMEM;
+
+    *status = STATUS_FAILURE;
+    if (!vm || !res) {
+        fail(r, "virtual machine");
+        goto free_both;
+    }
+    vm->cfg = cfg;
+    vm->power.end = vm_power_end;
+    vm->signals.fd = -1;
+    vm->start_ns = vm_clock(CLOCK_MONOTONIC);
+    bus_init(&vm->bus);
+    r = vm_build(vm, res);
+    if (r < 0)
+        goto free_vm;
+    free(res);
+    *out = vm;
+    return 0;
+
+free_vm:
+    vm_free(vm);
+    vm = NULL;
+free_both:
+    free(vm);
+    free(res);
+    return r;
+}
+
+/* ---- running ----------------------------------------------------------- */
+
+static int vm_start(struct vm *vm)
+{
+    int r = serial_start(vm->serial);
+
+    for (unsigned int i = 0; r == 0 && i < vm->nr_vcpus; i++)
+        r = vcpu_start(vm->vcpu[i]);
+    return r;
+}
+
+static void vm_stop(struct vm *vm)
+{
+    for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+        vcpu_stop(vm->vcpu[i]);
+    for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+        vcpu_join(vm->vcpu[i]);
+}
+
+int vm_run(struct vm *vm)
+{
+    u64 ns = vm_clock(CLOCK_MONOTONIC);
+
+    if (vm_start(vm) < 0)
+        power_end(&vm->power, POWER_ENGINE_ERROR, 0);
+    loop_run(&vm->loop);
+    vm_stop(vm);
+    ns = vm_clock(CLOCK_MONOTONIC) - ns;
+    serial_stop(vm->serial); /* the guest's last words before ours */
+    vm_say_reason(vm);
+    vm_say_summary(vm, ns);
+    return vm_status(vm);
+}
+
+void vm_free(struct vm *vm)
+{
+    if (!vm)
+        return;
+    while (vm->nr_vcpus > 0)
+        vcpu_free(vm->vcpu[--vm->nr_vcpus]);
+    serial_free(vm->serial);
+    chr_close(vm->chr);
+    i8042_free(vm->i8042);
+    if (vm->engine)
+        vm->engine->ops->free(vm->engine);
+    mem_free(vm->mem);
+    if (vm->signals.fd >= 0)
+        close(vm->signals.fd);
+    if (vm->loop_ready)
+        loop_fini(&vm->loop);
+    free(vm);
+}

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# lib.sh: what the shell tests share. Source it, call ok/not_ok/skip, end with
+# "finish".
+passed=0
+failed=0
+skipped=0
+
+ok() {
+    passed=$((passed + 1))
+    echo "ok - $*"
+}
+
+not_ok() {
+    failed=$((failed + 1))
+    echo "not ok - $*"
+}
+
+# skip WORD TEXT: WORD in $REQUIRE (comma-separated) makes the skip a failure
+skip() {
+    case ",${REQUIRE:-}," in
+    *",$1,"*) not_ok "$2 (required: $1)" ;;
+    *)
+        skipped=$((skipped + 1))
+        echo "skip - $2"
+        ;;
+    esac
+}
+
+# check TEXT COMMAND...: ok when the command succeeds
+check() {
+    local text=$1
+    shift
+    if "$@"; then ok "$text"; else not_ok "$text"; fi
+}
+
+finish() {
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" = 0 ]
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config: JSON texts and the exact lines they give; rules; words and sizes */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/position.h"
+#include "mote/config.h"
+
+#include "capture.h"
+
+#define BOOT "{\"boot-source\": {\"kernel_image_path\": \"k\"}"
+
+/* want NULL: accepted in silence. */
+struct json_case {
+    const char *text;
+    const char *want;
+};
+
+static const struct json_case json_cases[] = {
+    {"{}", NULL},
+    {BOOT "}", NULL},
+    {BOOT ", \"drives\": []}", NULL},
+    {BOOT ", \"vsock\": null, \"cpu-config\": null}", NULL},
+    {BOOT ", \"logger\": {\"level\": \"wArNing\"}}", NULL},
+    {BOOT ", \"machine-config\": {\"vcpu_count\": 2, \"mem_size_mib\": 512,"
+          " \"smt\": false, \"huge_pages\": \"None\", \"cpu_template\": null,"
+          " \"track_dirty_pages\": false}}",
+     NULL},
+    {"{\"console\": {\"mode\": \"off\", \"device\": \"serial\"}}", NULL},
+    /* Keys that are no keys. */
+    {"{\n  \"vsok\": {}\n}",
+     "mote: t:2:3: vsok: unknown key; did you mean \"vsock\"?\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": \"k\",\n\"boot_arg\": \"\"}}",
+     "mote: t:2:1: boot-source.boot_arg: unknown key; did you mean "
+     "\"boot_args\"?\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": \"k\", \"xyzzy\": 1}}",
+     "mote: t:1:44: boot-source.xyzzy: unknown key; known here: "
+     "kernel_image_path, initrd_path, boot_args\n"},
+    {"{\"serial\": {}}", "mote: t:1:2: serial: unknown key; Firecracker has it "
+                         "in its API only; use \"console\"\n"},
+    {"{\"a\\n\\u001b[2J\": 1}",
+     "mote: t:1:2: a??[2J: unknown key; known here: boot-source, "
+     "machine-config, logger, console, drives, cpu-config, "
+     "network-interfaces, vsock, entropy, metrics, mmds-config, balloon, "
+     "pmem, memory-hotplug, run, sandbox, exit-record\n"},
+    {"{\"logger\": {\"level\": \"Info\", \"level\": \"Info\"}}",
+     "mote: t:1:30: \"level\": duplicate key\n"},
+    {"{\"logger\": {},\n \"logger\": {}}",
+     "mote: t:2:2: \"logger\": duplicate key\n"},
+    /* Not supported yet, by name. */
+    {"{\"drives\": [{}]}", "mote: t:1:2: drives: not supported yet\n"},
+    {"{\"entropy\": {}}", "mote: t:1:2: entropy: not supported yet\n"},
+    {"{\"run\": null}", "mote: t:1:2: run: not supported yet\n"},
+    {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
+     "\"track_dirty_pages\": true}}",
+     "mote: t:1:59: machine-config.track_dirty_pages: not supported yet\n"},
+    {"{\"console\": {\"mode\": \"unix\"}}",
+     "mote: t:1:22: console.mode: \"unix\" is not supported yet; use stdio, "
+     "file, off\n"},
+    {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
+     "\"huge_pages\": \"2M\"}}",
+     "mote: t:1:73: machine-config.huge_pages: \"2M\" is not supported yet; "
+     "use None\n"},
+    /* Types are exact, numbers have ranges. */
+    {"{\"machine-config\": {\"vcpu_count\": \"4\", \"mem_size_mib\": 1.0}}",
+     "mote: t:1:35: machine-config.vcpu_count: \"4\" is not an integer\n"
+     "mote: t:1:56: machine-config.mem_size_mib: 1.0 is not an integer\n"},
+    {"{\"machine-config\": {\"vcpu_count\": 64, \"mem_size_mib\": 0}}",
+     "mote: t:1:35: machine-config.vcpu_count: 64 is out of range 1..32\n"
+     "mote: t:1:55: machine-config.mem_size_mib: 0 is out of range "
+     "16..524288\n"},
+    {"{\"machine-config\": {\"vcpu_count\": -1, \"mem_size_mib\": 16, "
+     "\"smt\": 1}}",
+     "mote: t:1:35: machine-config.vcpu_count: -1 is out of range 1..32\n"
+     "mote: t:1:66: machine-config.smt: 1 is not true or false\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": \"\"}}",
+     "mote: t:1:39: boot-source.kernel_image_path: \"\" is empty\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": 7, \"initrd_path\": {}}}",
+     "mote: t:1:39: boot-source.kernel_image_path: 7 is not a string\n"
+     "mote: t:1:57: boot-source.initrd_path: an object is not a string\n"},
+    {"{\"logger\": []}", "mote: t:1:12: logger: an array is not an object\n"},
+    {"[]", "mote: t:1:1: an array is not an object\n"},
+    {"{\"logger\": {\"level\": \"Inof\"}}",
+     "mote: t:1:22: logger.level: \"Inof\" is not one of Off, Error, Warning, "
+     "Warn, Info, Debug, Trace; did you mean \"Info\"?\n"},
+    {"{\"machine-config\": {\"engine\": \"qemu\", \"vcpu_count\": 1, "
+     "\"mem_size_mib\": 16}}",
+     "mote: t:1:31: machine-config.engine: \"qemu\" is not one of auto, kvm, "
+     "interp\n"},
+    /* Required, and null. */
+    {"{\n \"machine-config\": {}}",
+     "mote: t:2:20: machine-config: \"vcpu_count\" is required\n"
+     "mote: t:2:20: machine-config: \"mem_size_mib\" is required\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": null}}",
+     "mote: t:1:39: boot-source.kernel_image_path: null, but this key is "
+     "required\n"},
+    /* The text itself. */
+    {"", "mote: t:1:1: not JSON: '[' or '{' expected near end of file\n"},
+    {"{\"a\": tru}", "mote: t:1:7: not JSON: invalid token near 'tru'\n"},
+    {"{\"logger\": {}\n  \"drives\": []}",
+     "mote: t:2:3: not JSON: '}' expected near '\"drives\"'\n"},
+    {"{} x", "mote: t:1:4: not JSON: end of file expected near 'x'\n"},
+    {"{\"logger\": {\"log_path\": \"a\\u0000b\"}}",
+     "mote: t:1:25: \\u0000 is not allowed\n"},
+    {"// no\n{}", "mote: t:1:1: not JSON: '[' or '{' expected near '/'\n"},
+    {"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]",
+     "mote: t:1:17: nested deeper than 16 levels\n"},
+    /* Columns count characters; keys may be spelled with escapes. */
+    {"{\"logger\": {\"log_path\": \"\xc3\xa4\xc3\xb6\", \"level\": 1}}",
+     "mote: t:1:40: logger.level: 1 is not a string\n"},
+    {"{\"log\\u0067er\": {\"x}\\\"\": 1, \"level\": 2}}",
+     "mote: t:1:18: logger.x}\": unknown key; known here: log_path, level, "
+     "show_level, show_log_origin, module\n"
+     "mote: t:1:38: logger.level: 2 is not a string\n"},
+};
+
+START_TEST(test_json)
+{
+    const struct json_case *t = &json_cases[_i];
+    struct config c;
+    int r;
+
+    capture_start();
+    ck_assert_int_eq(config_init(&c), 0);
+    r = config_parse(&c, "t", t->text, strlen(t->text));
+    ck_assert_str_eq(capture_text, t->want ? t->want : "");
+    ck_assert_int_eq(r, t->want ? -EINVAL : 0);
+    config_fini(&c);
+}
+END_TEST
+
+START_TEST(test_json_values)
+{
+    static const char text[] =
+        "{\"boot-source\": {\"kernel_image_path\": \"k\\u00e4\", "
+        "\"initrd_path\": \"i\", \"boot_args\": \"\"},"
+        "\"machine-config\": {\"vcpu_count\": 32, \"mem_size_mib\": 524288, "
+        "\"smt\": true, \"engine\": \"kvm\"},"
+        "\"console\": {\"mode\": \"file\", \"path\": \"c\"},"
+        "\"logger\": {\"log_path\": \"l\", \"level\": \"off\", "
+        "\"show_level\": true, \"show_log_origin\": true}}";
+    struct config c;
+
+    ck_assert_int_eq(config_init(&c), 0);
+    ck_assert_int_eq(config_parse(&c, "t", text, strlen(text)), 0);
+    ck_assert_str_eq(c.boot.kernel, "k\xc3\xa4");
+    ck_assert_str_eq(c.boot.initrd, "i");
+    ck_assert_str_eq(c.boot.args, "");
+    ck_assert_uint_eq(c.machine.vcpus, 32);
+    ck_assert_uint_eq(c.machine.mem_bytes, 512 * GIB);
+    ck_assert(c.machine.smt);
+    ck_assert_int_eq(c.machine.engine, ENGINE_KVM);
+    ck_assert_int_eq(c.console.mode, CHR_FILE);
+    ck_assert_str_eq(c.console.path, "c");
+    ck_assert_str_eq(c.log.path, "l");
+    ck_assert_int_eq(c.log.level, LOG_OFF);
+    ck_assert(c.log.show_level && c.log.show_origin);
+    config_fini(&c);
+}
+END_TEST
+
+/* What an option has set stays, is still checked in the file, and satisfies
+ * "required". */
+START_TEST(test_option_wins)
+{
+    static const char text[] =
+        "{\"machine-config\": {\"mem_size_mib\": 512, \"engine\": 5}}";
+    struct config c;
+
+    capture_start();
+    ck_assert_int_eq(config_init(&c), 0);
+    c.machine.vcpus = 3;
+    c.machine.engine = ENGINE_KVM;
+    config_set_option(&c, &c.machine.vcpus, "--cpus");
+    config_set_option(&c, &c.machine.engine, "--engine");
+    ck_assert_int_eq(config_parse(&c, "t", text, strlen(text)), -EINVAL);
+    ck_assert_str_eq(capture_text,
+                     "mote: t:1:52: machine-config.engine: 5 is not a "
+                     "string\n");
+    ck_assert_uint_eq(c.machine.vcpus, 3);
+    ck_assert_uint_eq(c.machine.mem_bytes, 512 * MIB);
+    ck_assert_int_eq(c.machine.engine, ENGINE_KVM);
+    config_fini(&c);
+}
+END_TEST
+
+static unsigned int count_lines(const char *text)
+{
+    unsigned int n = 0;
+
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+START_TEST(test_error_limit)
+{
+    char text[1024] = "{";
+    struct config c;
+
+    capture_start();
+    for (int i = 0; i < 30; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                 "%s\"vsok%d\": 1", i ? ", " : "", i % 10 + 10 * (i / 10));
+    strcat(text, "}");
+    ck_assert_int_eq(config_init(&c), 0);
+    ck_assert_int_eq(config_parse(&c, "t", text, strlen(text)), -EINVAL);
+    ck_assert_uint_eq(count_lines(capture_text), 21);
+    ck_assert_ptr_nonnull(strstr(capture_text, "t: more than 20 errors\n"));
+    config_fini(&c);
+}
+END_TEST
+
+START_TEST(test_text_limits)
+{
+    size_t len = MIB + 1;
+    char *text = malloc(len);
+    struct config c;
+
+    memset(text, ' ', len);
+    text[0] = '{';
+    text[MIB - 1] = '}';
+    capture_start();
+    ck_assert_int_eq(config_init(&c), 0);
+    ck_assert_int_eq(config_parse(&c, "t", text, len), -EINVAL);
+    ck_assert_str_eq(capture_text, "mote: t: longer than 1 MiB\n");
+    capture_start();
+    ck_assert_int_eq(config_parse(&c, "t", text, MIB), 0);
+    config_fini(&c);
+    ck_assert_int_eq(config_init(&c), 0);
+    ck_assert_int_eq(config_parse(&c, "t", "{ \0}", 4), -EINVAL);
+    ck_assert_str_eq(capture_text, "mote: t:1:3: a NUL byte is not allowed\n");
+    capture_start();
+    ck_assert_int_eq(config_parse(&c, "t", "{\"\xff\": 1}", 8), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(capture_text, "not JSON: unable to decode"));
+    config_fini(&c);
+    free(text);
+}
+END_TEST
+
+/* ---- rules ----------------------------------------------------------------
+ */
+
+/* file is created with these contents and mode, and named in place of @. */
+struct rule_case {
+    const char *text;
+    const char *want; /* NULL: accepted */
+};
+
+#define KERNEL "{\"boot-source\": {\"kernel_image_path\": \"kernel\"}"
+
+static const struct rule_case rule_cases[] = {
+    {KERNEL "}", NULL},
+    {"{}", "mote: no kernel: give --kernel FILE, or "
+           "boot-source.kernel_image_path in --config FILE\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": \"no/such\"}}",
+     "mote: t:1:39: boot-source.kernel_image_path: no/such: No such file or "
+     "directory (ENOENT)\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": \".\"}}",
+     "mote: t:1:39: boot-source.kernel_image_path: .: a directory, not a "
+     "file\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": \"empty\"}}",
+     "mote: t:1:39: boot-source.kernel_image_path: empty: the file is "
+     "empty\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": \"/dev/zero\"}}",
+     "mote: t:1:39: boot-source.kernel_image_path: /dev/zero: not a regular "
+     "file\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": \"kernel\", \"boot_args\": "
+     "\"a\\tb\"}}",
+     "mote: t:1:62: boot-source.boot_args: byte 0x09 at offset 1 is not "
+     "printable ASCII\n"},
+    {KERNEL ", \"machine-config\": {\"vcpu_count\": 3, \"mem_size_mib\": 64, "
+            "\"smt\": true}}",
+     "mote: t:1:113: machine-config.smt: true needs 1 or an even number of "
+     "vCPUs, not 3\n"},
+    {KERNEL ", \"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 64, "
+            "\"smt\": true}}",
+     NULL},
+    {KERNEL ", \"machine-config\": {\"vcpu_count\": 2, \"mem_size_mib\": 64, "
+            "\"engine\": \"interp\"}}",
+     "mote: t:1:83: machine-config.vcpu_count: 2 vCPUs are not supported yet "
+     "by engine interp: the interpreter runs one vCPU so far\n"},
+    {KERNEL ", \"console\": {\"mode\": \"file\"}}",
+     "mote: t:1:70: console.mode: \"file\" needs a path\n"},
+    {KERNEL ", \"console\": {\"path\": \"x\"}}",
+     "mote: t:1:70: console.path: a path is for mode \"file\" only\n"},
+    {KERNEL ", \"console\": {\"mode\": \"file\", \"path\": \"x\"}, "
+            "\"logger\": {\"log_path\": \"x\"}}",
+     "mote: t:1:115: logger.log_path: x is the console's file already\n"},
+};
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *f = fopen(name, "w");
+
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+START_TEST(test_rules)
+{
+    const struct rule_case *t = &rule_cases[_i];
+    char dir[] = "/tmp/mote-test-XXXXXX";
+    struct config c;
+    int r;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(chdir(dir), 0);
+    write_file("kernel", "x");
+    write_file("empty", "");
+    capture_start();
+    ck_assert_int_eq(config_init(&c), 0);
+    ck_assert_int_eq(config_parse(&c, "t", t->text, strlen(t->text)), 0);
+    r = config_check(&c);
+    unlink("kernel");
+    unlink("empty");
+    rmdir(dir);
+    ck_assert_str_eq(capture_text, t->want ? t->want : "");
+    ck_assert_int_eq(r, t->want ? -EINVAL : 0);
+    config_fini(&c);
+}
+END_TEST
+
+/* Who may not read what; as root there is nobody to be refused. */
+START_TEST(test_denied)
+{
+    char path[] = "/tmp/mote-test-XXXXXX", want[256];
+    int fd = mkstemp(path);
+    struct config c;
+
+    ck_assert_int_ge(fd, 0);
+    fchmod(fd, 0);
+    close(fd);
+    if (geteuid() == 0)
+        ck_assert_int_eq(seteuid(65534), 0);
+    capture_start();
+    ck_assert_int_eq(config_init(&c), 0);
+    c.boot.kernel = strdup(path);
+    config_set_option(&c, &c.boot.kernel, "--kernel");
+    ck_assert_int_eq(config_check(&c), -EINVAL);
+    snprintf(want, sizeof(want),
+             "mote: --kernel: %s: Permission denied (EACCES); uid %u may not "
+             "read it (owner uid %u, mode 0000)\n",
+             path, geteuid(), getuid());
+    ck_assert_str_eq(capture_text, want);
+    if (getuid() == 0)
+        ck_assert_int_eq(seteuid(0), 0);
+    unlink(path);
+    config_fini(&c);
+}
+END_TEST
+
+/* ---- sources --------------------------------------------------------------
+ */
+
+START_TEST(test_read_fd)
+{
+    struct config c;
+    char source[16];
+    int fd[2];
+
+    ck_assert_int_eq(pipe(fd), 0);
+    ck_assert_int_eq(write(fd[1], "{\"vsok\": 1}", 11), 11);
+    close(fd[1]);
+    snprintf(source, sizeof(source), "fd:%d", fd[0]);
+    capture_start();
+    ck_assert_int_eq(config_init(&c), 0);
+    ck_assert_int_eq(config_read(&c, source), -EINVAL);
+    snprintf(source, sizeof(source), "mote: fd:%d:1:2:", fd[0]);
+    ck_assert_int_eq(strncmp(capture_text, source, strlen(source)), 0);
+    ck_assert_int_eq(fcntl(fd[0], F_GETFD), -1); /* read, and closed */
+    config_fini(&c);
+}
+END_TEST
+
+static const struct json_case source_cases[] = {
+    {"no/such", "mote: no/such: No such file or directory (ENOENT)\n"},
+    {"/", "mote: /: Is a directory (EISDIR)\n"},
+    {"fd:x", "mote: fd:x: not a descriptor number\n"},
+    {"fd:", "mote: fd:: not a descriptor number\n"},
+    {"fd:-1", "mote: fd:-1: not a descriptor number\n"},
+    {"fd:3x", "mote: fd:3x: not a descriptor number\n"},
+    {"fd:99999999999999999999", "mote: fd:99999999999999999999: not a "
+                                "descriptor number\n"},
+    {"fd:1000", "mote: fd:1000: Bad file descriptor (EBADF)\n"},
+};
+
+START_TEST(test_read_errors)
+{
+    const struct json_case *t = &source_cases[_i];
+    struct config c;
+
+    capture_start();
+    ck_assert_int_eq(config_init(&c), 0);
+    ck_assert_int_lt(config_read(&c, t->text), 0);
+    ck_assert_str_eq(capture_text, t->want);
+    config_fini(&c);
+}
+END_TEST
+
+/* ---- words ----------------------------------------------------------------
+ */
+
+static const struct size_case {
+    const char *text;
+    int r;
+    u64 bytes;
+} size_cases[] = {
+    {"512M", 0, 512 * MIB},
+    {"512m", 0, 512 * MIB},
+    {"512MiB", 0, 512 * MIB},
+    {"2G", 0, 2 * GIB},
+    {"1T", 0, 1024 * GIB},
+    {"131072K", 0, 128 * MIB},
+    {"1048576", 0, MIB},
+    {"0M", 0, 0},
+    {"18446744073709551615", 0, UINT64_MAX},
+    {"512", -EINVAL, 0},
+    {"1048575", -EINVAL, 0},
+    {"", -EINVAL, 0},
+    {"M", -EINVAL, 0},
+    {"-1M", -EINVAL, 0},
+    {"+1M", -EINVAL, 0},
+    {" 1M", -EINVAL, 0},
+    {"1M ", -EINVAL, 0},
+    {"1MB", -EINVAL, 0},
+    {"1.5G", -EINVAL, 0},
+    {"0x10M", -EINVAL, 0},
+    {"1MM", -EINVAL, 0},
+    {"18446744073709551616", -ERANGE, 0},
+    {"99999999999999999999K", -ERANGE, 0},
+    {"17592186044416M", -ERANGE, 0},
+};
+
+START_TEST(test_size)
+{
+    const struct size_case *t = &size_cases[_i];
+    u64 bytes = 0;
+
+    ck_assert_msg(config_parse_size(t->text, &bytes) == t->r, "%s", t->text);
+    if (t->r == 0)
+        ck_assert_uint_eq(bytes, t->bytes);
+}
+END_TEST
+
+START_TEST(test_nearest)
+{
+    static const char *const names[] = {"vsock", "drives", "id", "logger"};
+    char longer[200];
+
+    ck_assert_str_eq(config_nearest("vsok", names, 4), "vsock");
+    ck_assert_str_eq(config_nearest("vsocket", names, 4), "vsock");
+    ck_assert_str_eq(config_nearest("loger", names, 4), "logger");
+    ck_assert_str_eq(config_nearest("socks", names, 4), "vsock");
+    ck_assert_str_eq(config_nearest("drive", names, 4), "drives");
+    ck_assert_ptr_null(config_nearest("socket", names, 4));
+    ck_assert_ptr_null(config_nearest("x", names, 4));
+    ck_assert_ptr_null(config_nearest("", names, 4));
+    memset(longer, 'a', sizeof(longer));
+    longer[sizeof(longer) - 1] = '\0';
+    ck_assert_ptr_null(config_nearest(longer, names, 4));
+}
+END_TEST
+
+START_TEST(test_id)
+{
+    char id[66];
+
+    memset(id, 'a', sizeof(id));
+    id[65] = '\0';
+    ck_assert(config_id_valid("vm-1_A"));
+    ck_assert(config_id_valid(id + 1));
+    ck_assert(!config_id_valid(id));
+    ck_assert(!config_id_valid(""));
+    ck_assert(!config_id_valid("a/b"));
+    ck_assert(!config_id_valid("a b"));
+}
+END_TEST
+
+Suite *suite_config(void);
+Suite *suite_config(void)
+{
+    Suite *s = suite_create("config");
+    TCase *tc = tcase_create("config");
+
+    tcase_add_loop_test(tc, test_json, 0, ARRAY_SIZE(json_cases));
+    tcase_add_test(tc, test_json_values);
+    tcase_add_test(tc, test_option_wins);
+    tcase_add_test(tc, test_error_limit);
+    tcase_add_test(tc, test_text_limits);
+    tcase_add_loop_test(tc, test_rules, 0, ARRAY_SIZE(rule_cases));
+    tcase_add_test(tc, test_denied);
+    tcase_add_test(tc, test_read_fd);
+    tcase_add_loop_test(tc, test_read_errors, 0, ARRAY_SIZE(source_cases));
+    tcase_add_loop_test(tc, test_size, 0, ARRAY_SIZE(size_cases));
+    tcase_add_test(tc, test_nearest);
+    tcase_add_test(tc, test_id);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* initrd.c: as high as RAM and the kernel allow, above the kernel */
+#include "loader_test.h"
+
+static const struct place_case {
+    const char *name;
+    u64 kernel_end, initrd_max;
+    u64 size;
+    u64 gpa; /* 0: refused */
+} cases[] = {
+    {"one byte", 2 * MIB, 0x7fffffff, 1, TEST_RAM - PAGE_SIZE},
+    {"one page", 2 * MIB, 0x7fffffff, 4096, TEST_RAM - PAGE_SIZE},
+    {"and a byte", 2 * MIB, 0x7fffffff, 4097, TEST_RAM - 2 * PAGE_SIZE},
+    {"kernel's limit", 2 * MIB, 8 * MIB - 1, 4096, 8 * MIB - PAGE_SIZE},
+    {"odd limit", 2 * MIB, 8 * MIB - 2, 4096, 8 * MIB - 2 * PAGE_SIZE},
+    {"limit 0", 2 * MIB, 0, 4096, 0},
+    {"no limit", 2 * MIB, 0xffffffff, 4096, TEST_RAM - PAGE_SIZE},
+    {"just fits", TEST_RAM - 2 * PAGE_SIZE, 0x7fffffff, 8192,
+     TEST_RAM - 2 * PAGE_SIZE},
+    {"does not", TEST_RAM - 2 * PAGE_SIZE + 1, 0x7fffffff, 8192, 0},
+    {"nor does this", 2 * MIB, 0x7fffffff, 31 * MIB, 0},
+    {"larger than RAM", 2 * MIB, 0x7fffffff, 33 * MIB, 0},
+    {"kernel fills RAM", TEST_RAM, 0x7fffffff, 1, 0},
+};
+
+START_TEST(test_place)
+{
+    const struct place_case *t = &cases[_i];
+    struct kernel k = {.end = t->kernel_end, .initrd_max = t->initrd_max};
+    const char *path = lt_file("initrd", "", 0);
+    u64 gpa = 0, len = 0;
+    struct mem *m;
+    u8 last = 0x77;
+    int fd = open(path, O_WRONLY), r;
+
+    ck_assert_int_eq(pwrite(fd, &last, 1, (off_t)t->size - 1), 1);
+    close(fd);
+    ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
+    r = initrd_load(m, path, &k, &gpa, &len);
+    ck_assert_msg(r == (t->gpa ? 0 : -ENOMEM), "%s: %d %s", t->name, r, lt_log);
+    if (t->gpa) {
+        ck_assert_uint_eq(gpa, t->gpa);
+        ck_assert_uint_eq(len, t->size);
+        ck_assert_uint_eq(*(u8 *)mem_range(m, gpa + len - 1, 1), 0x77);
+    } else {
+        lt_said(t->name, "use --memory");
+    }
+    mem_free(m);
+}
+END_TEST
+
+/* Where the initrd went is what boot_params say. */
+START_TEST(test_boot_params)
+{
+    struct lt_elf h = lt_elf_headers();
+    u8 *image = lt_elf_image(&h);
+    char kernel[64], initrd[64];
+    struct loader_spec spec = {
+        .kernel = kernel, .initrd = initrd, .cmdline = "", .cpus = 1};
+    struct loader_result res;
+    struct mem *m;
+    u8 *bp;
+
+    strcpy(kernel, lt_file("k", image, LT_ELF_SIZE));
+    strcpy(initrd, lt_file("i", "hello", 5));
+    ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
+    ck_assert_int_eq(loader_load(m, &spec, &res), 0);
+    ck_assert_uint_eq(res.initrd_gpa, TEST_RAM - PAGE_SIZE);
+    ck_assert_uint_eq(res.initrd_len, 5);
+    bp = mem_range(m, BOOT_PARAMS_GPA, PAGE_SIZE);
+    ck_assert_uint_eq(le32_get(bp + 0x218), res.initrd_gpa);
+    ck_assert_uint_eq(le32_get(bp + 0x21c), 5);
+    ck_assert_mem_eq(mem_range(m, res.initrd_gpa, 5), "hello", 5);
+    strcpy(initrd, lt_path("absent"));
+    ck_assert_int_eq(loader_load(m, &spec, &res), -ENOENT);
+    lt_said("absent", "initrd /tmp/");
+    mem_free(m);
+    free(image);
+}
+END_TEST
+
+Suite *suite_initrd(void);
+Suite *suite_initrd(void)
+{
+    Suite *s = suite_create("initrd");
+    TCase *tc = tcase_create("initrd");
+
+    tcase_add_checked_fixture(tc, lt_setup, lt_teardown);
+    tcase_add_loop_test(tc, test_place, 0, ARRAY_SIZE(cases));
+    tcase_add_test(tc, test_boot_params);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kvm/probe.c, open.c: a verdict, quickly, with one line of why */
+#include <check.h>
+#include <time.h>
+
+#include "kvm/kvm.h"
+#include "kvm_vm.h"
+
+static u64 now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (u64)ts.tv_sec * 1000000 + (u64)ts.tv_nsec / 1000;
+}
+
+START_TEST(test_probe)
+{
+    u64 best = ~0ull;
+    struct kvm_probe p;
+
+    if (!tvm_have_kvm())
+        return;
+    for (unsigned int i = 0; i < 3; i++) {
+        u64 start = now_us();
+
+        kvm_probe(&p);
+        best = MIN(best, now_us() - start);
+    }
+    ck_assert_int_ne(p.kind, KVM_NONE);
+    ck_assert_int_eq(p.err, 0);
+    ck_assert_msg(p.mips > 0.01 && p.mips < 100000, "%f", p.mips);
+    ck_assert_int_eq(p.kind == KVM_SOFTWARE, p.mips < 20);
+    ck_assert_ptr_null(strchr(p.why, '\n'));
+    ck_assert_uint_gt(strlen(p.why), 20);
+    ck_assert_uint_lt(best, 50000);
+}
+END_TEST
+
+/* The same answer each time, or the engine would behave by chance. */
+START_TEST(test_shadow)
+{
+    char why[KVM_WHY_MAX];
+    bool first;
+    int fd;
+
+    if (!tvm_have_kvm())
+        return;
+    fd = kvm_open(why, sizeof(why));
+    ck_assert_msg(fd >= 0, "%s", why);
+    first = kvm_shadows(fd);
+    for (unsigned int i = 0; i < 4; i++)
+        ck_assert_int_eq(kvm_shadows(fd), first);
+    close(fd);
+}
+END_TEST
+
+Suite *suite_kvm_probe(void);
+Suite *suite_kvm_probe(void)
+{
+    Suite *s = suite_create("kvm_probe");
+    TCase *tc = tcase_create("kvm_probe");
+
+    tcase_add_test(tc, test_probe);
+    tcase_add_test(tc, test_shadow);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* loop.c: events, calls from other threads, an end from any of them */
+#include <check.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "mote/loop.h"
+
+struct fixture {
+    struct loop loop;
+    struct loop_fd lf;
+    struct thread thread;
+    _Atomic(unsigned int) events;
+    enum role role;
+};
+
+static void fixture_main(void *arg)
+{
+    struct fixture *f = arg;
+
+    loop_run(&f->loop);
+}
+
+static void fixture_event(struct loop_fd *lf, u32 events)
+{
+    struct fixture *f = container_of(lf, struct fixture, lf);
+    u64 n;
+
+    ck_assert_int_eq(read(lf->fd, &n, sizeof(n)), sizeof(n));
+    atomic_fetch_add(&f->events, (unsigned int)n);
+}
+
+static void fixture_up(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    ck_assert_int_eq(loop_init(&f->loop), 0);
+    f->lf = (struct loop_fd){.fd = eventfd(0, 0), .fn = fixture_event};
+    ck_assert_int_eq(loop_add(&f->loop, &f->lf, EPOLLIN), 0);
+    ck_assert_int_eq(
+        thread_start(&f->thread, "loop", ROLE_DEV, fixture_main, f), 0);
+}
+
+static void fixture_down(struct fixture *f)
+{
+    loop_stop(&f->loop);
+    thread_join(&f->thread);
+    loop_del(&f->lf);
+    close(f->lf.fd);
+    loop_fini(&f->loop);
+}
+
+struct count_call {
+    struct loop_call call;
+    struct fixture *f;
+};
+
+static void count_fn(struct loop_call *call)
+{
+    struct count_call *cc = container_of(call, struct count_call, call);
+
+    cc->f->role = role_get();
+    loop_done(&cc->f->loop, call, (int)atomic_load(&cc->f->events));
+}
+
+/* An event written before the call is served before the call returns, sooner
+ * or later; the call runs on the loop's thread. */
+START_TEST(test_call)
+{
+    struct fixture f;
+    struct count_call cc = {.call.fn = count_fn, .f = &f};
+    u64 n = 3;
+    int got;
+
+    fixture_up(&f);
+    ck_assert_int_eq(write(f.lf.fd, &n, sizeof(n)), sizeof(n));
+    do {
+        got = loop_call(&f.loop, &cc.call);
+    } while (got == 0);
+    ck_assert_int_eq(got, 3);
+    ck_assert_int_eq(f.role, ROLE_DEV);
+    fixture_down(&f);
+}
+END_TEST
+
+static void caller_main(void *arg)
+{
+    struct fixture *f = arg;
+    struct count_call cc = {.call.fn = count_fn, .f = f};
+
+    for (int i = 0; i < 200; i++)
+        loop_call(&f->loop, &cc.call);
+}
+
+/* Several callers at once all come back. */
+START_TEST(test_many_callers)
+{
+    struct fixture f;
+    struct thread t[4] = {0};
+
+    fixture_up(&f);
+    for (unsigned int i = 0; i < ARRAY_SIZE(t); i++)
+        ck_assert_int_eq(
+            thread_start(&t[i], "caller", ROLE_NONE, caller_main, &f), 0);
+    for (unsigned int i = 0; i < ARRAY_SIZE(t); i++)
+        thread_join(&t[i]);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(test_stop_before_run)
+{
+    struct loop loop;
+
+    ck_assert_int_eq(loop_init(&loop), 0);
+    loop_stop(&loop);
+    loop_run(&loop); /* returns at once, or the test times out */
+    loop_fini(&loop);
+}
+END_TEST
+
+Suite *suite_loop(void);
+Suite *suite_loop(void)
+{
+    Suite *s = suite_create("loop");
+    TCase *tc = tcase_create("loop");
+
+    tcase_add_test(tc, test_call);
+    tcase_add_test(tc, test_many_callers);
+    tcase_add_test(tc, test_stop_before_run);
+    suite_add_tcase(s, tc);
+    return s;
+}
