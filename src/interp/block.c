@@ -58,7 +58,7 @@ struct block_cache {
 };
 
 /* What an empty slot of the jump cache holds: it is at no RIP. */
-static struct block block_none = {.rip = BLOCK_DEAD};
+static struct block block_none = {.at = BLOCK_DEAD};
 
 static size_t block_bitmap_size(const struct mem *m)
 {
@@ -209,7 +209,7 @@ static void block_drop(struct block_cache *bc, struct block *b)
     while (*at != b)
         at = &(*at)->hash_next;
     *at = b->hash_next;
-    b->rip = BLOCK_DEAD;
+    b->at = BLOCK_DEAD;
 }
 
 static void page_hit(struct cpu *c, struct code_page *p)
@@ -355,7 +355,7 @@ static struct block *block_decode(struct cpu *c, u64 rip, u64 gpa,
         return NULL;
     b = block_place(bc);
     slot = &bc->hash[block_hash(gpa, rip, c->cpl == 3)];
-    b->rip = rip;
+    b->at = b->rip = rip;
     b->gpa = gpa;
     b->host = host;
     b->user = c->cpl == 3;

@@ -48,17 +48,19 @@ struct op {
 _Static_assert(sizeof(struct op) == 32, "two ops per cache line");
 
 struct block {
-    u64 rip;        /* linear = RIP in 64-bit mode; BLOCK_DEAD: dropped */
+    u64 at;         /* what the jump cache compares: rip, or BLOCK_DEAD */
+    u64 rip;        /* linear = RIP in 64-bit mode */
     const u8 *host; /* of the first byte */
     u64 gpa;
     bool user; /* decoded for CPL 3 */
     struct block *hash_next, *page_next;
-    u64 pad[2];
+    u64 pad;
     struct op op[];
 };
 _Static_assert(sizeof(struct block) == 64, "ops start on a cache line");
 
-#define BLOCK_DEAD 0x8000000000000000ull /* not canonical: no RIP */
+/* Dropped, though its last op may not have returned. Not canonical: no RIP. */
+#define BLOCK_DEAD 0x8000000000000000ull
 
 static inline struct block *op_block(const struct op *o)
 {
@@ -78,7 +80,7 @@ static inline struct block *block_cached(struct cpu *c, u64 rip)
     struct block *b = c->jump[jump_index(rip)];
     struct tlb_entry *e = &c->tlb[rip >> 12 & (TLB_SIZE - 1)];
 
-    if (likely(b->rip == rip && e->tag_x == (rip & ~0xfffull) &&
+    if (likely(b->at == rip && e->tag_x == (rip & ~0xfffull) &&
                (u64)(uintptr_t)b->host == rip + e->addend &&
                b->user == (c->cpl == 3)))
         return b;
