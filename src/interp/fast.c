@@ -77,9 +77,13 @@ static const struct op *fast_insn(struct cpu *c, const struct op *o,
     c->s.rip = op_block(o)->rip + o->rip_off;
     c->next_rip = c->s.rip + in->len;
     r = insn_exec(c, in);
-    if (unlikely(r != EXEC_OK))
-        return fast_leave(c, o, r);
-    return o;
+    if (likely(r == EXEC_OK))
+        return o;
+    /* Not fast_leave(): the block may be dead by now, as after a REP MOVS
+     * over its own page, and s.rip is exact already. */
+    c->icount += o->before;
+    c->leave = (u8)r;
+    return NULL;
 }
 
 const struct op *op_generic(struct cpu *c, const struct op *o)
