@@ -103,6 +103,19 @@ enum exec op_cmpxchg(struct cpu *c, struct insn *in)
     return EXEC_OK;
 }
 
+/* A register that did not match is left alone, its upper half included. */
+enum exec op_cmpxchg_reg(struct cpu *c, struct insn *in)
+{
+    u64 acc = c->s.gpr[GPR_RAX] & size_mask(in->size);
+
+    flags_cmp(c, acc, in->dst, in->size);
+    if (flags_low(c) & RFLAGS_ZF)
+        reg_set(c, in, in->rm, in->size, in->src);
+    else
+        reg_set(c, in, GPR_RAX, in->size, in->dst);
+    return EXEC_OK;
+}
+
 /* ---- CMPXCHG8B and CMPXCHG16B ------------------------------------------ */
 
 struct alu_pair {

@@ -252,7 +252,9 @@ static enum exec x87_env_load(struct cpu *c, struct insn *in, unsigned int size)
 
 static enum exec x87_mem(struct cpu *c, struct insn *in, char form)
 {
-    unsigned int size = fpu_msize(in->opcode, in->modrm, in->size);
+    /* The decoder leaves 66 alone in such rows: it is no operand size to SSE. */
+    bool narrow = (in->mode == MODE_16) != !!(in->prefix & PFX_66);
+    unsigned int size = fpu_msize(in->opcode, in->modrm, narrow ? 2 : 4);
 
     switch (form) {
     case 'L':

@@ -94,6 +94,14 @@ static enum exec mmx_source(struct cpu *c, struct insn *in, struct xmm *src)
     return EXEC_OK;
 }
 
+static bool mmx_touches(const struct insn *in)
+{
+    u16 f = sse_row_of(in)->flags;
+
+    return (f & (SSE_REG_MM | SSE_MMX_MEM)) ||
+           ((f & SSE_RM_MM) && in->mod == 3);
+}
+
 static void mmx_result(struct cpu *c, struct insn *in, const struct xmm *dst)
 {
     u16 f = sse_row_of(in)->flags;
@@ -102,8 +110,6 @@ static void mmx_result(struct cpu *c, struct insn *in, const struct xmm *dst)
         mmx_set(c, in->reg, dst->q[0]);
         return;
     }
-    if ((f & SSE_MMX_MEM) || ((f & SSE_RM_MM) && in->mod == 3))
-        mmx_state(c, 0xff);
     if (f & SSE_REG_GPR)
         reg_set(c, in, in->reg, in->prefix & PFX_REX_W ? 8 : 4, dst->q[0]);
     else
@@ -125,6 +131,8 @@ enum exec op_mmx(struct cpu *c, struct insn *in)
         dst.q[0] = mmx_get(c, in->reg);
     else if (!(r->flags & SSE_REG_GPR))
         dst = *xmm_reg(c, in->reg);
+    if (mmx_touches(in)) /* before an exception, not only after success */
+        mmx_state(c, 0xff);
     if (r->flags & SSE_MXCSR)
         fpu_enter(c);
     if (r->move)
@@ -194,17 +202,14 @@ enum exec op_mmx_maskmov(struct cpu *c, struct insn *in)
         return e;
     val = mmx_get(c, in->reg);
     mask = mmx_get(c, in->rm);
+    mmx_state(c, 0xff); /* as processors do: also when the store faults */
     in->off = c->s.gpr[GPR_RDI] & size_mask(in->asize);
-    if (mask & 0x8080808080808080) {
-        e = sse_address(c, in, 8, false, ACC_WRITE);
-        if (e == EXEC_OK)
-            e = mmu_host(c, in->la, 8, ACC_WRITE, &host);
-    }
+    e = sse_address(c, in, 8, false, ACC_WRITE);
+    if (e == EXEC_OK && (mask & 0x8080808080808080))
+        e = mmu_host(c, in->la, 8, ACC_WRITE, &host);
     for (unsigned int i = 0; i < 8 && e == EXEC_OK; i++)
         if (mask >> (8 * i + 7) & 1)
             e = mem_st(c, in->la + i, 1, val >> 8 * i & 0xff);
-    if (e == EXEC_OK)
-        mmx_state(c, 0xff);
     return e;
 }
 

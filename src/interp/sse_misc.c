@@ -194,11 +194,10 @@ enum exec op_sse_maskmov(struct cpu *c, struct insn *in)
     if (in->mod != 3)
         return raise_exc(c, EXC_UD);
     e = sse_check(c);
-    if (e != EXEC_OK || !((mask->q[0] | mask->q[1]) & 0x8080808080808080))
-        return e;
     in->off = c->s.gpr[GPR_RDI] & size_mask(in->asize);
-    e = sse_address(c, in, 16, false, ACC_WRITE);
     if (e == EXEC_OK)
+        e = sse_address(c, in, 16, false, ACC_WRITE);
+    if (e == EXEC_OK && ((mask->q[0] | mask->q[1]) & 0x8080808080808080))
         e = mmu_host(c, in->la, 16, ACC_WRITE, &host);
     for (unsigned int i = 0; i < 16 && e == EXEC_OK; i++)
         if (mask->b[i] & 0x80)

@@ -328,7 +328,9 @@ static enum exec step_any(struct cpu *c, struct insn *in)
         return raise_gp(c);
     if (src == K_REG && !(flags & R_FPU))
         in->src = step_reg_get(c, in->src_at, in->ssize);
-    if (in->mem)
+    if (in->mem && flags & R_FPU)
+        step_offset(c, in);
+    else if (in->mem)
         r = step_any_address(c, in);
     if (r != EXEC_OK)
         return r;

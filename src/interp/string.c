@@ -75,8 +75,10 @@ static enum exec str_span(struct cpu *c, const struct insn *in, struct str *s,
         *host = tlb_hit(c, *la, 1, acc);
     if (!*host)
         r = mmu_host(c, *la, len, acc, host);
-    if (r != EXEC_OK)
+    if (r != EXEC_OK) {
+        c->exc.cr2 += off - low; /* the first element that is missing */
         return r;
+    }
     if (s->down) { /* to the first element, which is the highest */
         *la += off - low;
         *host = *host ? *host + (off - low) : NULL;

@@ -88,8 +88,8 @@ static const struct row group_0f0d[8] = {
 static const struct row group_0fae[8] = {
     {OP(fxsave),   M | R_FPU | ADDR | WR, W_M, 0, 0, 512},
     {OP(fxrstor),  M | R_FPU | ADDR, 0, W_M, 0, 512},
-    {OP(ldmxcsr),  M | R_S_DWORD, 0, W_M},
-    {OP(stmxcsr),  M | WR, W_M, 0, 0, 4},
+    {OP(ldmxcsr),  M | R_FPU | ADDR, 0, W_M, 0, 4},
+    {OP(stmxcsr),  M | R_FPU | ADDR | WR, W_M, 0, 0, 4},
     {OP(xsave),    M | R_FPU | ADDR | WR, W_M, 0, 0, 576},
     {OP(xrstor),   M | R_FPU | ADDR, 0, W_M, 0, 576},
     {OP(xsaveopt), M | R_FPU | ADDR | WR, W_M, 0, 0, 576},
@@ -109,6 +109,14 @@ static const struct row *pick_0fae(const struct insn *in)
     if ((prefix & ~PFX_66) == PFX_REP && reg < 4)
         return reg < 2 ? &row_rdbase : &row_wrbase;
     return !prefix && reg >= 5 ? &row_fence : &row_ud;
+}
+
+static const struct row row_cmpxchg = {OP(cmpxchg), M | RW | L, W_E, W_G};
+static const struct row row_cmpxchg_reg = {OP(cmpxchg_reg), M | RD, W_E, W_G};
+
+static const struct row *pick_0fb1(const struct insn *in)
+{
+    return in->mod == 3 ? &row_cmpxchg_reg : &row_cmpxchg;
 }
 
 static const struct row row_cmpxchg8b =
@@ -201,7 +209,7 @@ const struct row table_0f[256] = {
     [0xae] = {.flags = M, .pick = pick_0fae},
     [0xaf] = {OP(imul2), M | RW, W_G, W_E},
     [0xb0] = {OP(cmpxchg), M | RW | L | B, W_E, W_G},
-    [0xb1] = {OP(cmpxchg), M | RW | L, W_E, W_G},
+    [0xb1] = {.flags = M, .pick = pick_0fb1},
     [0xb2] = {OP(lxs), M | ADDR | END, W_G, W_M, 0, MS_FAR},
     [0xb3] = {OP(btr), M | RW | L | R_BITOFF, W_E, W_G},
     [0xb4] = {OP(lxs), M | ADDR, W_G, W_M, 0, MS_FAR},
