@@ -175,7 +175,7 @@ static void kvmclock_scale(struct pvclock *p, u64 hz)
 
     for (p->shift = 0; tps > 2 * NSEC_PER_SEC; p->shift--)
         tps >>= 1;
-    for (; tps <= NSEC_PER_SEC; p->shift++)
+    for (; p->shift >= 0 && tps <= NSEC_PER_SEC; p->shift++)
         tps <<= 1;
     if (p->shift < 0)
         p->mul = (u32)(((u128)NSEC_PER_SEC << (32 - p->shift)) / hz);
