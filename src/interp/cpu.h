@@ -86,7 +86,10 @@ enum attn {
     ATTN_CODE = 1u << 5, /* somebody else wrote a page with code in it */
 };
 
+enum epoch { EPOCH_LOCAL, EPOCH_GLOBAL, EPOCH_FIXED };
+
 struct insn;
+struct block;
 struct block_cache; /* block.c */
 struct lapic;       /* lapic.c */
 struct machine;     /* engine.c: IOAPIC and the other vCPUs; NULL in service */
@@ -101,6 +104,8 @@ struct cpu {
     bool service;
     bool smc;     /* a store hit decoded code: leave the current block */
     bool fpu_live; /* x87 and MXCSR of this host thread hold the guest's */
+    bool no_trap;  /* INT n, SYSCALL: TF makes no #DB after this one */
+    u8 pauses;     /* PAUSEs since the last time we gave way */
     u64 next_rip;
     struct exc exc;
 
@@ -124,8 +129,22 @@ struct cpu {
     unsigned int id, nr_cpus;
     struct engine_stats *stats; /* tlb_miss, smc, blocks; never NULL */
 
+    /* Block tier. A link holds while its epoch does: [EPOCH_LOCAL] moves with
+     * every change of translations, [EPOCH_GLOBAL] not with CR3, and
+     * [EPOCH_FIXED], for links within a page, never. */
+    u32 epoch[3];
+    u8 leave; /* enum exec: why the handlers went back to the run loop */
+    struct block **jump;  /* blocks by RIP, JUMP_SIZE of them */
+    _Atomic(u64) *code;   /* bitmap of pages with code; all threads read */
+    u64 code_pages;       /* its size in bits */
+
     struct tlb_entry tlb_kernel[TLB_SIZE] __attribute__((aligned(64)));
     struct tlb_entry tlb_user[TLB_SIZE];
+    /* Of both halves, kernel first: page of each entry, entries that a CR3
+     * write drops, and entries that are part of a large page. */
+    u64 tlb_gpa[2][TLB_SIZE];
+    u64 tlb_local[2][TLB_SIZE / 64];
+    u64 tlb_large[2][TLB_SIZE / 64];
 };
 
 /* ---- flags ---------------------------------------------------------- */
@@ -147,8 +166,8 @@ static inline void flags_set(struct cpu *c, u64 rflags)
 /* Condition of Jcc, SETcc, CMOVcc: cc is the low four bits of the opcode. */
 static inline bool flags_cond(const struct cpu *c, unsigned int cc)
 {
-    u64 f = c->s.rflags;
-    bool sf = f >> 7 & 1, r;
+    u8 f = *(const u8 *)&c->s.rflags; /* as a byte: see flags.h */
+    bool sf = f >> 7, r;
 
     switch (cc >> 1) {
     case 0:
@@ -214,8 +233,9 @@ enum exec exc_interrupt(struct cpu *c, u8 vector);
 /* Events that s.event carries in from KVM or a snapshot. */
 enum exec exc_inject(struct cpu *c);
 
-/* After a retired instruction: TF, armed data or code breakpoints, shadows.
- * The step tier calls it each time when cpu_must_step() holds. */
+/* After an instruction has retired (or a REP iteration) and s.rip moved on: TF,
+ * instruction breakpoints, shadows. The step tier calls it each time when
+ * cpu_must_step() held before the instruction. EXEC_FAULT: deliver #DB. */
 enum exec exc_after_insn(struct cpu *c, u64 rflags_before);
 
 /* True while interrupt shadows, TF, NMI windows or armed DR7 breakpoints need
@@ -286,6 +306,24 @@ void mmu_flush_page(struct cpu *c, u64 la); /* INVLPG */
 /* Select the TLB half for c->cpl. */
 void mmu_set_cpl(struct cpu *c);
 
+/* Links to blocks are void: translations or code have changed. */
+static inline void mmu_new_epoch(struct cpu *c, bool global)
+{
+    c->epoch[EPOCH_LOCAL]++;
+    c->epoch[EPOCH_GLOBAL] += global;
+}
+
+/* Would the TLB entry of this code page survive a CR3 write? */
+static inline bool mmu_is_global(const struct cpu *c, u64 la)
+{
+    unsigned int i = la >> 12 & (TLB_SIZE - 1);
+
+    return !(c->tlb_local[c->cpl == 3][i / 64] >> i % 64 & 1);
+}
+
+/* Code was decoded from this page: no TLB entry may write it any more. */
+void mmu_protect_code(struct cpu *c, u64 gpa);
+
 /*
  * Loads and stores at a linear address, size 1, 2, 4 or 8, at CPL's rights;
  * crossing pages, MMIO and the LAPIC page are all served. A store that crosses
@@ -344,6 +382,9 @@ bool block_page_has_code(struct cpu *c, u64 gpa);
 /* Bytes of a page with code are about to change: drop its blocks. The owner's
  * thread only; other threads set ATTN_CODE through mem_code_written(). */
 void block_page_written(struct cpu *c, u64 gpa);
+
+/* mem.written: any thread. */
+void block_code_written(void *ctx, u64 gpa, u64 len);
 
 /* ---- step.c ----------------------------------------------------------- */
 
@@ -406,6 +447,10 @@ void fpu_enter(struct cpu *c);
  * or replaces s.xsave. Cheap when nothing is live. */
 void fpu_leave(struct cpu *c);
 
+/* sigfpe.c: catch the unmasked exceptions of the stubs; process-wide, any
+ * number of calls. A thread that runs guests must not block SIGFPE. */
+void sigfpe_install(void);
+
 /* Service mode: fetch parts (enum cpu_part bits) of the state at first use.
  * False: the host failed, treat as EXEC_UNKNOWN. */
 static inline bool cpu_need(struct cpu *c, u32 parts)
@@ -417,6 +462,16 @@ static inline bool cpu_need(struct cpu *c, u32 parts)
     c->have |= parts;
     return true;
 }
+
+/* Service: is an instruction that KVM should run better left to it? Not if it
+ * is the first of the visit, which KVM has refused. */
+static inline bool cpu_boundary(const struct cpu *c)
+{
+    return c->service && c->run->done > 0;
+}
+
+/* I/O permission: IOPL, then the bitmap of the TSS. #GP(0). */
+enum exec io_check(struct cpu *c, u16 port, unsigned int size);
 
 /* A handler has changed these parts. */
 static inline void cpu_dirty(struct cpu *c, u32 parts)

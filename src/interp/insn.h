@@ -4,11 +4,14 @@
  * all tiers: struct insn says what the instruction is, not how it is run.
  *
  * The executor (step.c) does everything that rows can say, in this order:
- * mode and LOCK legality (#UD), privilege (#GP), linear address of a memory
- * operand, load of the operands the row reads, the handler, store of the
- * destination. With a LOCK prefix (or XCHG with memory) it is repeated around
- * a host compare-exchange until nobody interfered, so handlers are pure:
- * they see src, dst, imm and change dst, flags and registers of their own.
+ * privilege (#GP), linear address of a memory operand, load of the operands
+ * the row reads, the handler, store of the destination. (Mode and LOCK
+ * legality are settled by the decoder: such an instruction is row_ud.) With a
+ * LOCK prefix (or XCHG with memory) it is repeated around a host
+ * compare-exchange until nobody interfered, so handlers are pure: they see
+ * src, dst, imm and change dst, flags and registers of their own.
+ * A handler whose register destination is sometimes left alone (LAR, BSF) has
+ * a row without R_D_WRITE and stores by reg_set().
  */
 #ifndef MOTE_INTERP_INSN_H
 #define MOTE_INTERP_INSN_H
@@ -30,31 +33,41 @@ enum prefix_bits {
 };
 
 struct insn {
+    op_fn *exec; /* how to run it, chosen by the decoder: insn_exec() */
+    op_fn *fn;   /* row->fn */
     const struct row *row;
     u8 len;    /* bytes, 1..15 */
+    u8 mode;   /* enum code_mode it was decoded for */
+    u8 map;    /* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A */
     u8 size;   /* operand size in bytes: 1, 2, 4, 8 */
     u8 asize;  /* address size: 2, 4, 8 */
     u8 prefix; /* enum prefix_bits */
     u8 opcode; /* last opcode byte */
     u8 modrm;
     u8 mod;   /* 3: rm is a register */
+    bool mem; /* has a memory operand: base, index, scale, disp, seg */
     u8 reg;   /* with REX.R; low three bits only where the row is a group */
-    u8 rm;    /* register number with REX.B, when mod == 3 */
+    u8 rm;    /* register number with REX.B, when mod == 3; also of W_Z */
     u8 base;  /* enum gpr of the memory operand, GPR_NONE if absent */
     u8 index; /* likewise */
     u8 scale; /* 0..3 */
     u8 seg;   /* enum seg_id: default or override */
     bool rip_relative; /* disp is relative to next_rip */
-    u8 msize; /* bytes of the memory operand */
-    s64 disp; /* sign-extended; moffs too */
-    u64 imm;  /* sign-extended to 64 bits; unsigned where the row says so */
-    u64 imm2; /* ENTER, far pointers: the second immediate (selector) */
+    u8 ssize;  /* bytes of the source operand: size, or as the row says */
+    u8 dst_at; /* register operands: byte offset in s.gpr, so that AH CH DH */
+    u8 src_at; /* BH are like any other */
+    u16 msize; /* bytes of the memory operand */
+    s64 disp;  /* sign-extended; moffs too */
+    u64 imm;   /* sign-extended to 64 bits; unsigned where the row says so */
+    u64 imm2;  /* ENTER, far pointers: the second immediate (selector) */
 
     /* filled by the executor */
     u64 off; /* effective address, truncated to the address size */
     u64 la;  /* linear address of the memory operand, checked for msize */
     u64 dst; /* destination: loaded if D_READ, stored if D_WRITE */
-    u64 src; /* source, zero-extended from size (immediates truncated) */
+    u64 src; /* source, zero-extended from ssize. An immediate is put here by
+              * the decoder, truncated to size: handlers leave src alone,
+              * unless the row has R_S_WRITE */
 };
 
 /* Where an operand is, in the letters of the manuals' opcode maps. */
@@ -73,6 +86,7 @@ enum where {
     W_ONE, /* the constant 1: shifts */
     W_CL,  /* CL: shifts */
     W_J,   /* relative target, in imm: handler adds it to next_rip */
+    W_JB,  /* the same, one byte */
     W_O,   /* moffs: memory at an absolute offset */
     W_S,   /* segment register ModRM.reg */
     W_C,   /* control register ModRM.reg */
@@ -90,7 +104,7 @@ enum row_flags {
     R_D_WRITE = 1u << 2,  /* destination is stored after the handler */
     R_BYTE    = 1u << 3,  /* operand size is 1 */
     R_D64     = 1u << 4,  /* 64-bit mode: default operand size is 8 */
-    R_F64     = 1u << 5,  /* 64-bit mode: operand size is always 8 */
+    R_F64     = 1u << 5,  /* operand size is 8 in 64-bit mode, else 4 */
     R_LOCK    = 1u << 6,  /* LOCK allowed with a memory destination */
     R_CPL0    = 1u << 7,  /* #GP(0) unless CPL is 0 */
     R_ADDR    = 1u << 8,  /* memory operand: address only, handler accesses */
@@ -101,19 +115,44 @@ enum row_flags {
     R_S_BYTE  = 1u << 13, /* source operand is one byte, whatever the size */
     R_S_WORD  = 1u << 14, /* source operand is two bytes */
     R_S_DWORD = 1u << 15, /* source operand is four bytes */
-    R_FPU     = 1u << 16, /* fpu.c, sse.c: own operands, see sse.h */
+    R_FPU     = 1u << 16, /* fpu.c, sse.c: own operands; implies R_ADDR */
     R_PROT    = 1u << 17, /* #UD in real mode */
     R_ATOMIC  = 1u << 18, /* locked with a memory operand, also without LOCK */
+    R_OFF     = 1u << 19, /* memory operand: in->off, and la without checks */
+    R_S_WRITE = 1u << 20, /* the source register is stored too: XADD, XCHG */
+    R_BITOFF  = 1u << 21, /* BT with a register: bit offset moves the address */
+    R_MAX4    = 1u << 22, /* ports: operand size 8 counts as 4 */
+    R_REGONLY = 1u << 23, /* MOV CR, DR: mod is ignored, rm is a register */
+    R_WORD    = 1u << 24, /* operand size is 2: ARPL, LLDT and kin */
 };
 /* clang-format on */
 
+/* row.msize, beside plain numbers */
+enum row_msize {
+    MS_OSIZE = 0,
+    MS_TWICE = 0xfff0, /* BOUND: two operands */
+    MS_FAR,            /* operand size + selector */
+    MS_TABLE,          /* LGDT and kin: 2 + 4, in 64-bit mode 2 + 8 */
+    MS_PAIR,           /* CMPXCHG8B: 8, CMPXCHG16B: 16 */
+    MS_X87,            /* fpu_msize() */
+};
+
+/*
+ * R_FPU: #NM and the #UD of CR0.EM come before any fault of the address, so
+ * after the mode and LOCK checks the executor only fills in->off; the handler
+ * checks, forms the linear address and moves its own operands. msize is of no
+ * interest to the executor. sse.h hangs data of its own behind such rows.
+ */
 struct row {
     op_fn *fn; /* NULL: undefined opcode */
     const char *name;
     u32 flags;
-    u8 dst, src;  /* enum where */
-    u8 third;     /* W_IB, W_IUB, W_CL or W_NONE: goes to in->imm */
-    u8 msize;     /* fixed memory operand size; 0: operand size */
+    u8 dst, src; /* enum where */
+    u8 third;    /* W_IB, W_IUB, W_I: to imm, or imm2 if src is in imm */
+    u16 msize;   /* of the memory operand: a number or enum row_msize */
+    const struct row *group; /* eight rows, by ModRM.reg */
+    /* rows that depend on more: mode, prefixes, mod, rm */
+    const struct row *(*pick)(const struct insn *in);
 };
 
 /*
@@ -126,6 +165,14 @@ int insn_decode(struct insn *in, const u8 *bytes, unsigned int len,
                 enum code_mode mode);
 
 extern const struct row row_ud;
+
+/* table.c, table_0f.c: the one-byte and 0F maps, and 0F38 without SSE (NULL if
+ * not there). A row of the maps without fn, group and pick is undefined. */
+extern const struct row table_one[256], table_0f[256];
+const struct row *table_0f38(const struct insn *in);
+
+/* step.c: choose in->exec, once everything else is decoded. */
+void insn_bind(struct insn *in);
 
 /* sse.c: row of a 0F, 0F38 or 0F3A opcode that belongs to MMX or SSE, by the
  * mandatory prefix; NULL if it is not one. map: 1, 2, 3. The row tells the
@@ -156,8 +203,8 @@ static inline u64 reg_get(const struct cpu *c, const struct insn *in,
 }
 
 /* 32-bit results clear the upper half; 8 and 16 leave it. */
-static inline void reg_set(struct cpu *c, const struct insn *in,
-                           unsigned int n, unsigned int size, u64 val)
+static inline void reg_set(struct cpu *c, const struct insn *in, unsigned int n,
+                           unsigned int size, u64 val)
 {
     u64 *r = &c->s.gpr[n];
 

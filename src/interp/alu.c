@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* alu.c: binary and decimal arithmetic, compare and exchange */
+#include "flags.h"
+#include "host.h"
+#include "ops.h"
+
+enum exec op_add(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_add(c, in->dst, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_or(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_or(c, in->dst, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_adc(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_adc(c, in->dst, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_sbb(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_sbb(c, in->dst, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_and(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_and(c, in->dst, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_sub(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_sub(c, in->dst, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_xor(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_xor(c, in->dst, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_cmp(struct cpu *c, struct insn *in)
+{
+    flags_cmp(c, in->dst, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_test(struct cpu *c, struct insn *in)
+{
+    flags_test(c, in->dst, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_inc(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_inc(c, in->dst, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_dec(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_dec(c, in->dst, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_neg(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_neg(c, in->dst, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_not(struct cpu *c, struct insn *in)
+{
+    in->dst = ~in->dst & size_mask(in->size);
+    return EXEC_OK;
+}
+
+enum exec op_xadd(struct cpu *c, struct insn *in)
+{
+    u64 old = in->dst;
+
+    in->dst = flags_add(c, old, in->src, in->size);
+    in->src = old;
+    return EXEC_OK;
+}
+
+enum exec op_cmpxchg(struct cpu *c, struct insn *in)
+{
+    u64 acc = c->s.gpr[GPR_RAX] & size_mask(in->size);
+
+    flags_cmp(c, acc, in->dst, in->size);
+    if (flags_low(c) & RFLAGS_ZF)
+        in->dst = in->src;
+    else
+        reg_set(c, in, GPR_RAX, in->size, in->dst);
+    return EXEC_OK;
+}
+
+/* A register that did not match is left alone, its upper half included. */
+enum exec op_cmpxchg_reg(struct cpu *c, struct insn *in)
+{
+    u64 acc = c->s.gpr[GPR_RAX] & size_mask(in->size);
+
+    flags_cmp(c, acc, in->dst, in->size);
+    if (flags_low(c) & RFLAGS_ZF)
+        reg_set(c, in, in->rm, in->size, in->src);
+    else
+        reg_set(c, in, GPR_RAX, in->size, in->dst);
+    return EXEC_OK;
+}
+
+/* ---- CMPXCHG8B and CMPXCHG16B ------------------------------------------ */
+
+struct alu_pair {
+    u64 lo, hi;
+};
+
+/* Other processors may be native, so it is always the host's own, LOCK or not.
+ * RBX and RCX are the new value; *old is replaced if memory differs. */
+static bool alu_host_cmpxchg16b(u8 *p, struct alu_pair *old, u64 rbx, u64 rcx)
+{
+    bool done;
+
+    __asm__ volatile("lock cmpxchg16b %1"
+                     : "=@ccz"(done), "+m"(*(u128 *)(void *)p), "+a"(old->lo),
+                       "+d"(old->hi)
+                     : "b"(rbx), "c"(rcx)
+                     : "memory");
+    return done;
+}
+
+static bool alu_host_cmpxchg8b(u8 *p, struct alu_pair *old, u64 rbx, u64 rcx)
+{
+    u64 want = (u32)old->lo | old->hi << 32, found = host_ld(p, 8);
+    bool same = false;
+
+    while (found == want && !same) {
+        same = host_cmpxchg(p, 8, want, (u32)rbx | rcx << 32);
+        found = same ? found : host_ld(p, 8);
+    }
+    *old = (struct alu_pair){.lo = (u32)found, .hi = found >> 32};
+    return same;
+}
+
+/* MMIO, or eight bytes across a page: both halves were translated. */
+static enum exec alu_far_cmpxchg(struct cpu *c, const struct insn *in,
+                                 struct alu_pair *old, bool *done)
+{
+    unsigned int half = in->msize / 2;
+    struct alu_pair mem, new = {c->s.gpr[GPR_RBX], c->s.gpr[GPR_RCX]};
+    enum exec r = mem_ld(c, in->la, half, &mem.lo);
+
+    if (r == EXEC_OK)
+        r = mem_ld(c, in->la + half, half, &mem.hi);
+    if (r != EXEC_OK)
+        return r;
+    *done = mem.lo == (old->lo & size_mask(half)) &&
+            mem.hi == (old->hi & size_mask(half));
+    if (!*done) { /* memory is written in either case */
+        *old = mem;
+        new = mem;
+    }
+    r = mem_st(c, in->la, half, new.lo);
+    return r == EXEC_OK ? mem_st(c, in->la + half, half, new.hi) : r;
+}
+
+enum exec op_cmpxchg8b(struct cpu *c, struct insn *in)
+{
+    struct alu_pair old = {c->s.gpr[GPR_RAX], c->s.gpr[GPR_RDX]};
+    u64 rbx = c->s.gpr[GPR_RBX], rcx = c->s.gpr[GPR_RCX];
+    enum exec r;
+    bool done;
+    u8 *p;
+
+    if (in->msize == 16 && in->la & 15)
+        return raise_gp(c);
+    r = mmu_host(c, in->la, in->msize, ACC_WRITE, &p);
+    if (r != EXEC_OK)
+        return r;
+    if (!p)
+        r = alu_far_cmpxchg(c, in, &old, &done);
+    else if (in->msize == 16)
+        done = alu_host_cmpxchg16b(p, &old, rbx, rcx);
+    else
+        done = alu_host_cmpxchg8b(p, &old, rbx, rcx);
+    if (r != EXEC_OK)
+        return r;
+    if (!done) {
+        c->s.gpr[GPR_RAX] = old.lo;
+        c->s.gpr[GPR_RDX] = old.hi;
+    }
+    flags_low_set(c,
+                  (u8)((flags_low(c) & ~RFLAGS_ZF) | (done ? RFLAGS_ZF : 0)));
+    return EXEC_OK;
+}
+
+/* ---- decimal, legacy modes only: SDM vol. 2A and 2B --------------------- */
+
+/* SF ZF PF of AL; CF and AF as given, OF clear. */
+static void alu_decimal(struct cpu *c, u8 al, bool cf, bool af)
+{
+    reg_set(c, &(struct insn){0}, GPR_RAX, 1, al);
+    flags_test(c, al, al, 1);
+    flags_low_set(c, (u8)((flags_low(c) & ~(RFLAGS_CF | RFLAGS_AF)) |
+                          (cf ? RFLAGS_CF : 0) | (af ? RFLAGS_AF : 0)));
+}
+
+/* DAA and DAS: sign is 1 or -1. */
+static enum exec alu_adjust_packed(struct cpu *c, int sign)
+{
+    u8 al = (u8)c->s.gpr[GPR_RAX], old = al;
+    bool old_cf = flags_low(c) & RFLAGS_CF, cf = false;
+    bool af = (al & 15) > 9 || flags_low(c) & RFLAGS_AF;
+
+    if (af) {
+        al = (u8)(al + sign * 6);
+        cf = old_cf || (sign > 0 ? old > 0xf9 : old < 6);
+    }
+    if (old > 0x99 || old_cf) {
+        al = (u8)(al + sign * 0x60);
+        cf = true;
+    }
+    alu_decimal(c, al, cf, af);
+    return EXEC_OK;
+}
+
+/* AAA and AAS: AX moves by 0106h; the high nibble of AL is cleared. */
+static enum exec alu_adjust_unpacked(struct cpu *c, int sign)
+{
+    u16 ax = (u16)c->s.gpr[GPR_RAX];
+    bool carry = (ax & 15) > 9 || flags_low(c) & RFLAGS_AF;
+
+    if (carry)
+        ax = (u16)(ax + sign * 0x106);
+    ax &= 0xff0f;
+    reg_set(c, &(struct insn){0}, GPR_RAX, 2, ax);
+    alu_decimal(c, (u8)ax, carry, carry);
+    return EXEC_OK;
+}
+
+enum exec op_daa(struct cpu *c, struct insn *in)
+{
+    return alu_adjust_packed(c, 1);
+}
+
+enum exec op_das(struct cpu *c, struct insn *in)
+{
+    return alu_adjust_packed(c, -1);
+}
+
+enum exec op_aaa(struct cpu *c, struct insn *in)
+{
+    return alu_adjust_unpacked(c, 1);
+}
+
+enum exec op_aas(struct cpu *c, struct insn *in)
+{
+    return alu_adjust_unpacked(c, -1);
+}
+
+enum exec op_aam(struct cpu *c, struct insn *in)
+{
+    u8 al = (u8)c->s.gpr[GPR_RAX], base = (u8)in->imm;
+
+    if (!base)
+        return raise_exc(c, EXC_DE);
+    reg_set(c, in, GPR_RAX, 2, (u64)(al / base) << 8);
+    alu_decimal(c, al % base, false, false);
+    return EXEC_OK;
+}
+
+enum exec op_aad(struct cpu *c, struct insn *in)
+{
+    u16 ax = (u16)c->s.gpr[GPR_RAX];
+    u8 al = (u8)(ax + (ax >> 8) * (u8)in->imm);
+
+    reg_set(c, in, GPR_RAX, 2, 0);
+    alu_decimal(c, al, false, false);
+    return EXEC_OK;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bit.c: bit test, bit scan, population count, CRC32 */
+#include "flags.h"
+#include "ops.h"
+
+/* The executor has moved a memory operand to where the bit is. */
+static u64 bit_number(const struct insn *in)
+{
+    return in->src & (in->size * 8u - 1);
+}
+
+enum exec op_bt(struct cpu *c, struct insn *in)
+{
+    flags_bt(c, in->dst, bit_number(in), in->size);
+    return EXEC_OK;
+}
+
+enum exec op_bts(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_bts(c, in->dst, bit_number(in), in->size);
+    return EXEC_OK;
+}
+
+enum exec op_btr(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_btr(c, in->dst, bit_number(in), in->size);
+    return EXEC_OK;
+}
+
+enum exec op_btc(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_btc(c, in->dst, bit_number(in), in->size);
+    return EXEC_OK;
+}
+
+/* Of a zero source the register stays what it was, in ways that differ with
+ * the processor: the host's instruction works on all 64 bits of it. */
+enum exec op_bsf(struct cpu *c, struct insn *in)
+{
+    u64 *reg = &c->s.gpr[in->reg];
+
+    *reg = flags_bsf(c, *reg, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_bsr(struct cpu *c, struct insn *in)
+{
+    u64 *reg = &c->s.gpr[in->reg];
+
+    *reg = flags_bsr(c, *reg, in->src, in->size);
+    return EXEC_OK;
+}
+
+enum exec op_popcnt(struct cpu *c, struct insn *in)
+{
+    in->dst = flags_popcnt(c, 0, in->src, in->size);
+    return EXEC_OK;
+}
+
+/* The destination is 32 bits wide, or 64 with a zero upper half. */
+enum exec op_crc32(struct cpu *c, struct insn *in)
+{
+    u64 crc = (u32)c->s.gpr[in->reg];
+
+    switch (in->ssize) {
+    case 1:
+        __asm__("crc32b %b1, %k0" : "+r"(crc) : "r"(in->src));
+        break;
+    case 2:
+        __asm__("crc32w %w1, %k0" : "+r"(crc) : "r"(in->src));
+        break;
+    case 4:
+        __asm__("crc32l %k1, %k0" : "+r"(crc) : "r"(in->src));
+        break;
+    default:
+        __asm__("crc32q %q1, %q0" : "+r"(crc) : "r"(in->src));
+        break;
+    }
+    c->s.gpr[in->reg] = (u32)crc;
+    return EXEC_OK;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * block.c: the cache of decoded blocks. All of its memory is one mapping made
+ * with the vCPU: tables, and a pool that only grows until it is full and then
+ * starts over empty. Nothing in it is freed one by one, so a dropped block
+ * stays readable until its last op has returned.
+ *
+ * A page with code is never writable through the TLB. A store to it comes to
+ * block_page_written(), which drops all blocks of the page; the storing block
+ * ends after that instruction (c->smc). Device threads only look at the bitmap
+ * of pages with code and ask for a flush: they write, fence, look; we mark,
+ * fence, read the bytes.
+ */
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "block.h"
+#include "mote/log.h"
+#include "ops.h"
+
+#define POOL_SIZE  (16 * MIB)
+#define HASH_SIZE  16384
+#define PAGES_MAX  16384
+#define PAGES_HASH 4096
+
+/* Pages that are rewritten all the time are stepped for a while: after
+ * SMC_HITS drops within SMC_SPAN instructions, for SMC_SKIP look-ups. */
+#define SMC_HITS 64
+#define SMC_SPAN (1u << 20)
+#define SMC_SKIP 4096
+
+struct code_page {
+    u64 gpa;
+    struct code_page *next;
+    struct block *blocks;
+    u64 since; /* icount of the first hit counted */
+    u32 hits;
+    u32 skip; /* look-ups left that are answered by stepping */
+};
+
+/* A block under construction. */
+struct draft {
+    unsigned int nr, nr_slow, insns;
+    struct op op[BLOCK_INSNS + 1];
+    struct insn slow[BLOCK_INSNS];
+};
+
+struct block_cache {
+    struct block *jump[JUMP_SIZE];
+    struct block *hash[HASH_SIZE];
+    struct code_page *page_hash[PAGES_HASH];
+    struct code_page page[PAGES_MAX];
+    unsigned int nr_pages;
+    u64 flushes;
+    struct draft draft;
+    size_t used;
+    u8 pool[POOL_SIZE] __attribute__((aligned(64)));
+};
+
+/* What an empty slot of the jump cache holds: it is at no RIP. */
+static struct block block_none = {.at = BLOCK_DEAD};
+
+static size_t block_bitmap_size(const struct mem *m)
+{
+    const struct mem_region *last = &m->region[m->nr_regions - 1];
+
+    return (size_t)((last->gpa + last->size) / PAGE_SIZE / 8);
+}
+
+static void *block_map(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int block_cache_new(struct cpu *c)
+{
+    c->code_pages = block_bitmap_size(c->mem) * 8;
+    c->code = block_map(block_bitmap_size(c->mem));
+    if (!c->code)
+        return fail(-ENOMEM, "interpreter: map of code pages");
+    c->blocks = block_map(sizeof(*c->blocks));
+    if (!c->blocks) {
+        munmap(c->code, block_bitmap_size(c->mem));
+        c->code = NULL;
+        return fail(-ENOMEM, "interpreter: block cache");
+    }
+    c->jump = c->blocks->jump;
+    for (unsigned int i = 0; i < JUMP_SIZE; i++)
+        c->jump[i] = &block_none;
+    return 0;
+}
+
+void block_cache_free(struct cpu *c)
+{
+    if (c->blocks)
+        munmap(c->blocks, sizeof(*c->blocks));
+    if (c->code)
+        munmap(c->code, block_bitmap_size(c->mem));
+}
+
+u64 block_flushes(const struct cpu *c)
+{
+    return c->blocks->flushes;
+}
+
+bool block_page_has_code(struct cpu *c, u64 gpa)
+{
+    u64 pfn = gpa / PAGE_SIZE;
+
+    return pfn < c->code_pages &&
+           atomic_load_explicit(&c->code[pfn / 64], memory_order_relaxed) >>
+                   pfn % 64 &
+               1;
+}
+
+/* Before the first byte is decoded, so that whoever writes later sees it. */
+static void block_mark(struct cpu *c, u64 gpa)
+{
+    u64 pfn = gpa / PAGE_SIZE;
+
+    if (block_page_has_code(c, gpa))
+        return;
+    atomic_fetch_or(&c->code[pfn / 64], 1ull << pfn % 64);
+    mmu_protect_code(c, gpa);
+}
+
+static void block_unmark(struct cpu *c, u64 gpa)
+{
+    u64 pfn = gpa / PAGE_SIZE;
+
+    atomic_fetch_and(&c->code[pfn / 64], ~(1ull << pfn % 64));
+}
+
+void block_cache_flush(struct cpu *c)
+{
+    struct block_cache *bc = c->blocks;
+
+    if (bc->nr_pages == 0)
+        return;
+    for (unsigned int i = 0; i < bc->nr_pages; i++)
+        block_unmark(c, bc->page[i].gpa);
+    for (unsigned int i = 0; i < JUMP_SIZE; i++)
+        bc->jump[i] = &block_none;
+    memset(bc->hash, 0, sizeof(bc->hash));
+    memset(bc->page_hash, 0, sizeof(bc->page_hash));
+    bc->nr_pages = 0;
+    bc->used = 0;
+    bc->flushes++;
+    mmu_new_epoch(c, true);
+}
+
+void block_code_written(void *ctx, u64 gpa, u64 len)
+{
+    struct cpu *c = ctx;
+    u64 end = len ? (gpa + len - 1) / PAGE_SIZE : gpa / PAGE_SIZE;
+
+    atomic_thread_fence(memory_order_seq_cst);
+    for (u64 pfn = gpa / PAGE_SIZE; pfn <= end; pfn++) {
+        if (!block_page_has_code(c, pfn * PAGE_SIZE))
+            continue;
+        atomic_fetch_or(&c->attn, ATTN_CODE);
+        atomic_store(&c->poll_at, 0);
+        return;
+    }
+}
+
+/* ---- pages with code ---------------------------------------------------- */
+
+static struct code_page **page_slot(struct block_cache *bc, u64 gpa)
+{
+    return &bc->page_hash[gpa / PAGE_SIZE % PAGES_HASH];
+}
+
+static struct code_page *page_find(struct block_cache *bc, u64 gpa)
+{
+    struct code_page *p = *page_slot(bc, gpa);
+
+    gpa &= ~(PAGE_SIZE - 1);
+    while (p && p->gpa != gpa)
+        p = p->next;
+    return p;
+}
+
+/* Room was made sure of by block_reserve(). */
+static struct code_page *page_add(struct block_cache *bc, u64 gpa)
+{
+    struct code_page **slot = page_slot(bc, gpa);
+    struct code_page *p = &bc->page[bc->nr_pages++];
+
+    *p = (struct code_page){.gpa = gpa & ~(PAGE_SIZE - 1), .next = *slot};
+    *slot = p;
+    return p;
+}
+
+static unsigned int block_hash(u64 gpa, u64 rip, bool user)
+{
+    u64 h = (gpa ^ rip >> 12 << 5 ^ user) * 0x9e3779b97f4a7c15ull;
+
+    return h >> 50 & (HASH_SIZE - 1);
+}
+
+static void block_drop(struct block_cache *bc, struct block *b)
+{
+    struct block **at = &bc->hash[block_hash(b->gpa, b->rip, b->user)];
+
+    while (*at != b)
+        at = &(*at)->hash_next;
+    *at = b->hash_next;
+    b->at = BLOCK_DEAD;
+}
+
+static void page_hit(struct cpu *c, struct code_page *p)
+{
+    if (c->icount - p->since > SMC_SPAN) {
+        p->since = c->icount;
+        p->hits = 0;
+    }
+    if (++p->hits < SMC_HITS)
+        return;
+    p->hits = 0;
+    p->skip = SMC_SKIP;
+}
+
+void block_page_written(struct cpu *c, u64 gpa)
+{
+    struct code_page *p = page_find(c->blocks, gpa);
+
+    c->stats->smc++;
+    c->smc = true;
+    mmu_new_epoch(c, true);
+    if (!p)
+        return;
+    for (struct block *b = p->blocks; b; b = b->page_next)
+        block_drop(c->blocks, b);
+    p->blocks = NULL;
+    block_unmark(c, gpa);
+    page_hit(c, p);
+}
+
+/* ---- decoding ----------------------------------------------------------- */
+
+static void draft_op(struct draft *d, struct op o, unsigned int off,
+                     unsigned int len)
+{
+    o.idx = (u8)d->nr;
+    o.before = (u8)d->insns;
+    o.rip_off = (u8)off;
+    o.len = (u8)len;
+    d->op[d->nr++] = o;
+}
+
+/* CLFLUSH is a NOP that loads, and may fault. */
+static bool insn_is_nop(const struct insn *in)
+{
+    return in->fn == op_nop &&
+           (in->row->src == W_NONE || in->row->flags & R_OFF);
+}
+
+/* One instruction. True: it ends the block. */
+static bool draft_insn(struct draft *d, const struct insn *in, u64 rip,
+                       unsigned int off)
+{
+    struct op o = {.seg = in->seg, .which = EPOCH_FIXED, .guard = 1};
+    bool end = in->row->flags & R_END;
+
+    if (insn_is_nop(in)) {
+        d->insns++;
+        return false;
+    }
+    if (!fast_select(&o, in, rip + off + in->len)) {
+        o = (struct op){.fn = end ? op_generic_end : op_generic};
+        o.imm = d->nr_slow; /* a pointer when its place is known */
+        d->slow[d->nr_slow++] = *in;
+    }
+    draft_op(d, o, off, in->len);
+    d->insns++;
+    return end;
+}
+
+/* Instructions from host up to the end of the page at most. */
+static void draft_fill(struct draft *d, u64 rip, const u8 *host)
+{
+    unsigned int room = (unsigned int)(PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
+    unsigned int off = 0;
+    bool end = false, falls = true;
+
+    d->nr = d->nr_slow = d->insns = 0;
+    while (!end && d->insns < BLOCK_INSNS && off < BLOCK_BYTES - 15) {
+        unsigned int len = MIN(room - off, 15u);
+        struct insn in;
+        u8 bytes[15];
+        int n;
+
+        memcpy(bytes, host + off, len); /* others may be writing there */
+        n = insn_decode(&in, bytes, len, MODE_64);
+        if (n <= 0)
+            break; /* over the page's end, or too long: for step_one() */
+        end = draft_insn(d, &in, rip, off);
+        falls = !end || in.fn == op_jcc;
+        off += (unsigned int)n;
+    }
+    if (!falls || d->insns == 0)
+        return;
+    draft_op(d, (struct op){.fn = op_fall, .which = EPOCH_FIXED, .guard = 1},
+             off, 0);
+}
+
+/* Room for the largest block and one more page. */
+static void block_reserve(struct cpu *c)
+{
+    struct block_cache *bc = c->blocks;
+    size_t most = sizeof(struct block) + sizeof(struct draft) + 64;
+
+    if (bc->used + most > POOL_SIZE || bc->nr_pages == PAGES_MAX)
+        block_cache_flush(c);
+}
+
+/* From the draft into the pool. */
+static struct block *block_place(struct block_cache *bc)
+{
+    struct draft *d = &bc->draft;
+    struct block *b = (struct block *)(void *)&bc->pool[bc->used];
+    struct insn *slow = (struct insn *)(void *)&b->op[d->nr];
+
+    memcpy(b->op, d->op, d->nr * sizeof(struct op));
+    memcpy(slow, d->slow, d->nr_slow * sizeof(*slow));
+    for (unsigned int i = 0; i < d->nr; i++)
+        if (b->op[i].fn == op_generic || b->op[i].fn == op_generic_end)
+            b->op[i].slow = &slow[b->op[i].imm];
+    bc->used = (size_t)((u8 *)(slow + d->nr_slow) - bc->pool + 63) & ~63ull;
+    return b;
+}
+
+static struct block *block_decode(struct cpu *c, u64 rip, u64 gpa,
+                                  const u8 *host)
+{
+    struct block_cache *bc = c->blocks;
+    struct code_page *p;
+    struct block *b, **slot;
+
+    block_reserve(c);
+    p = page_find(bc, gpa);
+    if (!p)
+        p = page_add(bc, gpa);
+    if (p->skip) {
+        p->skip--;
+        return NULL;
+    }
+    block_mark(c, gpa);
+    draft_fill(&bc->draft, rip, host);
+    if (bc->draft.insns == 0)
+        return NULL;
+    b = block_place(bc);
+    slot = &bc->hash[block_hash(gpa, rip, c->cpl == 3)];
+    b->at = b->rip = rip;
+    b->gpa = gpa;
+    b->host = host;
+    b->user = c->cpl == 3;
+    b->hash_next = *slot;
+    b->page_next = p->blocks;
+    *slot = p->blocks = b;
+    c->stats->blocks++;
+    return b;
+}
+
+static struct block *block_find(struct cpu *c, u64 rip, u64 gpa)
+{
+    bool user = c->cpl == 3;
+    struct block *b = c->blocks->hash[block_hash(gpa, rip, user)];
+
+    while (b && (b->gpa != gpa || b->rip != rip || b->user != user))
+        b = b->hash_next;
+    return b;
+}
+
+struct block *block_get(struct cpu *c, u64 rip)
+{
+    struct block *b = block_cached(c, rip);
+    const u8 *host;
+    u64 gpa;
+
+    if (b)
+        return b;
+    if (mmu_fetch(c, rip, &gpa, &host) != EXEC_OK || !host)
+        return NULL;
+    b = block_find(c, rip, gpa);
+    if (!b)
+        b = block_decode(c, rip, gpa, host);
+    if (b)
+        c->jump[jump_index(rip)] = b;
+    return b;
+}

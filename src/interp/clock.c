@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clock.c: the host's clock in ticks, and how fast they go */
+#include <cpuid.h>
+#include <time.h>
+
+#include "platform.h"
+
+#define CLOCK_SETTLE_NS 3000000 /* 2 x 50 ns of reading: below 40 ppm */
+
+static u64 clock_read_ns(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
+}
+
+/* LFENCE: time must not run backwards between vCPUs (SDM vol. 2B, RDTSC). */
+static u64 clock_read_tsc(const struct clock *clk)
+{
+    u32 lo, hi;
+
+    __asm__ volatile("lfence; rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
+    return (u64)hi << 32 | lo;
+}
+
+static u64 clock_read_monotonic(const struct clock *clk)
+{
+    return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+static u64 clock_read_wall(const struct clock *clk)
+{
+    return clock_read_ns(CLOCK_REALTIME);
+}
+
+/* TSC and RAW at the same moment: the closest of a few tries, so that being
+ * scheduled out in between does not spoil the pair. */
+static void clock_read_pair(const struct clock *clk, u64 *ticks, u64 *ns)
+{
+    u64 best = ~0ull;
+
+    for (int i = 0; i < 8; i++) {
+        u64 t0 = clk->now(clk);
+        u64 raw = clock_read_ns(CLOCK_MONOTONIC_RAW);
+        u64 t1 = clk->now(clk);
+
+        if (t1 - t0 >= best)
+            continue;
+        best = t1 - t0;
+        *ticks = t0 + best / 2;
+        *ns = raw;
+    }
+}
+
+bool clock_host_invariant(void)
+{
+    u32 a, b, c, d;
+
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d >> 8 & 1);
+}
+
+void clock_init(struct clock *clk)
+{
+    *clk = (struct clock){.now = clock_read_monotonic,
+                          .wall_ns = clock_read_wall,
+                          .hz = NSEC_PER_SEC};
+    if (clock_host_invariant()) {
+        clk->now = clock_read_tsc;
+        clk->host_tsc = true;
+        clk->hz = 0;
+    }
+    clock_read_pair(clk, &clk->base, &clk->ref_ns);
+}
+
+/*
+ * CPUID 15H would give the frequency too, but hypervisors leave it out and
+ * 16H is rounded to MHz; measuring against the kernel's clock is always right.
+ */
+void clock_settle(struct clock *clk)
+{
+    u64 ticks, ns;
+
+    if (clk->hz != 0)
+        return;
+    for (;;) {
+        clock_read_pair(clk, &ticks, &ns);
+        if (ns - clk->ref_ns >= CLOCK_SETTLE_NS)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = CLOCK_SETTLE_NS}, NULL);
+    }
+    clk->hz =
+        (u64)((u128)(ticks - clk->base) * NSEC_PER_SEC / (ns - clk->ref_ns));
+    clk->hz = MAX(clk->hz, 1000000ull); /* a stopped TSC is no 0 to divide by */
+}
+
+u64 clock_to_ns(const struct clock *clk, u64 ticks)
+{
+    return (u64)((u128)ticks * NSEC_PER_SEC / clk->hz);
+}
+
+u64 clock_to_ticks(const struct clock *clk, u64 ns)
+{
+    return (u64)(((u128)ns * clk->hz + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
+}

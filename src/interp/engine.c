@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine.c: engine "interp": the interpreter behind the contract of engine.h */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mote/log.h"
+#include "platform.h"
+
+/* A visit's upper bound; run() goes round until somebody wants it back. */
+#define ENGINE_BUDGET (1ull << 40)
+
+struct engine_vcpu {
+    struct cpu *cpu;
+    struct lapic lapic;
+    struct engine_interp *engine;
+};
+
+struct engine_interp {
+    struct engine engine;
+    struct engine_env env;
+    struct machine machine;
+    _Atomic(u64) insns, blocks, tlb_miss, smc; /* vCPUs add, anybody reads */
+};
+
+static struct engine_interp *engine_interp(struct engine *e)
+{
+    return container_of(e, struct engine_interp, engine);
+}
+
+/* ---- vCPUs ------------------------------------------------------------- */
+
+static int engine_vcpu_new(struct engine *e, struct engine_vcpu **out,
+                           unsigned int id)
+{
+    struct engine_interp *ei = engine_interp(e);
+    const struct interp_env env = {
+        .mem = ei->env.mem, .bus = ei->env.bus, .id = id, .cpus = ei->env.cpus};
+    struct engine_vcpu *v = calloc(1, sizeof(*v));
+    int r;
+
+    if (v == NULL)
+        return fail(-ENOMEM, "vCPU %u", id);
+    r = interp_new(&v->cpu, &env);
+    if (r < 0)
+        goto free_vcpu;
+    v->engine = ei;
+    v->lapic.expires = TIMER_OFF;
+    v->cpu->lapic = &v->lapic;
+    v->cpu->machine = &ei->machine;
+    lapic_load(v->cpu);
+    ei->machine.cpu[id] = v->cpu;
+    *out = v;
+    return 0;
+
+free_vcpu:
+    free(v);
+    return r;
+}
+
+static void engine_vcpu_free(struct engine_vcpu *v)
+{
+    if (v == NULL)
+        return;
+    v->engine->machine.cpu[v->cpu->id] = NULL;
+    interp_free(v->cpu);
+    free(v);
+}
+
+static void engine_kick(struct engine_vcpu *v)
+{
+    interp_poke(v->cpu);
+}
+
+/* ---- run --------------------------------------------------------------- */
+
+static void engine_count(struct engine_vcpu *v, const struct interp_run *run)
+{
+    struct engine_stats *s = v->cpu->stats;
+    struct engine_interp *ei = v->engine;
+
+    atomic_fetch_add(&ei->insns, run->done);
+    atomic_fetch_add(&ei->blocks, s->blocks);
+    atomic_fetch_add(&ei->tlb_miss, s->tlb_miss);
+    atomic_fetch_add(&ei->smc, s->smc);
+    *s = (struct engine_stats){0};
+}
+
+/* A gap of ours: the guest gets #UD, as from KVM at CPL 3, and lives. */
+static void engine_unknown(struct engine_vcpu *v, const struct interp_run *run)
+{
+    struct cpu *c = v->cpu;
+    char hex[sizeof(run->insn) * 3 + 1] = "";
+    int at = 0;
+
+    for (u8 i = 0; i < run->insn_len && i < sizeof(run->insn); i++)
+        at +=
+            snprintf(hex + at, sizeof(hex) - (size_t)at, " %02x", run->insn[i]);
+    warn_guest("cpu%u: no such instruction here:%s at rip %#llx, CPL %u; "
+               "answered with #UD",
+               c->id, hex, (unsigned long long)c->s.rip, c->cpl);
+    c->s.event.exc_valid = 1;
+    c->s.event.exc_vector = EXC_UD;
+    c->s.event.exc_has_error = 0;
+    c->s.event.exc_soft = 0;
+    interp_state_changed(c);
+}
+
+static void engine_shutdown(const struct engine_vcpu *v, struct vcpu_exit *x)
+{
+    const struct cpu_state *s = &v->cpu->s;
+
+    x->reason = VCPU_SHUTDOWN;
+    snprintf(x->text, sizeof(x->text), "triple fault of cpu%u at rip %#llx",
+             v->cpu->id, (unsigned long long)s->rip);
+}
+
+/* True: x says what happened. */
+static bool engine_stopped(struct engine_vcpu *v, enum interp_stop stop,
+                           const struct interp_run *run, struct vcpu_exit *x)
+{
+    switch (stop) {
+    case INTERP_EVENT:
+        x->reason = VCPU_KICKED;
+        return true;
+    case INTERP_SHUTDOWN:
+        engine_shutdown(v, x);
+        return true;
+    case INTERP_UNKNOWN:
+        engine_unknown(v, run);
+        return false;
+    case INTERP_BUDGET:
+        return false;
+    default: /* BOUNDARY and HALT come only with flags not given here */
+        x->reason = VCPU_FAILED;
+        snprintf(x->text, sizeof(x->text), "interpreter stopped: %d",
+                 (int)stop);
+        return true;
+    }
+}
+
+VCPU_ONLY static void engine_run(struct engine_vcpu *v, struct vcpu_exit *x)
+{
+    bool stopped;
+
+    role_assert(ROLE_VCPU);
+    *x = (struct vcpu_exit){0};
+    clock_settle(&v->engine->machine.clock);
+    do {
+        struct interp_run run = {.budget = ENGINE_BUDGET};
+        enum interp_stop stop = interp_run(v->cpu, &run);
+
+        engine_count(v, &run);
+        stopped = engine_stopped(v, stop, &run, x);
+    } while (!stopped);
+}
+
+/* ---- state ------------------------------------------------------------- */
+
+#define COPY(to, from, field)                                                  \
+    memcpy(&(to)->field, &(from)->field, sizeof((to)->field))
+
+static void engine_copy_sregs(struct cpu_state *to, const struct cpu_state *s)
+{
+    COPY(to, s, seg);
+    to->ldt = s->ldt;
+    to->tr = s->tr;
+    to->gdt = s->gdt;
+    to->idt = s->idt;
+    to->cr0 = s->cr0;
+    to->cr2 = s->cr2;
+    to->cr3 = s->cr3;
+    to->cr4 = s->cr4;
+    to->cr8 = s->cr8;
+    to->efer = s->efer;
+    to->apic_base = s->apic_base;
+}
+
+static void engine_copy_xsave(struct cpu_state *to, const struct cpu_state *s)
+{
+    to->xcr0 = s->xcr0;
+    memcpy(to->xsave + 512, s->xsave + 512, sizeof(s->xsave) - 512);
+}
+
+static void engine_copy(struct cpu_state *to, const struct cpu_state *s,
+                        u32 parts)
+{
+    if (parts & CPU_REGS) {
+        COPY(to, s, gpr);
+        to->rip = s->rip;
+        to->rflags = s->rflags;
+    }
+    if (parts & CPU_SREGS)
+        engine_copy_sregs(to, s);
+    if (parts & CPU_EVENTS) {
+        to->event = s->event;
+        to->mp_state = s->mp_state;
+    }
+    if (parts & CPU_DEBUG) {
+        COPY(to, s, dr);
+        to->dr6 = s->dr6;
+        to->dr7 = s->dr7;
+    }
+    if (parts & CPU_FPU)
+        memcpy(to->xsave, s->xsave, 512);
+    if (parts & CPU_XSAVE)
+        engine_copy_xsave(to, s);
+    if (parts & CPU_MSRS)
+        to->msr = s->msr;
+    if (parts & CPU_LAPIC)
+        COPY(to, s, lapic);
+}
+
+static int engine_get_state(struct engine_vcpu *v, struct cpu_state *s,
+                            u32 parts)
+{
+    struct cpu_state *from = interp_state(v->cpu);
+
+    lapic_save(v->cpu);
+    from->msr.tsc = time_tsc(v->cpu);
+    engine_copy(s, from, parts);
+    return 0;
+}
+
+/* TSC before LAPIC: its deadline counts in the one and arms the other. */
+static int engine_set_state(struct engine_vcpu *v, const struct cpu_state *s,
+                            u32 parts)
+{
+    struct cpu *c = v->cpu;
+
+    clock_settle(&v->engine->machine.clock);
+    lapic_save(c);
+    engine_copy(interp_state(c), s, parts);
+    if ((parts & (CPU_SREGS | CPU_LAPIC)) == CPU_SREGS)
+        lapic_tpr_set(c, (u8)s->cr8);
+    if (parts & CPU_MSRS)
+        time_tsc_set(c, s->msr.tsc);
+    if (parts & CPU_LAPIC)
+        lapic_load(c);
+    interp_state_changed(c);
+    return 0;
+}
+
+/* ---- the machine ------------------------------------------------------- */
+
+static int engine_irq_connect(struct engine *e, struct irq *irq, u32 gsi)
+{
+    if (gsi >= IOAPIC_PINS)
+        return fail_rule(-EINVAL, "interrupt line %u: the IOAPIC has %u", gsi,
+                         IOAPIC_PINS);
+    *irq = (struct irq){.ops = &ioapic_irq_ops,
+                        .ctx = &engine_interp(e)->machine,
+                        .gsi = gsi,
+                        .fd = -1};
+    return 0;
+}
+
+static void engine_stats(struct engine *e, struct engine_stats *out)
+{
+    struct engine_interp *ei = engine_interp(e);
+
+    *out = (struct engine_stats){.insns = atomic_load(&ei->insns),
+                                 .blocks = atomic_load(&ei->blocks),
+                                 .tlb_miss = atomic_load(&ei->tlb_miss),
+                                 .smc = atomic_load(&ei->smc)};
+}
+
+static void engine_free(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    engine_interp(e)->env.mem->written = NULL;
+    free(engine_interp(e));
+}
+
+/* Every vCPU decodes for itself, so each looks whether it has such code. */
+static void engine_code_written(void *ctx, u64 gpa, u64 len)
+{
+    struct machine *m = ctx;
+
+    for (unsigned int i = 0; i < m->nr_cpus; i++) {
+        if (m->cpu[i] != NULL)
+            block_code_written(m->cpu[i], gpa, len);
+    }
+}
+
+static const struct engine_ops engine_interp_ops = {
+    .name = "interp",
+    .vcpu_new = engine_vcpu_new,
+    .vcpu_free = engine_vcpu_free,
+    .run = engine_run,
+    .kick = engine_kick,
+    .get_state = engine_get_state,
+    .set_state = engine_set_state,
+    .irq_connect = engine_irq_connect,
+    .stats = engine_stats,
+    .free = engine_free,
+};
+
+int engine_interp_new(struct engine **out, const struct engine_env *env)
+{
+    struct engine_interp *ei = calloc(1, sizeof(*ei));
+    int r;
+
+    if (ei == NULL)
+        return fail(-ENOMEM, "interpreter");
+    ei->engine.ops = &engine_interp_ops;
+    ei->env = *env;
+    ei->machine.mem = env->mem;
+    ei->machine.nr_cpus = env->cpus;
+    clock_init(&ei->machine.clock);
+    ioapic_init(&ei->machine.ioapic);
+    r = bus_add(env->bus, BUS_MMIO, IOAPIC_BASE, IOAPIC_LEN, "ioapic",
+                &ioapic_bus_ops, &ei->machine);
+    if (r < 0)
+        goto free_engine;
+    env->mem->written = engine_code_written;
+    env->mem->written_ctx = &ei->machine;
+    *out = &ei->engine;
+    return 0;
+
+free_engine:
+    free(ei);
+    return r;
+}

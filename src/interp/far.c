@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * far.c: far jumps, calls and returns, IRET, INT n. SDM vol. 2A and 2B; APM
+ * vol. 3. Call gates, task switches and virtual-8086 mode are not offered.
+ */
+#include "ops.h"
+#include "seg.h"
+
+/* Where control goes: committed only when nothing can fail any more. */
+struct far_target {
+    u64 rip;
+    struct desc cs;
+    bool real; /* no descriptor was involved */
+};
+
+/* ---- targets ------------------------------------------------------------ */
+
+static void far_target_real(const struct cpu *c, u16 sel, u64 rip,
+                            struct far_target *t)
+{
+    *t = (struct far_target){.rip = rip, .real = true};
+    t->cs.seg = c->s.seg[SEG_CS];
+    seg_set_real(&t->cs.seg, sel);
+}
+
+/* Privilege: a jump or call keeps the CPL, a return takes it from the RPL. */
+static bool far_dpl_ok(const struct cpu *c, const struct cpu_seg *cs, u8 rpl,
+                       bool ret)
+{
+    if (ret)
+        return seg_is_conforming(cs) ? cs->dpl <= rpl : cs->dpl == rpl;
+    if (seg_is_conforming(cs))
+        return cs->dpl <= c->cpl;
+    return rpl <= c->cpl && cs->dpl == c->cpl;
+}
+
+static bool far_is_gate(const struct cpu_seg *s)
+{
+    return !s->s && (s->type == SYS_CALL || s->type == SYS_CALL16 ||
+                     s->type == SYS_TASK_GATE || s->type == SYS_TSS ||
+                     s->type == SYS_TSS16);
+}
+
+static enum exec far_target_prot(struct cpu *c, u16 sel, u64 rip, bool ret,
+                                 struct far_target *t)
+{
+    u8 rpl = sel & 3;
+    enum exec r;
+
+    if (sel_is_null(sel))
+        return raise_gp(c);
+    *t = (struct far_target){.rip = rip};
+    r = desc_read(c, sel, EXC_GP, &t->cs);
+    if (r != EXEC_OK)
+        return r;
+    if (!ret && far_is_gate(&t->cs.seg) &&
+        !(c->long_mode && t->cs.seg.type != SYS_CALL))
+        return EXEC_UNKNOWN;
+    if (!seg_is_code(&t->cs.seg) || !far_dpl_ok(c, &t->cs.seg, rpl, ret))
+        return raise_sel(c, EXC_GP, sel);
+    if (c->long_mode && t->cs.seg.l && t->cs.seg.db)
+        return raise_sel(c, EXC_GP, sel);
+    if (!t->cs.seg.present)
+        return raise_sel(c, EXC_NP, sel);
+    t->cs.seg.sel = (u16)((sel & ~3) | (ret ? rpl : c->cpl));
+    return EXEC_OK;
+}
+
+static enum exec far_target(struct cpu *c, u16 sel, u64 rip, bool ret,
+                            struct far_target *t)
+{
+    if (c->s.cr0 & CR0_PE)
+        return far_target_prot(c, sel, rip, ret, t);
+    far_target_real(c, sel, rip, t);
+    return EXEC_OK;
+}
+
+/* The last checks and the accessed bit. */
+static enum exec far_prepare(struct cpu *c, struct far_target *t)
+{
+    if (!seg_rip_ok(c, &t->cs.seg, t->rip))
+        return raise_gp(c);
+    return t->real ? EXEC_OK : desc_set_type(c, &t->cs, TYPE_ACCESSED);
+}
+
+static void far_commit(struct cpu *c, const struct far_target *t)
+{
+    c->s.seg[SEG_CS] = t->cs.seg;
+    c->next_rip = t->rip;
+    cpu_update_mode(c);
+    cpu_dirty(c, CPU_SREGS);
+}
+
+/* The operand of JMP and CALL: immediate, or in memory. */
+static enum exec far_operand(struct cpu *c, const struct insn *in, u16 *sel,
+                             u64 *rip)
+{
+    u64 s = in->imm2;
+    enum exec r = EXEC_OK;
+
+    *rip = in->imm & size_mask(in->size);
+    if (in->opcode == 0xff) {
+        r = mem_ld(c, in->la, in->size, rip);
+        if (r == EXEC_OK)
+            r = mem_ld(c, in->la + in->size, 2, &s);
+    }
+    *sel = (u16)s;
+    return r;
+}
+
+enum exec op_jmp_far(struct cpu *c, struct insn *in)
+{
+    struct far_target t;
+    u16 sel;
+    u64 rip;
+    enum exec r = far_operand(c, in, &sel, &rip);
+
+    if (r == EXEC_OK)
+        r = far_target(c, sel, rip, false, &t);
+    if (r == EXEC_OK)
+        r = far_prepare(c, &t);
+    if (r == EXEC_OK)
+        far_commit(c, &t);
+    return r;
+}
+
+enum exec op_call_far(struct cpu *c, struct insn *in)
+{
+    struct stack st = stack_now(c);
+    struct far_target t;
+    u16 sel;
+    u64 rip;
+    enum exec r = far_operand(c, in, &sel, &rip);
+
+    if (r == EXEC_OK)
+        r = far_target(c, sel, rip, false, &t);
+    if (r == EXEC_OK)
+        r = stack_put(c, &st, in->size, c->s.seg[SEG_CS].sel);
+    if (r == EXEC_OK)
+        r = stack_put(c, &st, in->size, c->next_rip);
+    if (r == EXEC_OK)
+        r = far_prepare(c, &t);
+    if (r != EXEC_OK)
+        return r;
+    c->s.gpr[GPR_RSP] = st.sp;
+    far_commit(c, &t);
+    return EXEC_OK;
+}
+
+/* ---- returns ------------------------------------------------------------ */
+
+/* The stack that a return to an outer level, or IRET in 64-bit mode, pops.
+ * There SS may be null, unless the return is to CPL 3 or to 32-bit code. */
+static enum exec far_read_ss(struct cpu *c, u16 sel, const struct cpu_seg *cs,
+                             struct desc *ss)
+{
+    u8 cpl = cs->sel & 3;
+    enum exec r;
+
+    if (sel_is_null(sel)) {
+        if (!c->long_mode || !cs->l || cpl == 3 || (sel & 3) != cpl)
+            return raise_gp(c);
+        seg_set_null(&ss->seg, sel, cpl);
+        return EXEC_OK;
+    }
+    r = desc_read(c, sel, EXC_GP, ss);
+    if (r == EXEC_OK)
+        r = seg_check_ss(c, ss, sel, cpl, EXC_GP);
+    if (r == EXEC_OK)
+        r = desc_set_type(c, ss, TYPE_ACCESSED);
+    return r;
+}
+
+/* Data segments that the outer level may not use become null. */
+static void far_drop_segments(struct cpu *c)
+{
+    static const u8 data[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(data); i++) {
+        struct cpu_seg *s = &c->s.seg[data[i]];
+
+        if (!sel_is_null(s->sel) && s->dpl < c->cpl && !seg_is_conforming(s))
+            seg_set_null(s, 0, 0);
+    }
+}
+
+static void far_commit_outer(struct cpu *c, const struct far_target *t,
+                             const struct cpu_seg *ss, u64 rsp)
+{
+    u8 old = c->cpl;
+
+    c->s.seg[SEG_SS] = *ss;
+    far_commit(c, t);
+    c->s.gpr[GPR_RSP] = rsp;
+    if (c->cpl > old)
+        far_drop_segments(c);
+}
+
+static enum exec far_return_outer(struct cpu *c, const struct insn *in,
+                                  struct far_target *t)
+{
+    u64 drop = in->imm & 0xffff, rsp, sel;
+    struct desc ss;
+    enum exec r = stack_peek(c, 2 * in->size + drop, in->size, &rsp);
+
+    if (r == EXEC_OK)
+        r = stack_peek(c, 3 * in->size + drop, in->size, &sel);
+    if (r == EXEC_OK)
+        r = far_read_ss(c, (u16)sel, &t->cs.seg, &ss);
+    if (r == EXEC_OK)
+        r = far_prepare(c, t);
+    if (r == EXEC_OK)
+        far_commit_outer(c, t, &ss.seg, rsp + drop);
+    return r;
+}
+
+enum exec op_ret_far(struct cpu *c, struct insn *in)
+{
+    u64 rip, sel, rsp = c->s.gpr[GPR_RSP];
+    struct far_target t;
+    enum exec r = stack_peek(c, 0, in->size, &rip);
+
+    if (r == EXEC_OK)
+        r = stack_peek(c, in->size, in->size, &sel);
+    if (r != EXEC_OK)
+        return r;
+    if (c->s.cr0 & CR0_PE && (sel & 3) < c->cpl)
+        return raise_sel(c, EXC_GP, (u16)sel);
+    r = far_target(c, (u16)sel, rip, true, &t);
+    if (r != EXEC_OK)
+        return r;
+    if (c->s.cr0 & CR0_PE && (sel & 3) > c->cpl)
+        return far_return_outer(c, in, &t);
+    r = far_prepare(c, &t);
+    if (r != EXEC_OK)
+        return r;
+    c->s.gpr[GPR_RSP] =
+        stack_moved(rsp, c->stack_size, 2 * in->size + (in->imm & 0xffff));
+    far_commit(c, &t);
+    return EXEC_OK;
+}
+
+/* ---- IRET --------------------------------------------------------------- */
+
+/* What IRET may change in RFLAGS, by the CPL it is executed at. */
+static u64 far_iret_flags(const struct cpu *c, unsigned int size, u64 val)
+{
+    u64 old = flags_get(c), iopl = old >> 12 & 3;
+    u64 mask = FLAGS_ARITH | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF |
+               RFLAGS_AC | RFLAGS_ID;
+
+    if (c->cpl <= iopl)
+        mask |= RFLAGS_IF;
+    if (c->cpl == 0)
+        mask |= RFLAGS_IOPL | RFLAGS_VIF | RFLAGS_VIP;
+    if (size == 2)
+        mask &= 0xffff;
+    return (old & ~mask) | (val & mask);
+}
+
+static void far_iret_done(struct cpu *c, u64 rflags)
+{
+    flags_set(c, rflags);
+    c->s.event.nmi_masked = 0;
+    cpu_dirty(c, CPU_REGS | CPU_SREGS | CPU_EVENTS);
+}
+
+static enum exec far_iret_real(struct cpu *c, const struct insn *in,
+                               const u64 item[3])
+{
+    struct far_target t;
+    u64 flags = far_iret_flags(c, in->size, item[2]);
+    enum exec r;
+
+    far_target_real(c, (u16)item[1], item[0], &t);
+    r = far_prepare(c, &t);
+    if (r != EXEC_OK)
+        return r;
+    c->s.gpr[GPR_RSP] =
+        stack_moved(c->s.gpr[GPR_RSP], c->stack_size, 3 * in->size);
+    far_commit(c, &t);
+    far_iret_done(c, flags);
+    return EXEC_OK;
+}
+
+static enum exec far_iret_outer(struct cpu *c, const struct insn *in,
+                                struct far_target *t)
+{
+    struct desc ss;
+    u64 rsp, sel;
+    enum exec r = stack_peek(c, 3 * in->size, in->size, &rsp);
+
+    if (r == EXEC_OK)
+        r = stack_peek(c, 4 * in->size, in->size, &sel);
+    if (r == EXEC_OK)
+        r = far_read_ss(c, (u16)sel, &t->cs.seg, &ss);
+    if (r == EXEC_OK)
+        r = far_prepare(c, t);
+    if (r == EXEC_OK)
+        far_commit_outer(c, t, &ss.seg, rsp);
+    return r;
+}
+
+static enum exec far_iret_same(struct cpu *c, const struct insn *in,
+                               struct far_target *t)
+{
+    enum exec r = far_prepare(c, t);
+
+    if (r != EXEC_OK)
+        return r;
+    c->s.gpr[GPR_RSP] =
+        stack_moved(c->s.gpr[GPR_RSP], c->stack_size, 3 * in->size);
+    far_commit(c, t);
+    return EXEC_OK;
+}
+
+static enum exec far_iret_prot(struct cpu *c, const struct insn *in,
+                               const u64 item[3])
+{
+    u64 flags = far_iret_flags(c, in->size, item[2]);
+    u16 sel = (u16)item[1];
+    struct far_target t;
+    enum exec r;
+
+    if (!c->long_mode && item[2] & RFLAGS_VM && c->cpl == 0)
+        return EXEC_UNKNOWN;
+    if (!sel_is_null(sel) && (sel & 3) < c->cpl)
+        return raise_sel(c, EXC_GP, sel);
+    r = far_target(c, sel, item[0], true, &t);
+    if (r != EXEC_OK)
+        return r;
+    if (c->mode == MODE_64 || (sel & 3) > c->cpl)
+        r = far_iret_outer(c, in, &t);
+    else
+        r = far_iret_same(c, in, &t);
+    if (r == EXEC_OK)
+        far_iret_done(c, flags);
+    return r;
+}
+
+enum exec op_iret(struct cpu *c, struct insn *in)
+{
+    bool prot = c->s.cr0 & CR0_PE;
+    u64 item[3];
+    enum exec r = EXEC_OK;
+
+    if (prot && c->s.rflags & RFLAGS_NT) /* return from a nested task */
+        return c->long_mode ? raise_gp(c) : EXEC_UNKNOWN;
+    for (unsigned int i = 0; i < 3 && r == EXEC_OK; i++)
+        r = stack_peek(c, i * in->size, in->size, &item[i]);
+    if (r != EXEC_OK)
+        return r;
+    return prot ? far_iret_prot(c, in, item) : far_iret_real(c, in, item);
+}
+
+/* ---- software interrupts ------------------------------------------------ */
+
+enum exec op_int(struct cpu *c, struct insn *in)
+{
+    return exc_software(c, (u8)in->imm, true);
+}
+
+enum exec op_int3(struct cpu *c, struct insn *in)
+{
+    return exc_software(c, EXC_BP, true);
+}
+
+enum exec op_int1(struct cpu *c, struct insn *in)
+{
+    return exc_software(c, EXC_DB, false);
+}

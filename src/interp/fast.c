@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fast.c: choice of handlers, and the ways out of the block tier */
+#include "fast.h"
+#include "ops.h"
+
+/* ---- ways out ----------------------------------------------------------- */
+
+const struct op *fast_leave(struct cpu *c, const struct op *o, enum exec why)
+{
+    c->s.rip = op_block(o)->rip + o->rip_off;
+    c->icount += o->before;
+    c->leave = (u8)why;
+    return NULL;
+}
+
+/* The instruction of o is complete and went to next_rip. */
+static const struct op *fast_done(struct cpu *c, const struct op *o)
+{
+    c->s.rip = c->next_rip;
+    c->icount += o->before + 1u;
+    c->leave = EXEC_OK;
+    return NULL;
+}
+
+const struct op *fast_poll_at(struct cpu *c, u64 rip)
+{
+    c->s.rip = rip;
+    c->leave = EXEC_OK;
+    return NULL;
+}
+
+static u64 fast_target(const struct op *o)
+{
+    return fast_next_rip(o) + (u64)(s64)o->imm32;
+}
+
+const struct op *fast_poll_link(struct cpu *c, const struct op *o)
+{
+    return fast_poll_at(c, fast_target(o));
+}
+
+const struct op *fast_find(struct cpu *c, u64 rip)
+{
+    const struct block *b = block_get(c, rip);
+
+    if (!b)
+        return fast_poll_at(c, rip);
+    return next(c, b->op);
+}
+
+/* Within a page a link holds as long as the block does, as all blocks of a
+ * page are dropped together. */
+const struct op *fast_link(struct cpu *c, const struct op *o)
+{
+    struct op *link = (struct op *)(uintptr_t)o;
+    u64 from = op_block(o)->rip, rip = fast_target(o);
+    u64 flushes = block_flushes(c);
+    const struct block *b = block_get(c, rip);
+
+    if (!b)
+        return fast_poll_at(c, rip);
+    if (flushes != block_flushes(c))
+        return next(c, b->op); /* o is gone */
+    link->to = b->op;
+    link->which = (from ^ rip) >> 12 == 0 ? EPOCH_FIXED
+                  : mmu_is_global(c, rip) ? EPOCH_GLOBAL
+                                          : EPOCH_LOCAL;
+    link->guard = c->epoch[link->which];
+    return next(c, b->op);
+}
+
+static const struct op *fast_insn(struct cpu *c, const struct op *o,
+                                  struct insn *in)
+{
+    enum exec r;
+
+    c->s.rip = op_block(o)->rip + o->rip_off;
+    c->next_rip = c->s.rip + in->len;
+    r = insn_exec(c, in);
+    if (likely(r == EXEC_OK))
+        return o;
+    /* Not fast_leave(): the block may be dead by now, as after a REP MOVS
+     * over its own page, and s.rip is exact already. */
+    c->icount += o->before;
+    c->leave = (u8)r;
+    return NULL;
+}
+
+const struct op *op_generic(struct cpu *c, const struct op *o)
+{
+    if (!fast_insn(c, o, o->slow))
+        return NULL;
+    if (unlikely(c->smc))
+        return fast_done(c, o);
+    return next(c, o + 1);
+}
+
+const struct op *op_generic_end(struct cpu *c, const struct op *o)
+{
+    if (!fast_insn(c, o, o->slow))
+        return NULL;
+    return fast_done(c, o);
+}
+
+const struct op *op_fall(struct cpu *c, const struct op *o)
+{
+    return fast_go(c, o, o->before);
+}
+
+/*
+ * MMIO, unaligned, or a page with code. The block's bytes are decoded again;
+ * another processor may have changed them, so what follows is looked up anew
+ * unless it is what the block has.
+ */
+const struct op *fast_redo(struct cpu *c, const struct op *o)
+{
+    const struct block *b = op_block(o);
+    struct insn in;
+    u8 bytes[15];
+
+    memcpy(bytes, b->host + o->rip_off, o->len);
+    if (insn_decode(&in, bytes, o->len, MODE_64) != o->len) {
+        block_page_written(c, b->gpa);
+        return fast_leave(c, o, EXEC_AGAIN);
+    }
+    if (!fast_insn(c, o, &in))
+        return NULL;
+    if (c->smc || c->next_rip != fast_next_rip(o))
+        return fast_done(c, o);
+    return next(c, o + 1);
+}
+
+const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,
+                           unsigned int size, enum access acc)
+{
+    enum exec r;
+    u8 *host;
+
+    if (!is_canonical(la) || !is_canonical(la + size - 1)) {
+        raise_err(c, o->seg == SEG_SS ? EXC_SS : EXC_GP, 0);
+        return fast_leave(c, o, EXEC_FAULT);
+    }
+    r = mmu_host(c, la, size, acc, &host);
+    if (r != EXEC_OK)
+        return fast_leave(c, o, r);
+    if (!c->smc && tlb_hit(c, la, size, acc))
+        return next(c, o);
+    return fast_redo(c, o);
+}
+
+/* ---- choice ------------------------------------------------------------- */
+
+bool fast_memory(struct op *o, const struct insn *in, u64 next_rip,
+                 unsigned int *ea)
+{
+    bool rel = in->rip_relative;
+
+    if (in->asize != 8)
+        return false;
+    o->imm = (u64)in->disp + (rel ? next_rip : 0);
+    o->base = (u8)((rel ? GPR_NONE : in->base) * 8);
+    o->index = (u8)(in->index * 8);
+    o->scale = in->scale;
+    *ea = in->seg >= SEG_FS       ? EA_SEG
+          : in->index != GPR_NONE ? EA_INDEX
+                                  : EA_BASE;
+    return true;
+}
+
+static bool is_register(const struct insn *in, u8 where)
+{
+    return where == W_G || where == W_A || where == W_Z ||
+           (where == W_E && in->mod == 3);
+}
+
+static bool is_memory(const struct insn *in, u8 where)
+{
+    return (where == W_E && in->mod != 3) || where == W_M;
+}
+
+static bool is_immediate(u8 where)
+{
+    return where == W_I || where == W_IB || where == W_IUB || where == W_IV ||
+           where == W_ONE;
+}
+
+/* Operands into *o; *form gets the addressing kind added. */
+static bool fast_operands(struct op *o, const struct insn *in, u64 next_rip,
+                          unsigned int *form)
+{
+    u8 dst = in->row->dst, src = in->row->src;
+    unsigned int ea;
+
+    o->dst = in->dst_at;
+    o->src = in->src_at;
+    if (is_register(in, dst) && is_register(in, src)) {
+        *form = FORM_RR;
+        return true;
+    }
+    if (is_register(in, dst) && src == W_NONE) {
+        *form = FORM_RR;
+        return true;
+    }
+    if (is_register(in, dst) && src == W_CL) {
+        o->src = GPR_RCX * 8;
+        *form = FORM_RR;
+        return true;
+    }
+    if (is_register(in, dst) && is_immediate(src)) {
+        o->imm = in->src;
+        *form = FORM_RI;
+        return true;
+    }
+    if (!is_memory(in, dst) && !is_memory(in, src))
+        return false;
+    if (!fast_memory(o, in, next_rip, &ea))
+        return false;
+    if (is_register(in, dst)) {
+        *form = FORM_RM + ea;
+        return true;
+    }
+    o->imm32 = (s32)in->src;
+    *form = (is_immediate(src) ? FORM_MI : FORM_MR) + ea;
+    return is_immediate(src) || is_register(in, src) || src == W_NONE;
+}
+
+static bool fast_alu_select(struct op *o, const struct insn *in,
+                            unsigned int form)
+{
+    static const struct {
+        op_fn *fn;
+        enum fast_alu alu;
+    } map[] = {
+        {op_mov, ALU_MOV}, {op_cmp, ALU_CMP},   {op_add, ALU_ADD},
+        {op_sub, ALU_SUB}, {op_test, ALU_TEST}, {op_and, ALU_AND},
+        {op_or, ALU_OR},   {op_xor, ALU_XOR},   {op_adc, ALU_ADC},
+        {op_sbb, ALU_SBB},
+    };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(map); i++) {
+        if (in->fn != map[i].fn)
+            continue;
+        o->fn = fast_alu_handler(map[i].alu, in->size, form);
+        return o->fn != NULL;
+    }
+    return false;
+}
+
+bool fast_select(struct op *o, const struct insn *in, u64 next_rip)
+{
+    unsigned int form;
+
+    if (in->prefix & PFX_LOCK || in->row->flags & (R_FPU | R_CPL0 | R_ATOMIC))
+        return false;
+    if (fast_jump_select(o, in, next_rip) || fast_convert_select(o, in))
+        return true;
+    if (in->row->flags & R_END || !fast_operands(o, in, next_rip, &form))
+        return false;
+    return fast_alu_select(o, in, form) || fast_move_select(o, in, form);
+}

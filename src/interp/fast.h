@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fast.h: what specialised handlers are made of. Each is an inline function
+ * that takes operation and size as arguments, and is instantiated with
+ * constants by the macros at the end of fast_*.c.
+ *
+ * Rules: a handler has no local whose address is taken and makes no call but
+ * the last one, so that it compiles to straight code and a jump. It changes
+ * nothing before its memory access has succeeded; where the TLB does not serve
+ * that, fast_slow() makes it so, or runs the instruction in the step tier.
+ */
+#ifndef MOTE_INTERP_FAST_H
+#define MOTE_INTERP_FAST_H
+
+#include "block.h"
+#include "flags.h"
+
+#define FAST static inline __attribute__((always_inline))
+
+/* Addresses of memory operands. */
+enum ea_kind {
+    EA_BASE,  /* base + displacement; RIP-relative: an absolute number */
+    EA_INDEX, /* and a scaled index */
+    EA_SEG,   /* and FS or GS */
+};
+
+FAST const struct op *next(struct cpu *c, const struct op *o)
+{
+#ifdef INTERP_LOOP
+    return o;
+#else
+    return o->fn(c, o);
+#endif
+}
+
+FAST u64 host_get(const u8 *p, unsigned int size)
+{
+    switch (size) {
+    case 1:
+        return *(const volatile u8 *)p;
+    case 2:
+        return *(const volatile u16 *)p;
+    case 4:
+        return *(const volatile u32 *)p;
+    default:
+        return *(const volatile u64 *)p;
+    }
+}
+
+FAST void host_put(u8 *p, unsigned int size, u64 val)
+{
+    switch (size) {
+    case 1:
+        *(volatile u8 *)p = (u8)val;
+        break;
+    case 2:
+        *(volatile u16 *)p = (u16)val;
+        break;
+    case 4:
+        *(volatile u32 *)p = (u32)val;
+        break;
+    default:
+        *(volatile u64 *)p = val;
+    }
+}
+
+/* Registers by byte offset: AH is one like any other. */
+FAST u64 reg_ld(const struct cpu *c, unsigned int at, unsigned int size)
+{
+    return host_get((const u8 *)c->s.gpr + at, size);
+}
+
+FAST void reg_st(struct cpu *c, unsigned int at, unsigned int size, u64 val)
+{
+    host_put((u8 *)c->s.gpr + at, size == 4 ? 8 : size,
+             size == 4 ? (u32)val : val);
+}
+
+FAST u64 fast_ea(const struct cpu *c, const struct op *o, enum ea_kind ea)
+{
+    u64 la = o->imm + reg_ld(c, o->base, 8);
+
+    if (ea != EA_BASE)
+        la += reg_ld(c, o->index, 8) << o->scale;
+    if (ea == EA_SEG)
+        la += c->s.seg[o->seg].base;
+    return la;
+}
+
+/* RIP behind the op. */
+FAST u64 fast_next_rip(const struct op *o)
+{
+    return op_block(o)->rip + o->rip_off + o->len;
+}
+
+/* Has the time come to look at what the run loop looks at? */
+FAST bool fast_due(struct cpu *c)
+{
+    return c->icount >= atomic_load_explicit(&c->poll_at, memory_order_relaxed);
+}
+
+/* fast.c. The TLB does not serve this access: fill it and do the op again, or
+ * run the op in the step tier, or leave with its fault. */
+const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,
+                           unsigned int size, enum access acc);
+
+/* Run the op in the step tier, from its bytes. */
+const struct op *fast_redo(struct cpu *c, const struct op *o);
+
+/* Leave before the op. */
+const struct op *fast_leave(struct cpu *c, const struct op *o, enum exec why);
+
+/* A branch without a valid link; a jump that the jump cache does not know. */
+const struct op *fast_link(struct cpu *c, const struct op *o);
+const struct op *fast_find(struct cpu *c, u64 rip);
+
+/* Go back to the run loop between blocks. */
+const struct op *fast_poll_link(struct cpu *c, const struct op *o);
+const struct op *fast_poll_at(struct cpu *c, u64 rip);
+
+/* To the target of a direct branch, n instructions of its block done. */
+FAST const struct op *fast_go(struct cpu *c, const struct op *o, unsigned int n)
+{
+    c->icount += n;
+    if (unlikely(fast_due(c)))
+        return fast_poll_link(c, o);
+    if (unlikely(o->guard != c->epoch[o->which]))
+        return fast_link(c, o);
+    return next(c, o->to);
+}
+
+/* To a canonical address. */
+FAST const struct op *fast_jump(struct cpu *c, const struct op *o, u64 rip)
+{
+    const struct block *b;
+
+    c->icount += o->before + 1u;
+    if (unlikely(fast_due(c)))
+        return fast_poll_at(c, rip);
+    b = block_cached(c, rip);
+    if (unlikely(!b))
+        return fast_find(c, rip);
+    return next(c, b->op);
+}
+
+/* Handlers by operation, size index and operand form. */
+enum fast_form {
+    FORM_RR,
+    FORM_RI,
+    FORM_RM,               /* register, memory: three kinds of address */
+    FORM_MR = FORM_RM + 3, /* memory, register */
+    FORM_MI = FORM_MR + 3, /* memory, immediate */
+    FORM_NR = FORM_MI + 3
+};
+
+enum fast_alu {
+    ALU_ADD,
+    ALU_OR,
+    ALU_ADC,
+    ALU_SBB,
+    ALU_AND,
+    ALU_SUB,
+    ALU_XOR,
+    ALU_CMP,
+    ALU_TEST,
+    ALU_MOV,
+    ALU_NR
+};
+
+/* fast.c: a memory operand into *o, its kind into *ea. False: it is not one
+ * that ea_kind can say. next_rip: RIP behind the instruction. */
+bool fast_memory(struct op *o, const struct insn *in, u64 next_rip,
+                 unsigned int *ea);
+
+/* fast_alu.c. NULL: no such form. size: 1, 2, 4, 8. */
+op_handler *fast_alu_handler(enum fast_alu alu, unsigned int size,
+                             unsigned int form);
+
+/* fast_move.c: the others with operands; false: none. */
+bool fast_move_select(struct op *o, const struct insn *in, unsigned int form);
+
+/* fast_move.c: CBW, CWD and kin, without operands. */
+bool fast_convert_select(struct op *o, const struct insn *in);
+
+/* fast_jump.c: near control flow and the stack. */
+bool fast_jump_select(struct op *o, const struct insn *in, u64 next_rip);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fpu.c: the x87 unit. While c->fpu_live it is the host thread's own, and an
+ * instruction is one stub. FOP, FIP and FDP are not kept: they would be
+ * addresses of ours. They read as zero.
+ */
+#include "ops.h"
+#include "sse.h"
+
+#define X87_STRIDE 8
+
+extern const u8 x87_reg_stubs[], x87_mem_stubs[]; /* stubs_x87.S */
+
+typedef int x87_reg_stub(u32 flags_in_ah);
+typedef int x87_mem_stub(void *mem);
+
+void fpu_enter(struct cpu *c)
+{
+    u8 *image = c->s.xsave;
+
+    if (likely(c->fpu_live))
+        return;
+    memset(image + FX_FOP, 0, FX_MXCSR - FX_FOP);
+    /* FXRSTOR of a reserved bit would be a fault of ours. */
+    le32_put(image + FX_MXCSR, le32_get(image + FX_MXCSR) & MXCSR_VALID);
+    stub_fxrstor(image);
+    c->fpu_live = true;
+}
+
+void fpu_leave(struct cpu *c)
+{
+    u8 host[FX_SIZE] __attribute__((aligned(16)));
+    u8 *image = c->s.xsave;
+
+    if (!c->fpu_live)
+        return;
+    stub_fxsave(host);
+    stub_fpu_default();
+    c->fpu_live = false;
+    /* XMM is up to date in the image, and the host's is scratch. */
+    memcpy(image, host, FX_FOP);
+    memcpy(image + FX_MXCSR, host + FX_MXCSR, 4);
+    le32_put(image + FX_MXCSR_MASK, MXCSR_VALID);
+    memcpy(image + FX_ST, host + FX_ST, FX_XMM - FX_ST);
+}
+
+enum exec x87_check(struct cpu *c)
+{
+    if (c->s.cr0 & (CR0_EM | CR0_TS))
+        return raise_exc(c, EXC_NM);
+    if (!cpu_need(c, CPU_FPU))
+        return EXEC_UNKNOWN;
+    cpu_dirty(c, CPU_FPU);
+    return EXEC_OK;
+}
+
+/* ---- register forms --------------------------------------------------- */
+
+/* Bit n: ModRM C0 + n is an instruction; SDM vol. 2D, tables A-7 to A-22.
+ * What only later processors alias, such as DC D0, is not let through. FENI,
+ * FDISI and FSETPM (DB E0, E1, E4) do nothing: vol. 3A, 23.18.5. FFREEP
+ * (DF C0) is not in the manuals, but in compilers' output. */
+static const u64 x87_reg_forms[8] = {
+    [0] = ~0ull,
+    [1] = 0xffff7f330001ffff, /* D9: not D1-DF E2 E3 E6 E7 EF */
+    [2] = 0x00000200ffffffff, /* DA: FCMOVcc, FUCOMPP */
+    [3] = 0x00ffff1fffffffff, /* DB */
+    [4] = 0xffffffff0000ffff, /* DC: not D0-DF */
+    [5] = 0x0000ffffffff00ff, /* DD: FFREE FST FSTP FUCOM FUCOMP */
+    [6] = 0xffffffff0200ffff, /* DE: FCOMPP */
+    [7] = 0x00ffff01000000ff, /* DF */
+};
+
+/* FNSTSW AX: the one register form that writes a general register. */
+static enum exec x87_stsw_ax(struct cpu *c, struct insn *in)
+{
+    u16 fsw = 0;
+    x87_mem_stub *stub =
+        (x87_mem_stub *)((uintptr_t)x87_mem_stubs + (5 * 8 + 7) * X87_STRIDE);
+
+    stub(&fsw);
+    reg_set(c, in, GPR_RAX, 2, fsw);
+    return EXEC_OK;
+}
+
+/* FCOMI, FUCOMI and their popping forms: DB and DF, E8 to F7 */
+static bool x87_sets_flags(const struct insn *in)
+{
+    return (in->opcode & 0xfb) == 0xdb && in->modrm >= 0xe8 &&
+           in->modrm <= 0xf7;
+}
+
+static enum exec x87_reg(struct cpu *c, struct insn *in)
+{
+    unsigned int n = (in->opcode & 7) * 64 + (in->modrm & 63);
+    x87_reg_stub *stub =
+        (x87_reg_stub *)((uintptr_t)x87_reg_stubs + n * X87_STRIDE);
+    int r;
+
+    if (in->opcode == 0xdf && in->modrm == 0xe0)
+        return x87_stsw_ax(c, in);
+    r = stub((u32)(c->s.rflags & 0xff) << 8);
+    if (r < 0)
+        return raise_exc(c, EXC_MF);
+    if (x87_sets_flags(in))
+        sse_set_flags(c, r & 0xff00);
+    return EXEC_OK;
+}
+
+/* ---- memory forms ----------------------------------------------------- */
+
+/* By opcode and ModRM.reg: Load, Store, Environment or state, . undefined */
+static const char x87_mem_forms[8][9] = {
+    "LLLLLLLL", /* D8: m32fp */
+    "L.SSELES", /* D9: m32fp, environment, FCW */
+    "LLLLLLLL", /* DA: m32int */
+    "LSSS.L.S", /* DB: m32int, m80fp */
+    "LLLLLLLL", /* DC: m64fp */
+    "LSSSE.ES", /* DD: m64fp, state, FSW */
+    "LLLLLLLL", /* DE: m16int */
+    "LSSSLLSS", /* DF: m16int, m80bcd, m64int */
+};
+
+unsigned int fpu_msize(u8 opcode, u8 modrm, unsigned int osize)
+{
+    static const u8 size[8][8] = {
+        {4, 4, 4, 4, 4, 4, 4, 4}, {4, 4, 4, 4, 28, 2, 28, 2},
+        {4, 4, 4, 4, 4, 4, 4, 4}, {4, 4, 4, 4, 4, 10, 4, 10},
+        {8, 8, 8, 8, 8, 8, 8, 8}, {8, 8, 8, 8, 108, 8, 108, 2},
+        {2, 2, 2, 2, 2, 2, 2, 2}, {2, 2, 2, 2, 10, 8, 10, 8},
+    };
+    unsigned int n = size[opcode & 7][modrm >> 3 & 7];
+
+    return n >= 28 && osize == 2 ? n - 14 : n;
+}
+
+static x87_mem_stub *x87_mem_stub_of(const struct insn *in)
+{
+    unsigned int n = (in->opcode & 7) * 8 + (in->modrm >> 3 & 7);
+
+    return (x87_mem_stub *)((uintptr_t)x87_mem_stubs + n * X87_STRIDE);
+}
+
+/* Linear address; for stores also: may it be written? */
+static enum exec x87_address(struct cpu *c, struct insn *in, unsigned int size,
+                             enum access acc)
+{
+    enum exec e = seg_linear(c, in->seg, in->off, size, acc, &in->la);
+    u8 *host;
+
+    if (e == EXEC_OK && acc == ACC_WRITE)
+        e = mmu_host(c, in->la, size, acc, &host);
+    return e;
+}
+
+static enum exec x87_load(struct cpu *c, struct insn *in, unsigned int size)
+{
+    enum exec e = x87_address(c, in, size, ACC_READ);
+    u64 val[2] = {0};
+
+    if (e == EXEC_OK)
+        e = size <= 8 ? mem_ld(c, in->la, size, val)
+                      : mem_ld_buf(c, in->la, val, size);
+    if (e != EXEC_OK)
+        return e;
+    return x87_mem_stub_of(in)(val) < 0 ? raise_exc(c, EXC_MF) : EXEC_OK;
+}
+
+/* Any exception unmasked? Then a store may be refused (see below). */
+static bool x87_may_refuse(void)
+{
+    u16 fcw = 0;
+    x87_mem_stub *fnstcw =
+        (x87_mem_stub *)((uintptr_t)x87_mem_stubs + (8 + 7) * X87_STRIDE);
+
+    fnstcw(&fcw);
+    return (fcw & 0x3f) != 0x3f;
+}
+
+/*
+ * The instruction may pop, so memory is checked before and written after it.
+ * With an unmasked exception it leaves memory alone without faulting here (the
+ * next waiting instruction does); the buffer then holds what was there.
+ */
+static enum exec x87_store(struct cpu *c, struct insn *in, unsigned int size)
+{
+    enum exec e = x87_address(c, in, size, ACC_WRITE);
+    u64 val[2] = {0};
+
+    if (e == EXEC_OK && unlikely(x87_may_refuse()))
+        e = mem_ld_buf(c, in->la, val, size);
+    if (e != EXEC_OK)
+        return e;
+    if (x87_mem_stub_of(in)(val) < 0)
+        return raise_exc(c, EXC_MF);
+    return size <= 8 ? mem_st(c, in->la, size, val[0])
+                     : mem_st_buf(c, in->la, val, size);
+}
+
+/*
+ * FNSTENV, FNSAVE, FLDENV, FRSTOR. The host works in the 32-bit format: seven
+ * dwords and, in the state forms, eight registers of ten bytes. The 16-bit
+ * format has words instead; since FIP, FDP and FOP are zero, real and
+ * protected mode look alike. SDM vol. 1, 8.1.10.
+ */
+#define ENV_WORDS 7
+
+struct x87_env {
+    u32 env[ENV_WORDS];
+    u8 st[80];
+};
+
+static enum exec x87_env_store(struct cpu *c, struct insn *in,
+                               unsigned int size)
+{
+    enum exec e = x87_address(c, in, size, ACC_WRITE);
+    bool narrow = size == 14 || size == 94;
+    struct x87_env x = {.env = {0}};
+    u16 env16[ENV_WORDS];
+    unsigned int len = narrow ? sizeof(env16) : sizeof(x.env);
+
+    if (e != EXEC_OK)
+        return e;
+    x87_mem_stub_of(in)(&x);
+    memset(&x.env[3], 0, 4 * sizeof(u32));
+    x.env[6] = 0xffff0000;
+    for (unsigned int i = 0; i < ENV_WORDS; i++)
+        env16[i] = (u16)x.env[i];
+    e = mem_st_buf(c, in->la, narrow ? (void *)env16 : (void *)x.env, len);
+    if (e == EXEC_OK && size > len)
+        e = mem_st_buf(c, in->la + len, x.st, sizeof(x.st));
+    return e;
+}
+
+static enum exec x87_env_load(struct cpu *c, struct insn *in, unsigned int size)
+{
+    enum exec e = x87_address(c, in, size, ACC_READ);
+    bool narrow = size == 14 || size == 94;
+    u8 buf[sizeof(struct x87_env)];
+    struct x87_env x = {.env = {0}};
+    unsigned int len = narrow ? 2 * ENV_WORDS : 4 * ENV_WORDS;
+
+    if (e == EXEC_OK)
+        e = mem_ld_buf(c, in->la, buf, size);
+    if (e != EXEC_OK)
+        return e;
+    for (unsigned int i = 0; i < 3; i++) /* FCW, FSW, FTW */
+        x.env[i] = 0xffff0000 | le16_get(buf + i * len / ENV_WORDS);
+    memcpy(x.st, buf + len, size - len);
+    return x87_mem_stub_of(in)(&x) < 0 ? raise_exc(c, EXC_MF) : EXEC_OK;
+}
+
+static enum exec x87_mem(struct cpu *c, struct insn *in, char form)
+{
+    /* The decoder leaves 66 alone in such rows: it is no operand size to SSE. */
+    bool narrow = (in->mode == MODE_16) != !!(in->prefix & PFX_66);
+    unsigned int size = fpu_msize(in->opcode, in->modrm, narrow ? 2 : 4);
+
+    switch (form) {
+    case 'L':
+        return x87_load(c, in, size);
+    case 'S':
+        return x87_store(c, in, size);
+    default: /* E: /4 loads, /6 stores */
+        return in->modrm >> 3 & 2 ? x87_env_store(c, in, size)
+                                  : x87_env_load(c, in, size);
+    }
+}
+
+enum exec op_x87(struct cpu *c, struct insn *in)
+{
+    char form = x87_mem_forms[in->opcode & 7][in->modrm >> 3 & 7];
+    enum exec e;
+
+    if (in->mod == 3 ? !(x87_reg_forms[in->opcode & 7] >> (in->modrm & 63) & 1)
+                     : form == '.')
+        return raise_exc(c, EXC_UD);
+    e = x87_check(c);
+    if (e != EXEC_OK)
+        return e;
+    fpu_enter(c);
+    return in->mod == 3 ? x87_reg(c, in) : x87_mem(c, in, form);
+}
+
+enum exec op_fwait(struct cpu *c, struct insn *in)
+{
+    if ((c->s.cr0 & CR0_MP) && (c->s.cr0 & CR0_TS))
+        return raise_exc(c, EXC_NM);
+    if (!cpu_need(c, CPU_FPU))
+        return EXEC_UNKNOWN;
+    fpu_enter(c);
+    return stub_fwait() < 0 ? raise_exc(c, EXC_MF) : EXEC_OK;
+}

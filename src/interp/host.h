@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * host.h: accesses to guest memory through a host pointer. Each is exactly one
+ * host access of its size, at any alignment: x86 order and atomicity are the
+ * host's own.
+ */
+#ifndef MOTE_INTERP_HOST_H
+#define MOTE_INTERP_HOST_H
+
+#include "mote/base.h"
+
+typedef u16 host_u16 __attribute__((aligned(1)));
+typedef u32 host_u32 __attribute__((aligned(1)));
+typedef u64 host_u64 __attribute__((aligned(1)));
+
+static inline __attribute__((always_inline)) u64 host_ld(const u8 *p,
+                                                         unsigned int size)
+{
+    switch (size) {
+    case 1:
+        return *(const volatile u8 *)p;
+    case 2:
+        return *(const volatile host_u16 *)p;
+    case 4:
+        return *(const volatile host_u32 *)p;
+    default:
+        return *(const volatile host_u64 *)p;
+    }
+}
+
+static inline __attribute__((always_inline)) void
+host_st(u8 *p, unsigned int size, u64 val)
+{
+    switch (size) {
+    case 1:
+        *(volatile u8 *)p = (u8)val;
+        break;
+    case 2:
+        *(volatile host_u16 *)p = (u16)val;
+        break;
+    case 4:
+        *(volatile host_u32 *)p = (u32)val;
+        break;
+    default:
+        *(volatile host_u64 *)p = val;
+        break;
+    }
+}
+
+/* In assembly, because the compilers' builtins want natural alignment. */
+#define HOST_CMPXCHG(suffix, mod)                                              \
+    __asm__ volatile("lock cmpxchg" suffix " %" mod "3, %1"                    \
+                     : "=@ccz"(done), "+m"(*(host_u64 *)p), "+a"(old)          \
+                     : "r"(val)                                                \
+                     : "memory")
+
+/* If *p is old, make it val; full barrier. */
+static inline bool host_cmpxchg(u8 *p, unsigned int size, u64 old, u64 val)
+{
+    bool done;
+
+    switch (size) {
+    case 1:
+        HOST_CMPXCHG("b", "b");
+        break;
+    case 2:
+        HOST_CMPXCHG("w", "w");
+        break;
+    case 4:
+        HOST_CMPXCHG("l", "k");
+        break;
+    default:
+        HOST_CMPXCHG("q", "q");
+        break;
+    }
+    return done;
+}
+
+#endif

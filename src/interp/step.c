@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * step.c: the step tier, one instruction at a time; and the executor, which
+ * both tiers use. The decoder binds every instruction to the plainest executor
+ * that serves it: its handler itself if there are no operands to move, one of
+ * a dozen instances of step_plain() for ordinary operands, step_any() for all
+ * the rest.
+ */
+#include "host.h"
+#include "insn.h"
+#include "ops.h"
+
+#define STEP_INLINE static inline __attribute__((always_inline))
+
+enum kind { K_NONE, K_REG, K_MEM };
+
+static const u64 step_mask[9] = {
+    [1] = 0xff,
+    [2] = 0xffff,
+    [4] = 0xffffffff,
+    [8] = ~0ull,
+};
+
+/* What a register write of that size leaves: nothing for 4 bytes. */
+static const u64 step_keep[9] = {[1] = ~0xffull, [2] = ~0xffffull};
+
+/* ---- operands ---------------------------------------------------------- */
+
+/* Always eight bytes, so that a narrow read after a wide write, or the other
+ * way round, is still served from the store buffer. The last slot is
+ * GPR_NONE, the last one byte into a register is BH: inside gpr both. */
+STEP_INLINE u64 step_reg_get(const struct cpu *c, unsigned int at,
+                             unsigned int size)
+{
+    u64 val;
+
+    memcpy(&val, (const u8 *)c->s.gpr + at, sizeof(val));
+    return val & step_mask[size];
+}
+
+STEP_INLINE void step_reg_set(struct cpu *c, unsigned int at, unsigned int size,
+                              u64 val)
+{
+    u8 *p = (u8 *)c->s.gpr + at;
+    u64 old;
+
+    memcpy(&old, p, sizeof(old));
+    val = (old & step_keep[size]) | (val & step_mask[size]);
+    memcpy(p, &val, sizeof(val));
+}
+
+STEP_INLINE void step_offset(struct cpu *c, struct insn *in)
+{
+    u64 off =
+        c->s.gpr[in->base] + (c->s.gpr[in->index] << in->scale) + (u64)in->disp;
+
+    if (in->rip_relative)
+        off += c->next_rip;
+    in->off = off & step_mask[in->asize];
+}
+
+STEP_INLINE enum exec step_address(struct cpu *c, struct insn *in,
+                                   enum access acc)
+{
+    step_offset(c, in);
+    return seg_linear(c, in->seg, in->off, in->msize, acc, &in->la);
+}
+
+STEP_INLINE enum exec step_load(struct cpu *c, u64 la, unsigned int size,
+                                u64 *val)
+{
+    const u8 *p = tlb_hit(c, la, size, ACC_READ);
+
+    if (unlikely(!p))
+        return mem_ld(c, la, size, val);
+    *val = host_ld(p, size);
+    return EXEC_OK;
+}
+
+STEP_INLINE enum exec step_store(struct cpu *c, u64 la, unsigned int size,
+                                 u64 val)
+{
+    u8 *p = tlb_hit(c, la, size, ACC_WRITE);
+
+    if (unlikely(!p))
+        return mem_st(c, la, size, val);
+    host_st(p, size, val);
+    return EXEC_OK;
+}
+
+/* ---- read-modify-write ------------------------------------------------- */
+
+/* The destination is MMIO or crosses a page. Every page was translated for
+ * writing, so the store cannot fault after the handler has changed flags. Not
+ * atomic: MMIO has no use for it, and a LOCK across pages needs the other
+ * processors stopped (there are none yet). */
+static enum exec step_modify_far(struct cpu *c, struct insn *in)
+{
+    enum exec r = mem_ld(c, in->la, in->msize, &in->dst);
+
+    if (r != EXEC_OK)
+        return r;
+    r = in->fn(c, in);
+    if (r != EXEC_OK)
+        return r;
+    return mem_st(c, in->la, in->msize, in->dst);
+}
+
+static NOINLINE enum exec step_modify_miss(struct cpu *c, struct insn *in)
+{
+    u8 *p;
+    enum exec r = mmu_host(c, in->la, in->msize, ACC_WRITE, &p);
+
+    if (r != EXEC_OK)
+        return r;
+    if (!p)
+        return step_modify_far(c, in);
+    in->dst = host_ld(p, in->msize);
+    r = in->fn(c, in);
+    if (r == EXEC_OK)
+        host_st(p, in->msize, in->dst);
+    return r;
+}
+
+/* Write permission comes first: a #PF says W, and finds the flags unchanged. */
+STEP_INLINE enum exec step_modify(struct cpu *c, struct insn *in)
+{
+    u8 *p = tlb_hit(c, in->la, in->msize, ACC_WRITE);
+    enum exec r;
+
+    if (unlikely(!p))
+        return step_modify_miss(c, in);
+    in->dst = host_ld(p, in->msize);
+    r = in->fn(c, in);
+    if (likely(r == EXEC_OK))
+        host_st(p, in->msize, in->dst);
+    return r;
+}
+
+/*
+ * LOCK, and XCHG with memory: repeated from the start until nobody wrote in
+ * between. Flags and RAX (CMPXCHG) are all that such handlers change besides
+ * dst and src.
+ */
+static enum exec step_locked(struct cpu *c, struct insn *in)
+{
+    u64 rflags = c->s.rflags, rax = c->s.gpr[GPR_RAX], old;
+    u8 of = c->of, *p;
+    enum exec r = mmu_host(c, in->la, in->msize, ACC_WRITE, &p);
+
+    if (r != EXEC_OK)
+        return r;
+    if (!p)
+        return step_modify_far(c, in);
+    for (;;) {
+        old = host_ld(p, in->msize);
+        in->dst = old;
+        r = in->fn(c, in);
+        if (r != EXEC_OK || host_cmpxchg(p, in->msize, old, in->dst))
+            return r;
+        c->s.rflags = rflags;
+        c->of = of;
+        c->s.gpr[GPR_RAX] = rax;
+        if (in->row->flags & R_S_WRITE)
+            in->src = step_reg_get(c, in->src_at, in->ssize);
+    }
+}
+
+/* ---- executors --------------------------------------------------------- */
+
+/* Ordinary operands; instantiated below with constants. */
+STEP_INLINE enum exec step_plain(struct cpu *c, struct insn *in, enum kind dst,
+                                 enum kind src, bool rd, bool wr)
+{
+    enum exec r;
+
+    if (dst == K_MEM || src == K_MEM) {
+        r = step_address(c, in, dst == K_MEM && wr ? ACC_WRITE : ACC_READ);
+        if (unlikely(r != EXEC_OK))
+            return r;
+    }
+    if (src == K_REG)
+        in->src = step_reg_get(c, in->src_at, in->ssize);
+    if (dst == K_MEM && rd && wr)
+        return step_modify(c, in);
+    if (src == K_MEM || (dst == K_MEM && rd)) {
+        r = step_load(c, in->la, in->msize, dst == K_MEM ? &in->dst : &in->src);
+        if (unlikely(r != EXEC_OK))
+            return r;
+    }
+    if (dst == K_REG && rd)
+        in->dst = step_reg_get(c, in->dst_at, in->size);
+    r = in->fn(c, in);
+    if (!wr || unlikely(r != EXEC_OK))
+        return r;
+    if (dst == K_MEM)
+        return step_store(c, in->la, in->msize, in->dst);
+    step_reg_set(c, in->dst_at, in->size, in->dst);
+    return EXEC_OK;
+}
+
+#define STEP_PLAIN(name, dst, src, rd, wr)                                     \
+    static enum exec step_##name(struct cpu *c, struct insn *in)               \
+    {                                                                          \
+        return step_plain(c, in, dst, src, rd, wr);                            \
+    }
+
+/* destination, access, source: n none (or immediate), r register, m memory */
+STEP_PLAIN(n_r, K_NONE, K_REG, false, false)
+STEP_PLAIN(n_m, K_NONE, K_MEM, false, false)
+STEP_PLAIN(r_rd_n, K_REG, K_NONE, true, false)
+STEP_PLAIN(r_rd_r, K_REG, K_REG, true, false)
+STEP_PLAIN(r_rd_m, K_REG, K_MEM, true, false)
+STEP_PLAIN(r_wr_n, K_REG, K_NONE, false, true)
+STEP_PLAIN(r_wr_r, K_REG, K_REG, false, true)
+STEP_PLAIN(r_wr_m, K_REG, K_MEM, false, true)
+STEP_PLAIN(r_rw_n, K_REG, K_NONE, true, true)
+STEP_PLAIN(r_rw_r, K_REG, K_REG, true, true)
+STEP_PLAIN(r_rw_m, K_REG, K_MEM, true, true)
+STEP_PLAIN(m_rd_n, K_MEM, K_NONE, true, false)
+STEP_PLAIN(m_rd_r, K_MEM, K_REG, true, false)
+STEP_PLAIN(m_wr_n, K_MEM, K_NONE, false, true)
+STEP_PLAIN(m_wr_r, K_MEM, K_REG, false, true)
+STEP_PLAIN(m_rw_n, K_MEM, K_NONE, true, true)
+STEP_PLAIN(m_rw_r, K_MEM, K_REG, true, true)
+
+static enum exec step_lea(struct cpu *c, struct insn *in)
+{
+    step_offset(c, in);
+    step_reg_set(c, in->dst_at, in->size, in->off);
+    return EXEC_OK;
+}
+
+static enum kind step_kind(const struct insn *in, unsigned int where)
+{
+    switch (where) {
+    case W_E:
+        return in->mem ? K_MEM : K_REG;
+    case W_M:
+    case W_O:
+        return K_MEM;
+    case W_G:
+    case W_A:
+    case W_Z:
+    case W_CL:
+    case W_DX:
+        return K_REG;
+    default:
+        return K_NONE;
+    }
+}
+
+/* BT and kin with a register count bits from the operand's address, to both
+ * sides: move to the operand that has the bit. */
+static void step_bit_offset(struct insn *in)
+{
+    s64 bit = (s64)sign_extend(in->src, in->size);
+    unsigned int bits = in->size * 8;
+
+    in->off += (u64)((bit - (s64)((u64)bit & (bits - 1))) / 8);
+    in->off &= step_mask[in->asize];
+}
+
+static enum exec step_any_address(struct cpu *c, struct insn *in)
+{
+    u32 flags = in->row->flags;
+    bool dst = step_kind(in, in->row->dst) == K_MEM;
+
+    step_offset(c, in);
+    if (flags & R_BITOFF)
+        step_bit_offset(in);
+    if (flags & R_OFF) {
+        in->la = in->off;
+        if (in->mode != MODE_64)
+            in->la = (u32)(in->off + c->s.seg[in->seg].base);
+        else if (in->seg >= SEG_FS)
+            in->la += c->s.seg[in->seg].base;
+        return EXEC_OK;
+    }
+    return seg_linear(c, in->seg, in->off, in->msize,
+                      dst && flags & R_D_WRITE ? ACC_WRITE : ACC_READ, &in->la);
+}
+
+/* The memory operand is dst or src, and the handler wants its value. */
+static enum exec step_any_modify(struct cpu *c, struct insn *in)
+{
+    u32 flags = in->row->flags;
+    enum exec r;
+
+    if (in->prefix & PFX_LOCK || flags & R_ATOMIC)
+        r = step_locked(c, in);
+    else
+        r = step_modify(c, in);
+    if (r == EXEC_OK && flags & R_S_WRITE)
+        step_reg_set(c, in->src_at, in->ssize, in->src);
+    return r;
+}
+
+static enum exec step_any_run(struct cpu *c, struct insn *in, enum kind dst)
+{
+    u32 flags = in->row->flags;
+    enum exec r = in->fn(c, in);
+
+    if (r != EXEC_OK)
+        return r;
+    if (flags & R_S_WRITE) /* first: XADD of a register with itself */
+        step_reg_set(c, in->src_at, in->ssize, in->src);
+    if (!(flags & R_D_WRITE))
+        return EXEC_OK;
+    if (dst == K_MEM)
+        return step_store(c, in->la, in->msize, in->dst);
+    if (dst == K_REG)
+        step_reg_set(c, in->dst_at, in->size, in->dst);
+    return EXEC_OK;
+}
+
+/* Everything that rows can say. */
+static enum exec step_any(struct cpu *c, struct insn *in)
+{
+    u32 flags = in->row->flags;
+    enum kind dst = step_kind(in, in->row->dst);
+    enum kind src = step_kind(in, in->row->src);
+    enum exec r = EXEC_OK;
+
+    if (flags & R_PROT && !(c->s.cr0 & CR0_PE))
+        return raise_exc(c, EXC_UD);
+    if (flags & R_CPL0 && c->cpl)
+        return raise_gp(c);
+    if (src == K_REG && !(flags & R_FPU))
+        in->src = step_reg_get(c, in->src_at, in->ssize);
+    if (in->mem && flags & R_FPU)
+        step_offset(c, in);
+    else if (in->mem)
+        r = step_any_address(c, in);
+    if (r != EXEC_OK)
+        return r;
+    if (flags & (R_ADDR | R_OFF | R_FPU)) {
+        if (dst == K_REG)
+            in->dst = step_reg_get(c, in->dst_at, in->size);
+        return in->fn(c, in);
+    }
+    if (dst == K_MEM && flags & R_D_READ && flags & R_D_WRITE)
+        return step_any_modify(c, in);
+    if (src == K_MEM)
+        r = step_load(c, in->la, in->msize, &in->src);
+    else if (dst == K_MEM && flags & R_D_READ)
+        r = step_load(c, in->la, in->msize, &in->dst);
+    if (dst == K_REG)
+        in->dst = step_reg_get(c, in->dst_at, in->size);
+    return r == EXEC_OK ? step_any_run(c, in, dst) : r;
+}
+
+static bool step_is_plain(const struct insn *in)
+{
+    u32 odd = R_CPL0 | R_PROT | R_FPU | R_S_WRITE;
+
+    if (in->mem)
+        odd |= R_ADDR | R_OFF | R_BITOFF | R_ATOMIC;
+    return !(in->row->flags & odd) && !(in->prefix & PFX_LOCK);
+}
+
+void insn_bind(struct insn *in)
+{
+    static op_fn *const none[3] = {NULL, step_n_r, step_n_m};
+    static op_fn *const reg[4][3] = {
+        [1] = {step_r_rd_n, step_r_rd_r, step_r_rd_m},
+        [2] = {step_r_wr_n, step_r_wr_r, step_r_wr_m},
+        [3] = {step_r_rw_n, step_r_rw_r, step_r_rw_m},
+    };
+    static op_fn *const mem[4][3] = {
+        [1] = {step_m_rd_n, step_m_rd_r, NULL},
+        [2] = {step_m_wr_n, step_m_wr_r, NULL},
+        [3] = {step_m_rw_n, step_m_rw_r, NULL},
+    };
+    u32 flags = in->row->flags;
+    unsigned int rw = (flags & R_D_READ ? 1 : 0) | (flags & R_D_WRITE ? 2 : 0);
+    enum kind dst = rw ? step_kind(in, in->row->dst) : K_NONE;
+    enum kind src = step_kind(in, in->row->src);
+
+    in->exec = step_any;
+    if (in->fn == op_lea)
+        in->exec = step_lea;
+    else if (!step_is_plain(in))
+        return;
+    else if (dst == K_NONE)
+        in->exec = src == K_NONE ? in->fn : none[src];
+    else
+        in->exec = dst == K_REG ? reg[rw][src] : mem[rw][src];
+}
+
+enum exec insn_exec(struct cpu *c, struct insn *in)
+{
+    return in->exec(c, in);
+}
+
+/* ---- fetch -------------------------------------------------------------- */
+
+/* An instruction across a page: put its bytes together from both. */
+static enum exec step_decode_far(struct cpu *c, struct insn *in, u64 la,
+                                 const u8 *first, unsigned int n)
+{
+    u8 bytes[15];
+    const u8 *host;
+    enum exec r;
+    u64 gpa;
+
+    memcpy(bytes, first, n);
+    r = mmu_fetch(c, la + n, &gpa, &host);
+    if (r != EXEC_OK)
+        return r;
+    if (!host)
+        return EXEC_UNKNOWN;
+    memcpy(bytes + n, host, sizeof(bytes) - n);
+    if (insn_decode(in, bytes, sizeof(bytes), c->mode) < 0)
+        return raise_gp(c);
+    return EXEC_OK;
+}
+
+static enum exec step_decode(struct cpu *c, struct insn *in)
+{
+    u64 la = c->s.rip, gpa;
+    unsigned int n;
+    const u8 *host;
+    enum exec r;
+    int len;
+
+    if (c->mode != MODE_64) {
+        if (c->s.rip > c->s.seg[SEG_CS].limit)
+            return raise_gp(c);
+        la = (u32)(la + c->s.seg[SEG_CS].base);
+    }
+    r = mmu_fetch(c, la, &gpa, &host);
+    if (r != EXEC_OK)
+        return r;
+    if (!host)
+        return EXEC_UNKNOWN; /* code in MMIO */
+    n = (unsigned int)MIN(15ull, PAGE_SIZE - (la & (PAGE_SIZE - 1)));
+    len = insn_decode(in, host, n, c->mode);
+    if (len < 0)
+        return raise_gp(c);
+    return len ? EXEC_OK : step_decode_far(c, in, la, host, n);
+}
+
+enum exec step_one(struct cpu *c)
+{
+    struct insn in;
+    enum exec r = step_decode(c, &in);
+
+    if (r != EXEC_OK)
+        return r;
+    c->next_rip = c->s.rip + in.len;
+    if (c->mode == MODE_32)
+        c->next_rip &= 0xffffffff;
+    else if (c->mode == MODE_16)
+        c->next_rip &= 0xffff;
+    r = insn_exec(c, &in);
+    if (r == EXEC_OK) {
+        c->s.rip = c->next_rip;
+        c->icount++;
+    }
+    return r;
+}

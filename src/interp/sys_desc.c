@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sys_desc.c: descriptor table registers, LDT and task register, and the
+ * instructions that ask about selectors. SDM vol. 2A and 2B. */
+#include "ops.h"
+#include "seg.h"
+
+/* ---- GDTR, IDTR --------------------------------------------------------- */
+
+static unsigned int table_bytes(const struct cpu *c)
+{
+    return c->mode == MODE_64 ? 10 : 6;
+}
+
+static enum exec table_load(struct cpu *c, const struct insn *in,
+                            struct cpu_table *t)
+{
+    u8 buf[10] = {0};
+    u64 base;
+    enum exec r = mem_ld_buf(c, in->la, buf, table_bytes(c));
+
+    if (r != EXEC_OK)
+        return r;
+    base = le64_get(buf + 2);
+    if (c->mode != MODE_64 && in->size == 2)
+        base &= 0xffffff;
+    if (!is_canonical(base))
+        return raise_gp(c);
+    *t = (struct cpu_table){.base = base, .limit = le16_get(buf)};
+    cpu_dirty(c, CPU_SREGS);
+    return EXEC_OK;
+}
+
+static enum exec table_store(struct cpu *c, const struct insn *in,
+                             const struct cpu_table *t)
+{
+    u8 buf[10];
+
+    le16_put(buf, t->limit);
+    le64_put(buf + 2, t->base);
+    return mem_st_buf(c, in->la, buf, table_bytes(c));
+}
+
+enum exec op_lgdt(struct cpu *c, struct insn *in)
+{
+    return table_load(c, in, &c->s.gdt);
+}
+
+enum exec op_lidt(struct cpu *c, struct insn *in)
+{
+    return table_load(c, in, &c->s.idt);
+}
+
+enum exec op_sgdt(struct cpu *c, struct insn *in)
+{
+    return table_store(c, in, &c->s.gdt);
+}
+
+enum exec op_sidt(struct cpu *c, struct insn *in)
+{
+    return table_store(c, in, &c->s.idt);
+}
+
+/* ---- LDTR, TR ----------------------------------------------------------- */
+
+enum exec op_lldt(struct cpu *c, struct insn *in)
+{
+    u16 sel = (u16)in->src;
+    struct desc d;
+    enum exec r;
+
+    if (sel_is_null(sel)) {
+        seg_set_null(&c->s.ldt, sel, 0);
+        cpu_dirty(c, CPU_SREGS);
+        return EXEC_OK;
+    }
+    if (sel & 4)
+        return raise_sel(c, EXC_GP, sel);
+    r = desc_read_system(c, sel, &d);
+    if (r != EXEC_OK)
+        return r;
+    if (d.seg.s || d.seg.type != SYS_LDT)
+        return raise_sel(c, EXC_GP, sel);
+    if (!d.seg.present)
+        return raise_sel(c, EXC_NP, sel);
+    c->s.ldt = d.seg;
+    cpu_dirty(c, CPU_SREGS);
+    return EXEC_OK;
+}
+
+static bool ltr_type_ok(const struct cpu *c, const struct cpu_seg *s)
+{
+    return !s->s &&
+           (s->type == SYS_TSS || (s->type == SYS_TSS16 && !c->long_mode));
+}
+
+enum exec op_ltr(struct cpu *c, struct insn *in)
+{
+    u16 sel = (u16)in->src;
+    struct desc d;
+    enum exec r;
+
+    if (sel_is_null(sel))
+        return raise_gp(c);
+    if (sel & 4)
+        return raise_sel(c, EXC_GP, sel);
+    r = desc_read_system(c, sel, &d);
+    if (r != EXEC_OK)
+        return r;
+    if (!ltr_type_ok(c, &d.seg))
+        return raise_sel(c, EXC_GP, sel);
+    if (!d.seg.present)
+        return raise_sel(c, EXC_NP, sel);
+    r = desc_set_type(c, &d, TSS_BUSY);
+    if (r != EXEC_OK)
+        return r;
+    c->s.tr = d.seg;
+    cpu_dirty(c, CPU_SREGS);
+    return EXEC_OK;
+}
+
+enum exec op_sldt(struct cpu *c, struct insn *in)
+{
+    in->dst = c->s.ldt.sel;
+    return EXEC_OK;
+}
+
+enum exec op_str(struct cpu *c, struct insn *in)
+{
+    in->dst = c->s.tr.sel;
+    return EXEC_OK;
+}
+
+/* ---- questions about selectors ------------------------------------------ */
+
+static void zf_write(struct cpu *c, bool zf)
+{
+    c->s.rflags = (c->s.rflags & ~RFLAGS_ZF) | (zf ? RFLAGS_ZF : 0);
+}
+
+/* Is the descriptor there, and visible at max(CPL, RPL)? A selector outside
+ * its table answers no; only page faults are raised. */
+static enum exec query_desc(struct cpu *c, u16 sel, struct desc *d, bool *ok)
+{
+    enum exec r;
+
+    *ok = false;
+    if (sel_is_null(sel))
+        return EXEC_OK;
+    r = desc_read(c, sel, EXC_GP, d);
+    if (r == EXEC_FAULT && c->exc.vector == EXC_GP)
+        return EXEC_OK;
+    if (r != EXEC_OK)
+        return r;
+    *ok = seg_is_conforming(&d->seg) || MAX(sel & 3, c->cpl) <= d->seg.dpl;
+    return EXEC_OK;
+}
+
+/* System types that LAR and LSL know. 16-bit ones only in legacy mode. */
+static bool query_type_ok(const struct cpu *c, const struct cpu_seg *s,
+                          bool limit)
+{
+    if (s->s)
+        return true;
+    switch (s->type) {
+    case SYS_LDT:
+    case SYS_TSS:
+    case SYS_TSS_BUSY:
+        return true;
+    case SYS_CALL:
+        return !limit;
+    case SYS_TSS16:
+    case SYS_TSS16_BUSY:
+        return !c->long_mode;
+    case SYS_CALL16:
+    case SYS_TASK_GATE:
+        return !limit && !c->long_mode;
+    default:
+        return false;
+    }
+}
+
+static enum exec query(struct cpu *c, struct insn *in, bool limit)
+{
+    struct desc d;
+    bool ok;
+    enum exec r = query_desc(c, (u16)in->src, &d, &ok);
+
+    if (r != EXEC_OK)
+        return r;
+    ok = ok && query_type_ok(c, &d.seg, limit);
+    if (ok)
+        reg_set(c, in, in->reg, in->size,
+                limit ? d.seg.limit : d.raw >> 32 & 0xffff00);
+    zf_write(c, ok);
+    return EXEC_OK;
+}
+
+enum exec op_lar(struct cpu *c, struct insn *in)
+{
+    return query(c, in, false);
+}
+
+enum exec op_lsl(struct cpu *c, struct insn *in)
+{
+    return query(c, in, true);
+}
+
+static enum exec verify(struct cpu *c, struct insn *in, bool write)
+{
+    struct desc d;
+    bool ok;
+    enum exec r = query_desc(c, (u16)in->src, &d, &ok);
+
+    if (r != EXEC_OK)
+        return r;
+    zf_write(c,
+             ok && (write ? seg_is_writable(&d.seg) : seg_is_readable(&d.seg)));
+    return EXEC_OK;
+}
+
+enum exec op_verr(struct cpu *c, struct insn *in)
+{
+    return verify(c, in, false);
+}
+
+enum exec op_verw(struct cpu *c, struct insn *in)
+{
+    return verify(c, in, true);
+}
+
+enum exec op_arpl(struct cpu *c, struct insn *in)
+{
+    bool raise = (in->dst & 3) < (in->src & 3);
+
+    if (raise)
+        in->dst = (in->dst & ~3ull) | (in->src & 3);
+    zf_write(c, raise);
+    return EXEC_OK;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * syscall.c: SYSCALL, SYSRET, SYSENTER, SYSEXIT. No descriptor is read: the
+ * segments get clean flat attributes. Where the vendors differ, the guest's
+ * CPUID decides. APM vol. 2 6.1, SDM vol. 3A 5.8.7, 5.8.8.
+ */
+#include "ops.h"
+#include "seg.h"
+
+static bool syscall_is_intel(struct cpu *c)
+{
+    u32 out[4];
+
+    cpuid_query(c, 0, 0, out);
+    return out[1] == 0x756e6547; /* "Genu" */
+}
+
+static struct cpu_seg syscall_code(u64 sel, u8 dpl, unsigned int width)
+{
+    return (struct cpu_seg){
+        .limit = 0xffffffff,
+        .sel = (u16)sel,
+        .type = TYPE_CODE | TYPE_WRITE | TYPE_ACCESSED,
+        .s = 1,
+        .dpl = dpl,
+        .present = 1,
+        .l = width == 8,
+        .db = width != 8,
+        .g = 1,
+    };
+}
+
+static struct cpu_seg syscall_stack(u64 sel, u8 dpl)
+{
+    return (struct cpu_seg){
+        .limit = 0xffffffff,
+        .sel = (u16)sel,
+        .type = TYPE_WRITE | TYPE_ACCESSED,
+        .s = 1,
+        .dpl = dpl,
+        .present = 1,
+        .db = 1,
+        .g = 1,
+    };
+}
+
+/* cs: selector without RPL; SS is the next one. */
+static void syscall_enter(struct cpu *c, u64 cs, unsigned int width, u64 rip)
+{
+    c->s.seg[SEG_CS] = syscall_code(cs & 0xfffc, 0, width);
+    c->s.seg[SEG_SS] = syscall_stack((cs & 0xfffc) + 8, 0);
+    c->next_rip = rip;
+    cpu_update_mode(c);
+    cpu_dirty(c, CPU_REGS | CPU_SREGS);
+}
+
+static void syscall_leave(struct cpu *c, u64 cs, u64 ss, unsigned int width,
+                          u64 rip)
+{
+    c->s.seg[SEG_CS] = syscall_code(cs | 3, 3, width);
+    c->s.seg[SEG_SS] = syscall_stack(ss | 3, 3);
+    c->next_rip = rip;
+    cpu_update_mode(c);
+    cpu_dirty(c, CPU_REGS | CPU_SREGS);
+}
+
+enum exec op_syscall(struct cpu *c, struct insn *in)
+{
+    const struct cpu_msrs *m = &c->s.msr;
+    bool compat = c->mode != MODE_64;
+    u64 flags = flags_get(c) & ~RFLAGS_RF;
+
+    if (!(c->s.efer & EFER_SCE))
+        return raise_exc(c, EXC_UD);
+    if (!c->long_mode)
+        return EXEC_UNKNOWN; /* legacy SYSCALL of AMD processors */
+    if (compat && syscall_is_intel(c))
+        return raise_exc(c, EXC_UD);
+    if (!cpu_need(c, CPU_MSRS))
+        return EXEC_UNKNOWN;
+    c->s.gpr[GPR_RCX] = c->next_rip;
+    c->s.gpr[GPR_R11] = flags;
+    c->no_trap = flags & RFLAGS_TF & m->sfmask;
+    flags_set(c, flags & ~m->sfmask);
+    syscall_enter(c, m->star >> 32, 8, compat ? m->cstar : m->lstar);
+    return EXEC_OK;
+}
+
+enum exec op_sysret(struct cpu *c, struct insn *in)
+{
+    u64 rip = c->s.gpr[GPR_RCX], sel;
+
+    if (!(c->s.efer & EFER_SCE))
+        return raise_exc(c, EXC_UD);
+    if (!c->long_mode)
+        return EXEC_UNKNOWN;
+    if (c->cpl != 0)
+        return raise_gp(c);
+    if (!cpu_need(c, CPU_MSRS))
+        return EXEC_UNKNOWN;
+    /* AMD enters CPL 3 first and faults there, at the fetch. */
+    if (in->size == 8 && !is_canonical(rip) && syscall_is_intel(c))
+        return raise_gp(c);
+    sel = c->s.msr.star >> 48;
+    flags_set(c, c->s.gpr[GPR_R11] & 0x3c7fd7);
+    if (in->size == 8)
+        syscall_leave(c, sel + 16, sel + 8, 8, rip);
+    else
+        syscall_leave(c, sel, sel + 8, 4, (u32)rip);
+    return EXEC_OK;
+}
+
+enum exec op_sysenter(struct cpu *c, struct insn *in)
+{
+    unsigned int width = c->long_mode ? 8 : 4;
+    const struct cpu_msrs *m = &c->s.msr;
+
+    if (!(c->s.cr0 & CR0_PE))
+        return raise_gp(c);
+    if (c->long_mode && !syscall_is_intel(c))
+        return raise_exc(c, EXC_UD);
+    if (!cpu_need(c, CPU_MSRS))
+        return EXEC_UNKNOWN;
+    if (sel_is_null((u16)m->sysenter_cs))
+        return raise_gp(c);
+    c->s.rflags &= ~(RFLAGS_IF | RFLAGS_VM | RFLAGS_RF);
+    c->s.gpr[GPR_RSP] = m->sysenter_esp & size_mask(width);
+    syscall_enter(c, m->sysenter_cs, width, m->sysenter_eip & size_mask(width));
+    return EXEC_OK;
+}
+
+enum exec op_sysexit(struct cpu *c, struct insn *in)
+{
+    u64 rip = c->s.gpr[GPR_RDX] & size_mask(in->size);
+    u64 rsp = c->s.gpr[GPR_RCX] & size_mask(in->size);
+    u64 cs;
+
+    if (!(c->s.cr0 & CR0_PE))
+        return raise_gp(c);
+    if (c->long_mode && !syscall_is_intel(c))
+        return raise_exc(c, EXC_UD);
+    if (!cpu_need(c, CPU_MSRS))
+        return EXEC_UNKNOWN;
+    cs = c->s.msr.sysenter_cs & 0xfffc;
+    if (c->cpl != 0 || cs == 0)
+        return raise_gp(c);
+    if (in->size == 8 && (!is_canonical(rip) || !is_canonical(rsp)))
+        return raise_gp(c);
+    if (in->size == 8)
+        syscall_leave(c, cs + 32, cs + 40, 8, rip);
+    else
+        syscall_leave(c, cs + 16, cs + 24, 4, rip);
+    c->s.gpr[GPR_RSP] = rsp;
+    return EXEC_OK;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* table.c: rows of the one-byte opcode map, SDM vol. 2D table A-2 */
+#include "ops.h"
+
+/* clang-format off */
+
+#define OP(op) .fn = op_##op, .name = #op
+#define M   R_MODRM
+#define B   R_BYTE
+#define RD  R_D_READ
+#define WR  R_D_WRITE
+#define RW  (R_D_READ | R_D_WRITE)
+#define L   R_LOCK
+#define END R_END
+#define D64 R_D64
+#define NO64 R_NO64
+#define STR R_REP
+
+const struct row row_ud = {OP(ud), END};
+
+/* A group whose rows share flags and operands: handlers by ModRM.reg. */
+#define SHIFTS(name, flags, src)                                              \
+    static const struct row name[8] = {                                       \
+        {OP(rol), M | RW | R_S_BYTE | (flags), W_E, src},                     \
+        {OP(ror), M | RW | R_S_BYTE | (flags), W_E, src},                     \
+        {OP(rcl), M | RW | R_S_BYTE | (flags), W_E, src},                     \
+        {OP(rcr), M | RW | R_S_BYTE | (flags), W_E, src},                     \
+        {OP(shl), M | RW | R_S_BYTE | (flags), W_E, src},                     \
+        {OP(shr), M | RW | R_S_BYTE | (flags), W_E, src},                     \
+        {OP(shl), M | RW | R_S_BYTE | (flags), W_E, src}, /* SAL */           \
+        {OP(sar), M | RW | R_S_BYTE | (flags), W_E, src},                     \
+    }
+SHIFTS(group_c0, B, W_IUB);
+SHIFTS(group_c1, 0, W_IUB);
+SHIFTS(group_d0, B, W_ONE);
+SHIFTS(group_d1, 0, W_ONE);
+SHIFTS(group_d2, B, W_CL);
+SHIFTS(group_d3, 0, W_CL);
+
+#define GROUP1(name, flags, src)                                              \
+    static const struct row name[8] = {                                       \
+        {OP(add), M | RW | L | (flags), W_E, src},                            \
+        {OP(or),  M | RW | L | (flags), W_E, src},                            \
+        {OP(adc), M | RW | L | (flags), W_E, src},                            \
+        {OP(sbb), M | RW | L | (flags), W_E, src},                            \
+        {OP(and), M | RW | L | (flags), W_E, src},                            \
+        {OP(sub), M | RW | L | (flags), W_E, src},                            \
+        {OP(xor), M | RW | L | (flags), W_E, src},                            \
+        {OP(cmp), M | RD | (flags), W_E, src},                                \
+    }
+GROUP1(group_80, B, W_IB);
+GROUP1(group_81, 0, W_I);
+GROUP1(group_82, B | NO64, W_IB);
+GROUP1(group_83, 0, W_IB);
+
+static const struct row group_8f[8] = {
+    {OP(pop_rm), M | R_OFF | D64, W_E}, /* stores for itself: RSP moves first */
+};
+static const struct row group_c6[8] = {{OP(mov), M | WR | B, W_E, W_IB}};
+static const struct row group_c7[8] = {{OP(mov), M | WR, W_E, W_I}};
+
+#define GROUP3(name, flags)                                                   \
+    static const struct row name[8] = {                                       \
+        {OP(test), M | RD | (flags), W_E, W_I},                               \
+        {OP(test), M | RD | (flags), W_E, W_I},                               \
+        {OP(not),  M | RW | L | (flags), W_E},                                \
+        {OP(neg),  M | RW | L | (flags), W_E},                                \
+        {OP(mul),  M | (flags), 0, W_E},                                      \
+        {OP(imul1), M | (flags), 0, W_E},                                     \
+        {OP(div),  M | (flags), 0, W_E},                                      \
+        {OP(idiv), M | (flags), 0, W_E},                                      \
+    }
+GROUP3(group_f6, B);
+GROUP3(group_f7, 0);
+
+static const struct row group_fe[8] = {
+    {OP(inc), M | RW | L | B, W_E},
+    {OP(dec), M | RW | L | B, W_E},
+};
+static const struct row group_ff[8] = {
+    {OP(inc), M | RW | L, W_E},
+    {OP(dec), M | RW | L, W_E},
+    {OP(call_ind), M | D64 | END, 0, W_E},
+    {OP(call_far), M | R_ADDR | END, 0, W_M, 0, MS_FAR},
+    {OP(jmp_ind), M | D64 | END, 0, W_E},
+    {OP(jmp_far), M | R_ADDR | END, 0, W_M, 0, MS_FAR},
+    {OP(push), M | D64, 0, W_E},
+};
+
+static const struct row row_movsxd = {OP(movsx), M | WR | R_S_DWORD, W_G, W_E};
+static const struct row row_arpl = {OP(arpl), M | RW | R_WORD | R_PROT, W_E, W_G};
+
+static const struct row *pick_63(const struct insn *in)
+{
+    return in->mode == MODE_64 ? &row_movsxd : &row_arpl;
+}
+
+static const struct row row_nop = {OP(nop), 0};
+static const struct row row_pause = {OP(pause), 0};
+static const struct row row_xchg_z = {OP(xchg), RW | R_S_WRITE, W_A, W_Z};
+
+/* 90 is NOP only with RAX: REX.B makes it XCHG R8, RAX. */
+static const struct row *pick_90(const struct insn *in)
+{
+    if (in->rm & 8)
+        return &row_xchg_z;
+    return in->prefix & PFX_REP ? &row_pause : &row_nop;
+}
+
+static const struct row row_lds = {OP(lxs), M | R_ADDR | NO64, W_G, W_M, 0, MS_FAR};
+static const struct row row_vex = {OP(vex), END};
+
+static const struct row *pick_vex(const struct insn *in)
+{
+    return in->mode == MODE_64 ? &row_vex : &row_lds;
+}
+
+static const struct row row_bound =
+    {OP(bound), M | RD | R_ADDR, W_G, W_M, 0, MS_TWICE};
+
+static const struct row *pick_62(const struct insn *in)
+{
+    return in->mode == MODE_64 ? &row_vex : &row_bound;
+}
+
+/* The six forms that ADD .. CMP share. */
+#define ALU(base, name, rw, lock)                                             \
+    [base + 0] = {OP(name), M | (rw) | (lock) | B, W_E, W_G},                 \
+    [base + 1] = {OP(name), M | (rw) | (lock), W_E, W_G},                     \
+    [base + 2] = {OP(name), M | (rw) | B, W_G, W_E},                          \
+    [base + 3] = {OP(name), M | (rw), W_G, W_E},                              \
+    [base + 4] = {OP(name), (rw) | B, W_A, W_IB},                             \
+    [base + 5] = {OP(name), (rw), W_A, W_I}
+
+#define EIGHT(base, ...)                                                      \
+    [base + 0] = __VA_ARGS__, [base + 1] = __VA_ARGS__,                       \
+    [base + 2] = __VA_ARGS__, [base + 3] = __VA_ARGS__,                       \
+    [base + 4] = __VA_ARGS__, [base + 5] = __VA_ARGS__,                       \
+    [base + 6] = __VA_ARGS__, [base + 7] = __VA_ARGS__
+
+const struct row table_one[256] = {
+    ALU(0x00, add, RW, L),
+    [0x06] = {OP(push_sreg), NO64},
+    [0x07] = {OP(pop_sreg), NO64},
+    ALU(0x08, or, RW, L),
+    [0x0e] = {OP(push_sreg), NO64},
+    ALU(0x10, adc, RW, L),
+    [0x16] = {OP(push_sreg), NO64},
+    [0x17] = {OP(pop_sreg), NO64 | END},
+    ALU(0x18, sbb, RW, L),
+    [0x1e] = {OP(push_sreg), NO64},
+    [0x1f] = {OP(pop_sreg), NO64},
+    ALU(0x20, and, RW, L),
+    [0x27] = {OP(daa), NO64},
+    ALU(0x28, sub, RW, L),
+    [0x2f] = {OP(das), NO64},
+    ALU(0x30, xor, RW, L),
+    [0x37] = {OP(aaa), NO64},
+    ALU(0x38, cmp, RD, 0),
+    [0x3f] = {OP(aas), NO64},
+    EIGHT(0x40, {OP(inc), RW, W_Z}), /* REX in 64-bit mode */
+    EIGHT(0x48, {OP(dec), RW, W_Z}),
+    EIGHT(0x50, {OP(push), D64, 0, W_Z}),
+    EIGHT(0x58, {OP(pop), WR | D64, W_Z}),
+    [0x60] = {OP(pusha), NO64},
+    [0x61] = {OP(popa), NO64},
+    [0x62] = {.pick = pick_62},
+    [0x63] = {.pick = pick_63},
+    [0x68] = {OP(push), D64, 0, W_I},
+    [0x69] = {OP(imul3), M | WR, W_G, W_E, W_I},
+    [0x6a] = {OP(push), D64, 0, W_IB},
+    [0x6b] = {OP(imul3), M | WR, W_G, W_E, W_IB},
+    [0x6c] = {OP(ins), STR | B, W_Y, W_X},
+    [0x6d] = {OP(ins), STR | R_MAX4, W_Y, W_X},
+    [0x6e] = {OP(outs), STR | B, W_Y, W_X},
+    [0x6f] = {OP(outs), STR | R_MAX4, W_Y, W_X},
+    EIGHT(0x70, {OP(jcc), D64 | END, 0, W_JB}),
+    EIGHT(0x78, {OP(jcc), D64 | END, 0, W_JB}),
+    [0x80] = {.flags = M, .group = group_80},
+    [0x81] = {.flags = M, .group = group_81},
+    [0x82] = {.flags = M, .group = group_82},
+    [0x83] = {.flags = M, .group = group_83},
+    [0x84] = {OP(test), M | RD | B, W_E, W_G},
+    [0x85] = {OP(test), M | RD, W_E, W_G},
+    [0x86] = {OP(xchg), M | RW | B | L | R_ATOMIC | R_S_WRITE, W_E, W_G},
+    [0x87] = {OP(xchg), M | RW | L | R_ATOMIC | R_S_WRITE, W_E, W_G},
+    [0x88] = {OP(mov), M | WR | B, W_E, W_G},
+    [0x89] = {OP(mov), M | WR, W_E, W_G},
+    [0x8a] = {OP(mov), M | WR | B, W_G, W_E},
+    [0x8b] = {OP(mov), M | WR, W_G, W_E},
+    [0x8c] = {OP(mov_from_sreg), M | WR, W_E, W_S, 0, 2},
+    [0x8d] = {OP(lea), M | WR | R_OFF, W_G, W_M},
+    [0x8e] = {OP(mov_to_sreg), M | R_S_WORD | END, W_S, W_E},
+    [0x8f] = {.flags = M, .group = group_8f},
+    [0x90] = {.pick = pick_90},
+    [0x91] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
+    [0x92] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
+    [0x93] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
+    [0x94] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
+    [0x95] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
+    [0x96] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
+    [0x97] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
+    [0x98] = {OP(cbw), 0},
+    [0x99] = {OP(cwd), 0},
+    [0x9a] = {OP(call_far), NO64 | END, 0, W_AP},
+    [0x9b] = {OP(fwait), 0},
+    [0x9c] = {OP(pushf), D64},
+    [0x9d] = {OP(popf), D64 | END},
+    [0x9e] = {OP(sahf), 0},
+    [0x9f] = {OP(lahf), 0},
+    [0xa0] = {OP(mov), WR | B, W_A, W_O},
+    [0xa1] = {OP(mov), WR, W_A, W_O},
+    [0xa2] = {OP(mov), WR | B, W_O, W_A},
+    [0xa3] = {OP(mov), WR, W_O, W_A},
+    [0xa4] = {OP(movs), STR | B, W_Y, W_X},
+    [0xa5] = {OP(movs), STR, W_Y, W_X},
+    [0xa6] = {OP(cmps), STR | B, W_Y, W_X},
+    [0xa7] = {OP(cmps), STR, W_Y, W_X},
+    [0xa8] = {OP(test), RD | B, W_A, W_IB},
+    [0xa9] = {OP(test), RD, W_A, W_I},
+    [0xaa] = {OP(stos), STR | B, W_Y, W_X},
+    [0xab] = {OP(stos), STR, W_Y, W_X},
+    [0xac] = {OP(lods), STR | B, W_Y, W_X},
+    [0xad] = {OP(lods), STR, W_Y, W_X},
+    [0xae] = {OP(scas), STR | B, W_Y, W_X},
+    [0xaf] = {OP(scas), STR, W_Y, W_X},
+    EIGHT(0xb0, {OP(mov), WR | B, W_Z, W_IB}),
+    EIGHT(0xb8, {OP(mov), WR, W_Z, W_IV}),
+    [0xc0] = {.flags = M, .group = group_c0},
+    [0xc1] = {.flags = M, .group = group_c1},
+    [0xc2] = {OP(ret), D64 | END | R_S_WORD, 0, W_IW},
+    [0xc3] = {OP(ret), D64 | END},
+    [0xc4] = {.pick = pick_vex},
+    [0xc5] = {.pick = pick_vex},
+    [0xc6] = {.flags = M, .group = group_c6},
+    [0xc7] = {.flags = M, .group = group_c7},
+    [0xc8] = {OP(enter), D64 | R_S_WORD, 0, W_IW, W_IUB},
+    [0xc9] = {OP(leave), D64},
+    [0xca] = {OP(ret_far), END | R_S_WORD, 0, W_IW},
+    [0xcb] = {OP(ret_far), END},
+    [0xcc] = {OP(int3), END},
+    [0xcd] = {OP(int), END | R_S_BYTE, 0, W_IUB},
+    [0xce] = {OP(into), NO64 | END},
+    [0xcf] = {OP(iret), END},
+    [0xd0] = {.flags = M, .group = group_d0},
+    [0xd1] = {.flags = M, .group = group_d1},
+    [0xd2] = {.flags = M, .group = group_d2},
+    [0xd3] = {.flags = M, .group = group_d3},
+    [0xd4] = {OP(aam), NO64 | R_S_BYTE, 0, W_IUB},
+    [0xd5] = {OP(aad), NO64 | R_S_BYTE, 0, W_IUB},
+    [0xd7] = {OP(xlat), B},
+    EIGHT(0xd8, {OP(x87), M | R_FPU | R_ADDR, 0, W_E, 0, MS_X87}),
+    [0xe0] = {OP(loop), D64 | END, 0, W_JB},
+    [0xe1] = {OP(loop), D64 | END, 0, W_JB},
+    [0xe2] = {OP(loop), D64 | END, 0, W_JB},
+    [0xe3] = {OP(jcxz), D64 | END, 0, W_JB},
+    [0xe4] = {OP(in), WR | B, W_A, W_IUB},
+    [0xe5] = {OP(in), WR | R_MAX4, W_A, W_IUB},
+    [0xe6] = {OP(out), RD | B, W_A, W_IUB},
+    [0xe7] = {OP(out), RD | R_MAX4, W_A, W_IUB},
+    [0xe8] = {OP(call), D64 | END, 0, W_J},
+    [0xe9] = {OP(jmp), D64 | END, 0, W_J},
+    [0xea] = {OP(jmp_far), NO64 | END, 0, W_AP},
+    [0xeb] = {OP(jmp), D64 | END, 0, W_JB},
+    [0xec] = {OP(in), WR | B | R_S_WORD, W_A, W_DX},
+    [0xed] = {OP(in), WR | R_MAX4 | R_S_WORD, W_A, W_DX},
+    [0xee] = {OP(out), RD | B | R_S_WORD, W_A, W_DX},
+    [0xef] = {OP(out), RD | R_MAX4 | R_S_WORD, W_A, W_DX},
+    [0xf1] = {OP(int1), END},
+    [0xf4] = {OP(hlt), R_CPL0 | END},
+    [0xf5] = {OP(cmc), 0},
+    [0xf6] = {.flags = M, .group = group_f6},
+    [0xf7] = {.flags = M, .group = group_f7},
+    [0xf8] = {OP(clc), 0},
+    [0xf9] = {OP(stc), 0},
+    [0xfa] = {OP(cli), 0},
+    [0xfb] = {OP(sti), END},
+    [0xfc] = {OP(cld), 0},
+    [0xfd] = {OP(std), 0},
+    [0xfe] = {.flags = M, .group = group_fe},
+    [0xff] = {.flags = M, .group = group_ff},
+};

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* table_0f.c: rows of the 0F and 0F38 maps, SDM vol. 2D tables A-3 and A-4,
+ * but for MMX and SSE, which sse_row() knows */
+#include "ops.h"
+
+/* clang-format off */
+
+#define OP(op) .fn = op_##op, .name = #op
+#define M   R_MODRM
+#define B   R_BYTE
+#define RD  R_D_READ
+#define WR  R_D_WRITE
+#define RW  (R_D_READ | R_D_WRITE)
+#define L   R_LOCK
+#define END R_END
+#define ADDR R_ADDR
+#define CPL0 R_CPL0
+
+#define PFX_MANDATORY (PFX_66 | PFX_REP | PFX_REPNE)
+
+static const struct row group_0f00[8] = {
+    {OP(sldt), M | WR | R_PROT, W_E, 0, 0, 2},
+    {OP(str),  M | WR | R_PROT, W_E, 0, 0, 2},
+    {OP(lldt), M | R_WORD | R_PROT | CPL0, 0, W_E},
+    {OP(ltr),  M | R_WORD | R_PROT | CPL0, 0, W_E},
+    {OP(verr), M | R_WORD | R_PROT, 0, W_E},
+    {OP(verw), M | R_WORD | R_PROT, 0, W_E},
+};
+
+static const struct row group_0f01[8] = {
+    {OP(sgdt), M | ADDR | WR, W_M, 0, 0, MS_TABLE},
+    {OP(sidt), M | ADDR | WR, W_M, 0, 0, MS_TABLE},
+    {OP(lgdt), M | ADDR | CPL0, 0, W_M, 0, MS_TABLE},
+    {OP(lidt), M | ADDR | CPL0, 0, W_M, 0, MS_TABLE},
+    {OP(smsw), M | WR, W_E, 0, 0, 2},
+    {OP(ud),   M | END},
+    {OP(lmsw), M | R_WORD | CPL0 | END, 0, W_E},
+    {OP(invlpg), M | R_OFF | CPL0 | END, 0, W_M},
+};
+
+static const struct row row_vmcall = {OP(vmcall), M | END};
+static const struct row row_monitor = {OP(monitor), M | END};
+static const struct row row_clac = {OP(clac), M};
+static const struct row row_stac = {OP(stac), M};
+static const struct row row_xgetbv = {OP(xgetbv), M};
+static const struct row row_xsetbv = {OP(xsetbv), M | CPL0 | END};
+static const struct row row_swapgs = {OP(swapgs), M | CPL0 | R_ONLY64};
+static const struct row row_rdtscp = {OP(rdtscp), M};
+
+static const struct row *pick_0f01(const struct insn *in)
+{
+    if (in->mod != 3 || (in->modrm >> 3 & 7) == 4 || (in->modrm >> 3 & 7) == 6)
+        return &group_0f01[in->modrm >> 3 & 7];
+    if (in->prefix & PFX_MANDATORY)
+        return &row_ud;
+    switch (in->modrm) {
+    case 0xc1: /* VMCALL */
+    case 0xd9: /* VMMCALL */
+        return &row_vmcall;
+    case 0xc8:
+    case 0xc9:
+        return &row_monitor;
+    case 0xca:
+        return &row_clac;
+    case 0xcb:
+        return &row_stac;
+    case 0xd0:
+        return &row_xgetbv;
+    case 0xd1:
+        return &row_xsetbv;
+    case 0xf8:
+        return &row_swapgs;
+    case 0xf9:
+        return &row_rdtscp;
+    }
+    return &row_ud;
+}
+
+/* Any register form is #UD; prefetches of any kind are hints. */
+static const struct row group_0f0d[8] = {
+    {OP(nop), M | R_OFF, 0, W_M}, {OP(nop), M | R_OFF, 0, W_M},
+    {OP(nop), M | R_OFF, 0, W_M}, {OP(nop), M | R_OFF, 0, W_M},
+    {OP(nop), M | R_OFF, 0, W_M}, {OP(nop), M | R_OFF, 0, W_M},
+    {OP(nop), M | R_OFF, 0, W_M}, {OP(nop), M | R_OFF, 0, W_M},
+};
+
+/* Memory forms without a prefix. CLFLUSH is checked like a load of a byte. */
+static const struct row group_0fae[8] = {
+    {OP(fxsave),   M | R_FPU | ADDR | WR, W_M, 0, 0, 512},
+    {OP(fxrstor),  M | R_FPU | ADDR, 0, W_M, 0, 512},
+    {OP(ldmxcsr),  M | R_FPU | ADDR, 0, W_M, 0, 4},
+    {OP(stmxcsr),  M | R_FPU | ADDR | WR, W_M, 0, 0, 4},
+    {OP(xsave),    M | R_FPU | ADDR | WR, W_M, 0, 0, 576},
+    {OP(xrstor),   M | R_FPU | ADDR, 0, W_M, 0, 576},
+    {OP(xsaveopt), M | R_FPU | ADDR | WR, W_M, 0, 0, 576},
+    {OP(nop),      M | R_S_BYTE, 0, W_M},
+};
+static const struct row row_fence = {OP(fence), M};
+static const struct row row_rdbase = {OP(fsgsbase), M | WR | R_ONLY64, W_E};
+static const struct row row_wrbase = {OP(fsgsbase), M | R_ONLY64, 0, W_E};
+
+static const struct row *pick_0fae(const struct insn *in)
+{
+    unsigned int reg = in->modrm >> 3 & 7;
+    unsigned int prefix = in->prefix & PFX_MANDATORY;
+
+    if (in->mod != 3)
+        return prefix ? &row_ud : &group_0fae[reg];
+    if ((prefix & ~PFX_66) == PFX_REP && reg < 4)
+        return reg < 2 ? &row_rdbase : &row_wrbase;
+    return !prefix && reg >= 5 ? &row_fence : &row_ud;
+}
+
+static const struct row row_cmpxchg = {OP(cmpxchg), M | RW | L, W_E, W_G};
+static const struct row row_cmpxchg_reg = {OP(cmpxchg_reg), M | RD, W_E, W_G};
+
+static const struct row *pick_0fb1(const struct insn *in)
+{
+    return in->mod == 3 ? &row_cmpxchg_reg : &row_cmpxchg;
+}
+
+static const struct row row_cmpxchg8b =
+    {OP(cmpxchg8b), M | ADDR | WR | L, W_M, 0, 0, MS_PAIR};
+static const struct row row_xsavec =
+    {OP(xsavec), M | R_FPU | ADDR | WR, W_M, 0, 0, 576};
+static const struct row row_rdrand = {OP(rdrand), M | WR, W_E};
+
+static const struct row *pick_0fc7(const struct insn *in)
+{
+    unsigned int reg = in->modrm >> 3 & 7;
+
+    if (in->mod != 3 && reg == 1)
+        return &row_cmpxchg8b;
+    if (in->mod != 3 && reg == 4 && !(in->prefix & PFX_MANDATORY))
+        return &row_xsavec;
+    if (in->mod == 3 && reg == 6 && !(in->prefix & (PFX_REP | PFX_REPNE)))
+        return &row_rdrand;
+    return &row_ud;
+}
+
+static const struct row row_popcnt = {OP(popcnt), M | WR, W_G, W_E};
+
+static const struct row *pick_0fb8(const struct insn *in)
+{
+    return in->prefix & PFX_REP ? &row_popcnt : &row_ud;
+}
+
+static const struct row row_movnti = {OP(movnti), M | WR, W_M, W_G};
+
+static const struct row *pick_0fc3(const struct insn *in)
+{
+    return in->prefix & PFX_MANDATORY ? &row_ud : &row_movnti;
+}
+
+static const struct row group_0fba[8] = {
+    [4] = {OP(bt),  M | RD, W_E, W_IUB},
+    [5] = {OP(bts), M | RW | L, W_E, W_IUB},
+    [6] = {OP(btr), M | RW | L, W_E, W_IUB},
+    [7] = {OP(btc), M | RW | L, W_E, W_IUB},
+};
+
+#define EIGHT(base, ...)                                                      \
+    [base + 0] = __VA_ARGS__, [base + 1] = __VA_ARGS__,                       \
+    [base + 2] = __VA_ARGS__, [base + 3] = __VA_ARGS__,                       \
+    [base + 4] = __VA_ARGS__, [base + 5] = __VA_ARGS__,                       \
+    [base + 6] = __VA_ARGS__, [base + 7] = __VA_ARGS__
+
+const struct row table_0f[256] = {
+    [0x00] = {.flags = M, .group = group_0f00},
+    [0x01] = {.flags = M, .pick = pick_0f01},
+    [0x02] = {OP(lar), M | R_S_WORD | R_PROT, W_G, W_E},
+    [0x03] = {OP(lsl), M | R_S_WORD | R_PROT, W_G, W_E},
+    [0x05] = {OP(syscall), END},
+    [0x06] = {OP(clts), CPL0 | END},
+    [0x07] = {OP(sysret), END | CPL0},
+    [0x08] = {OP(wbinvd), CPL0}, /* INVD */
+    [0x09] = {OP(wbinvd), CPL0},
+    [0x0b] = {OP(ud), END},
+    [0x0d] = {.flags = M, .group = group_0f0d},
+    /* Hints: prefetches, ENDBR64, multi-byte NOP */
+    EIGHT(0x18, {OP(nop), M | R_OFF, 0, W_E}),
+    [0x20] = {OP(mov_from_cr), M | WR | CPL0 | R_F64 | R_REGONLY, W_E, W_C},
+    [0x21] = {OP(mov_from_dr), M | WR | CPL0 | R_F64 | R_REGONLY, W_E, W_D},
+    [0x22] = {OP(mov_to_cr), M | CPL0 | R_F64 | R_REGONLY | END, W_C, W_E},
+    [0x23] = {OP(mov_to_dr), M | CPL0 | R_F64 | R_REGONLY | END, W_D, W_E},
+    [0x30] = {OP(wrmsr), CPL0 | END},
+    [0x31] = {OP(rdtsc), 0},
+    [0x32] = {OP(rdmsr), CPL0},
+    [0x33] = {OP(rdpmc), 0},
+    [0x34] = {OP(sysenter), END},
+    [0x35] = {OP(sysexit), END | CPL0},
+    EIGHT(0x40, {OP(cmov), M | RW, W_G, W_E}),
+    EIGHT(0x48, {OP(cmov), M | RW, W_G, W_E}),
+    EIGHT(0x80, {OP(jcc), R_D64 | END, 0, W_J}),
+    EIGHT(0x88, {OP(jcc), R_D64 | END, 0, W_J}),
+    EIGHT(0x90, {OP(setcc), M | WR | B, W_E}),
+    EIGHT(0x98, {OP(setcc), M | WR | B, W_E}),
+    [0xa0] = {OP(push_sreg), R_D64},
+    [0xa1] = {OP(pop_sreg), R_D64},
+    [0xa2] = {OP(cpuid), 0},
+    [0xa3] = {OP(bt), M | RD | R_BITOFF, W_E, W_G},
+    [0xa4] = {OP(shld), M | RW, W_E, W_G, W_IUB},
+    [0xa5] = {OP(shld), M | RW, W_E, W_G},
+    [0xa8] = {OP(push_sreg), R_D64},
+    [0xa9] = {OP(pop_sreg), R_D64},
+    [0xab] = {OP(bts), M | RW | L | R_BITOFF, W_E, W_G},
+    [0xac] = {OP(shrd), M | RW, W_E, W_G, W_IUB},
+    [0xad] = {OP(shrd), M | RW, W_E, W_G},
+    [0xae] = {.flags = M, .pick = pick_0fae},
+    [0xaf] = {OP(imul2), M | RW, W_G, W_E},
+    [0xb0] = {OP(cmpxchg), M | RW | L | B, W_E, W_G},
+    [0xb1] = {.flags = M, .pick = pick_0fb1},
+    [0xb2] = {OP(lxs), M | ADDR | END, W_G, W_M, 0, MS_FAR},
+    [0xb3] = {OP(btr), M | RW | L | R_BITOFF, W_E, W_G},
+    [0xb4] = {OP(lxs), M | ADDR, W_G, W_M, 0, MS_FAR},
+    [0xb5] = {OP(lxs), M | ADDR, W_G, W_M, 0, MS_FAR},
+    [0xb6] = {OP(movzx), M | WR | R_S_BYTE, W_G, W_E},
+    [0xb7] = {OP(movzx), M | WR | R_S_WORD, W_G, W_E},
+    [0xb8] = {.flags = M, .pick = pick_0fb8},
+    [0xb9] = {OP(ud), M | R_OFF | END, 0, W_E}, /* UD1 */
+    [0xba] = {.flags = M, .group = group_0fba},
+    [0xbb] = {OP(btc), M | RW | L | R_BITOFF, W_E, W_G},
+    /* LZCNT and TZCNT are hidden: F3 is ignored, as on older processors */
+    [0xbc] = {OP(bsf), M, W_G, W_E},
+    [0xbd] = {OP(bsr), M, W_G, W_E},
+    [0xbe] = {OP(movsx), M | WR | R_S_BYTE, W_G, W_E},
+    [0xbf] = {OP(movsx), M | WR | R_S_WORD, W_G, W_E},
+    [0xc0] = {OP(xadd), M | RW | L | B | R_S_WRITE, W_E, W_G},
+    [0xc1] = {OP(xadd), M | RW | L | R_S_WRITE, W_E, W_G},
+    [0xc3] = {.flags = M, .pick = pick_0fc3},
+    [0xc7] = {.flags = M, .pick = pick_0fc7},
+    EIGHT(0xc8, {OP(bswap), RW, W_Z}),
+    [0xff] = {OP(ud), M | R_OFF | END, 0, W_E}, /* UD0 */
+};
+
+static const struct row row_movbe_load = {OP(movbe), M | WR, W_G, W_M};
+static const struct row row_movbe_store = {OP(movbe), M | WR, W_M, W_G};
+static const struct row row_crc32_byte = {OP(crc32), M | R_S_BYTE, W_G, W_E};
+static const struct row row_crc32 = {OP(crc32), M, W_G, W_E};
+
+/* clang-format on */
+
+const struct row *table_0f38(const struct insn *in)
+{
+    bool crc = in->prefix & PFX_REPNE;
+
+    if (in->prefix & PFX_REP)
+        return NULL;
+    if (in->opcode == 0xf0)
+        return crc ? &row_crc32_byte : &row_movbe_load;
+    if (in->opcode == 0xf1)
+        return crc ? &row_crc32 : &row_movbe_store;
+    return NULL;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* smp.c: destinations, shorthands, delivery modes, waking a sleeper */
+#include "platform_fixture.h"
+
+enum { X, X2 }; /* the target's mode */
+enum { PHYS, LOG };
+
+static const struct {
+    const char *name;
+    u8 mode, how;
+    u32 dest, ldr, dfr; /* dfr 0: cluster */
+    bool ioapic, want;  /* the target is vCPU 2 */
+} matches[] = {
+    {"x phys", X, PHYS, 2, 0, 0, false, true},
+    {"x phys other", X, PHYS, 3, 0, 0, false, false},
+    {"x phys all", X, PHYS, 0xff, 0, 0, false, true},
+    {"x phys all by x2", X, PHYS, 0xffffffff, 0, 0, false, true},
+    {"x flat", X, LOG, 0x04, 0x04000000, ~0u, false, true},
+    {"x flat several", X, LOG, 0x0f, 0x04000000, ~0u, false, true},
+    {"x flat other", X, LOG, 0x03, 0x04000000, ~0u, false, false},
+    {"x flat all", X, LOG, 0xff, 0x04000000, ~0u, false, true},
+    {"x flat, no LDR", X, LOG, 0xff, 0, ~0u, false, false},
+    {"x cluster", X, LOG, 0x12, 0x12000000, 0, false, true},
+    {"x cluster, other bit", X, LOG, 0x11, 0x12000000, 0, false, false},
+    {"x other cluster", X, LOG, 0x22, 0x12000000, 0, false, false},
+    {"x cluster all", X, LOG, 0xff, 0x12000000, 0, false, true},
+    {"x2 phys", X2, PHYS, 2, 4, 0, false, true},
+    {"x2 phys ff is an id", X2, PHYS, 0xff, 4, 0, false, false},
+    {"x2 phys all", X2, PHYS, 0xffffffff, 4, 0, false, true},
+    {"x2 IOAPIC ff", X2, PHYS, 0xff, 4, 0, true, true},
+    {"x2 log", X2, LOG, 0x00004, 4, 0, false, true},
+    {"x2 log several", X2, LOG, 0x0000c, 4, 0, false, true},
+    {"x2 log other", X2, LOG, 0x00003, 4, 0, false, false},
+    {"x2 log other cluster", X2, LOG, 0x10004, 4, 0, false, false},
+    {"x2 log all", X2, LOG, 0xffffffff, 4, 0, false, true},
+};
+
+START_TEST(test_match)
+{
+    struct cpu *c = fix_cpu(2);
+    struct apic_msg msg = {.dest = matches[_i].dest,
+                           .logical = matches[_i].how == LOG,
+                           .ioapic = matches[_i].ioapic};
+
+    if (matches[_i].mode == X2) {
+        fix_x2apic(c);
+        ck_assert_uint_eq(lapic_get(c, LAPIC_LDR), matches[_i].ldr);
+    } else {
+        lapic_mmio_write(c, LAPIC_LDR, matches[_i].ldr);
+        lapic_mmio_write(c, LAPIC_DFR, matches[_i].dfr);
+    }
+    ck_assert_msg(apic_matches(c, &msg) == matches[_i].want, "%s",
+                  matches[_i].name);
+    c->s.apic_base &= ~APIC_BASE_ENABLE;
+    ck_assert(!apic_matches(c, &msg));
+}
+END_TEST
+
+static const struct {
+    u32 icr;
+    bool got[FIX_CPUS]; /* vCPU 1 sends, ICR2 says 2 */
+} shorthands[] = {
+    {0x00031, {0, 0, 1, 0}},
+    {0x40031, {0, 1, 0, 0}},
+    {0x80031, {1, 1, 1, 1}},
+    {0xc0031, {1, 0, 1, 1}},
+};
+
+START_TEST(test_shorthand)
+{
+    lapic_mmio_write(fix_cpu(1), LAPIC_ICR2, 2 << 24);
+    lapic_mmio_write(fix_cpu(1), LAPIC_ICR, shorthands[_i].icr);
+    for (unsigned int i = 0; i < FIX_CPUS; i++)
+        ck_assert_int_eq(fix_pending(i), shorthands[_i].got[i] ? 0x31 : -1);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    u32 icr; /* to vCPU 2 */
+    u32 attn;
+} modes[] = {
+    {"fixed", 0x00031, ATTN_IRQ},
+    {"lowest", 0x00131, ATTN_IRQ},
+    {"SMI", 0x00200, 0},
+    {"reserved", 0x00331, 0},
+    {"NMI", 0x00400, ATTN_NMI},
+    {"INIT", 0x04500, ATTN_INIT},
+    {"INIT level", 0x0c500, ATTN_INIT},
+    {"INIT de-assert", 0x08500, 0},
+    {"SIPI", 0x0069a, ATTN_SIPI},
+    {"ExtINT", 0x00731, 0},
+};
+
+START_TEST(test_mode)
+{
+    struct cpu *c = fix_cpu(2);
+
+    lapic_mmio_write(fix_cpu(0), LAPIC_ICR2, 2 << 24);
+    lapic_mmio_write(fix_cpu(0), LAPIC_ICR, modes[_i].icr);
+    ck_assert_msg(atomic_load(&c->attn) == modes[_i].attn, "%s: %#x",
+                  modes[_i].name, atomic_load(&c->attn));
+    if (modes[_i].attn == ATTN_SIPI)
+        ck_assert_uint_eq(atomic_load(&c->lapic->sipi), 0x9a);
+}
+END_TEST
+
+START_TEST(test_lowest)
+{
+    struct apic_msg msg = {.vector = 0x31, .mode = APIC_LOWEST, .dest = 0xff};
+    u32 got[FIX_CPUS] = {0};
+
+    lapic_mmio_write(fix_cpu(3), LAPIC_SVR, 0xff); /* does not take part */
+    for (int i = 0; i < 8; i++) {
+        int takers = 0;
+
+        apic_send(&fix_machine, NULL, &msg);
+        for (unsigned int id = 0; id < FIX_CPUS; id++) {
+            if (fix_pending(id) < 0)
+                continue;
+            lapic_accept(fix_cpu(id), 0x31);
+            lapic_mmio_write(fix_cpu(id), LAPIC_EOI, 0);
+            got[id]++;
+            takers++;
+        }
+        ck_assert_int_eq(takers, 1);
+    }
+    ck_assert(got[0] && got[1] && got[2] && !got[3]);
+}
+END_TEST
+
+START_TEST(test_notify)
+{
+    struct cpu *c = fix_cpu(0);
+    u64 count;
+
+    atomic_store(&c->poll_at, 99);
+    cpu_notify(c, ATTN_POKE);
+    ck_assert_uint_eq(atomic_load(&c->attn), ATTN_POKE);
+    ck_assert_uint_eq(atomic_load(&c->poll_at), 0);
+    ck_assert_int_eq(read(c->wake_fd, &count, 8), -1);
+    atomic_store(&c->asleep, 1);
+    cpu_notify(c, ATTN_IRQ);
+    ck_assert_uint_eq(atomic_load(&c->attn), ATTN_POKE | ATTN_IRQ);
+    ck_assert_int_eq(read(c->wake_fd, &count, 8), 8);
+}
+END_TEST
+
+Suite *suite_smp(void);
+Suite *suite_smp(void)
+{
+    Suite *s = suite_create("smp");
+    TCase *tc = fix_tcase(s);
+
+    tcase_add_loop_test(tc, test_match, 0, ARRAY_SIZE(matches));
+    tcase_add_loop_test(tc, test_shorthand, 0, ARRAY_SIZE(shorthands));
+    tcase_add_loop_test(tc, test_mode, 0, ARRAY_SIZE(modes));
+    tcase_add_test(tc, test_lowest);
+    tcase_add_test(tc, test_notify);
+    return s;
+}
