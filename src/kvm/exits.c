@@ -175,15 +175,17 @@ static bool kvm_exit_emulate(struct kvm_vcpu *v, struct vcpu_exit *x)
 {
     const __typeof__(v->run->emulation_failure) f = v->run->emulation_failure;
 
+    v->run->kvm_valid_regs = v->kvm->sync; /* there will be more of these */
+    v->mp_state = KVM_MP_STATE_RUNNABLE;
+    v->mp_known = true;
+    if (v->kvm->quirks.syscall && kvm_syscall_repair(v))
+        return false;
     x->reason = VCPU_EMULATE;
     if (f.ndata >= 1 &&
         (f.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES)) {
         x->insn_len = MIN(f.insn_size, (u8)sizeof(x->insn));
         memcpy(x->insn, f.insn_bytes, x->insn_len);
     }
-    v->run->kvm_valid_regs = v->kvm->sync; /* there will be more of these */
-    v->mp_state = KVM_MP_STATE_RUNNABLE;
-    v->mp_known = true;
     return true;
 }
 

@@ -45,7 +45,7 @@ static int kvm_slots_set(struct kvm *k, bool present)
 
 void kvm_gate_enter(struct kvm *k)
 {
-    if (!k->shadow)
+    if (!k->quirks.shadow)
         return;
     pthread_mutex_lock(&k->gate.mutex);
     while (k->gate.closed)
@@ -56,7 +56,7 @@ void kvm_gate_enter(struct kvm *k)
 
 void kvm_gate_leave(struct kvm *k)
 {
-    if (!k->shadow)
+    if (!k->quirks.shadow)
         return;
     pthread_mutex_lock(&k->gate.mutex);
     k->gate.inside--;
@@ -98,7 +98,7 @@ int kvm_page_tables_written(struct engine *e)
     struct kvm *k = kvm_of(e);
     int r;
 
-    if (!k->shadow)
+    if (!k->quirks.shadow)
         return 0;
     kvm_gate_close(k);
     r = kvm_slots_set(k, false);
@@ -373,7 +373,7 @@ int engine_kvm_new(struct engine **out, const struct engine_env *env)
         r = fail_rule(k->fd, "kvm: %s", why);
         goto free_kvm;
     }
-    k->shadow = kvm_shadows(k->fd);
+    kvm_probe_quirks(k->fd, &k->quirks);
     k->vm_fd = kvm_create_vm(k->fd, why, sizeof(why));
     if (k->vm_fd < 0) {
         r = fail_rule(k->vm_fd, "kvm: %s", why);

@@ -47,6 +47,12 @@ struct kvm_gate {
     unsigned int inside; /* under mutex: vCPUs in KVM_RUN */
 };
 
+/* What some software KVM does unlike a processor; probe.c finds out. */
+struct kvm_quirks {
+    bool shadow;  /* keeps shadows of the guest's page tables */
+    bool syscall; /* SYSCALL goes to LSTAR but stays at CPL 3 */
+};
+
 struct kvm {
     struct engine engine; /* first: the engine is the VM */
     struct engine_env env;
@@ -55,8 +61,8 @@ struct kvm {
     u32 run_size;   /* of a vCPU's shared page(s) */
     u32 xsave_size; /* of KVM_GET_XSAVE2, at least 4096 */
     bool has_xsave2;
-    u32 sync;    /* KVM_SYNC_* bits the host offers, or 0 */
-    bool shadow; /* KVM keeps shadows of the guest's page tables */
+    u32 sync; /* KVM_SYNC_* bits the host offers, or 0 */
+    struct kvm_quirks quirks;
     struct kvm_msr_set msrs;
     struct kvm_cpuid_table cpuid; /* what GET_SUPPORTED_CPUID said, masked */
     struct kvm_gate gate;
@@ -120,6 +126,20 @@ int kvm_cpuid_set(struct kvm_vcpu *v);
 
 /* ---- msr.c ------------------------------------------------------------ */
 
+#define MSR_TSC            0x10
+#define MSR_SYSENTER_CS    0x174
+#define MSR_SYSENTER_ESP   0x175
+#define MSR_SYSENTER_EIP   0x176
+#define MSR_MISC_ENABLE    0x1a0
+#define MSR_PAT            0x277
+#define MSR_TSC_DEADLINE   0x6e0
+#define MSR_STAR           0xc0000081
+#define MSR_LSTAR          0xc0000082
+#define MSR_CSTAR          0xc0000083
+#define MSR_SFMASK         0xc0000084
+#define MSR_KERNEL_GS_BASE 0xc0000102
+#define MSR_TSC_AUX        0xc0000103
+
 /* Which MSRs of struct cpu_msrs does this KVM have? */
 int kvm_msrs_init(struct kvm *k);
 int kvm_msrs_boot(struct kvm_vcpu *v);
@@ -147,6 +167,12 @@ void kvm_kick_out(struct kvm_vcpu *v);
 void kvm_kick_forget(const struct kvm_vcpu *v);
 VCPU_ONLY void kvm_run(struct engine_vcpu *ev, struct vcpu_exit *x);
 
+/* ---- syscall.c -------------------------------------------------------- */
+
+/* After an emulation failure: was this the page fault of a SYSCALL that stayed
+ * at CPL 3? Then the state is now that of a proper SYSCALL. */
+bool kvm_syscall_repair(struct kvm_vcpu *v);
+
 /* ---- kvm.c ------------------------------------------------------------ */
 
 /* Delete and re-create the RAM slots, with all vCPUs outside KVM_RUN. */
@@ -157,7 +183,7 @@ void kvm_gate_leave(struct kvm *k);
 
 /* ---- probe.c ---------------------------------------------------------- */
 
-/* Does this KVM shadow the guest's page tables? About a millisecond. */
-bool kvm_shadows(int fd);
+/* Two scratch VMs, about a millisecond each. */
+void kvm_probe_quirks(int fd, struct kvm_quirks *out);
 
 #endif

@@ -6,20 +6,6 @@
 #include "kvm.h"
 #include "mote/log.h"
 
-#define MSR_TSC            0x10
-#define MSR_SYSENTER_CS    0x174
-#define MSR_SYSENTER_ESP   0x175
-#define MSR_SYSENTER_EIP   0x176
-#define MSR_MISC_ENABLE    0x1a0
-#define MSR_PAT            0x277
-#define MSR_TSC_DEADLINE   0x6e0
-#define MSR_STAR           0xc0000081
-#define MSR_LSTAR          0xc0000082
-#define MSR_CSTAR          0xc0000083
-#define MSR_SFMASK         0xc0000084
-#define MSR_KERNEL_GS_BASE 0xc0000102
-#define MSR_TSC_AUX        0xc0000103
-
 #define MISC_ENABLE_FAST_STRING (1ull << 0)
 
 #define KVM_MSR_LIST_MAX 1024

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * probe.c: what is this KVM good for? A scratch VM of 64 KiB answers by doing:
- * how fast does CPL 0 run, and does KVM see a page table that changed?
+ * how fast does CPL 0 run, does KVM see a page table that changed, and does
+ * SYSCALL lead to CPL 0?
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #define SCRATCH_CODE   0x8000ull
 #define SCRATCH_PAGE_A 0x9000ull
 #define SCRATCH_PAGE_B 0xa000ull
+#define SCRATCH_LSTAR  0xb000ull
 #define SCRATCH_VA     0x200000ull /* second entry of the PD */
 #define SCRATCH_MMIO   0x100000ull /* mapped, but nothing is there */
 
@@ -45,6 +47,10 @@ struct scratch {
  * A store to SCRATCH_MMIO is how the guest returns, at any CPL. */
 static const u8 scratch_code[] = {0x48, 0xff, 0xc9, 0x75, 0xfb, 0x8a,
                                   0x07, 0x88, 0x06, 0xeb, 0xf5};
+
+/* syscall; and behind LSTAR: mov [rsi], al; jmp . */
+static const u8 scratch_syscall[] = {0x0f, 0x05};
+static const u8 scratch_lstar[] = {0x88, 0x06, 0xeb, 0xfe};
 
 static u64 probe_now(void)
 {
@@ -150,7 +156,7 @@ static int scratch_mode(struct scratch *s, u64 cr3, u8 cpl)
     sr.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
     sr.cr3 = cr3;
     sr.cr4 = CR4_PAE;
-    sr.efer = EFER_LME | EFER_LMA;
+    sr.efer = EFER_LME | EFER_LMA | EFER_SCE;
     return ioctl(s->vcpu_fd, KVM_SET_SREGS, &sr) < 0 ? -errno : 0;
 }
 
@@ -258,16 +264,47 @@ static bool probe_shadow(struct scratch *s)
     return was != 'A' || is != 'B';
 }
 
-bool kvm_shadows(int fd)
+/* ---- SYSCALL ---------------------------------------------------------- */
+
+static int scratch_msrs(struct scratch *s)
+{
+    struct { /* struct kvm_msrs */
+        u32 nmsrs, padding;
+        struct kvm_msr_entry entry[2];
+    } msrs = {
+        .nmsrs = 2,
+        .entry = {{.index = MSR_STAR, .data = 0x0013000800000000},
+                  {.index = MSR_LSTAR, .data = SCRATCH_LSTAR}},
+    };
+
+    return ioctl(s->vcpu_fd, KVM_SET_MSRS, &msrs) == 2 ? 0 : -EIO;
+}
+
+/* At which CPL is the code behind LSTAR? */
+static bool probe_syscall(struct scratch *s)
+{
+    struct kvm_sregs sr;
+
+    memcpy(s->mem + SCRATCH_CODE, scratch_syscall, sizeof(scratch_syscall));
+    memcpy(s->mem + SCRATCH_LSTAR, scratch_lstar, sizeof(scratch_lstar));
+    if (scratch_mode(s, SCRATCH_PML4, 3) < 0 || scratch_msrs(s) < 0 ||
+        scratch_run(s, 0) < 0 || ioctl(s->vcpu_fd, KVM_GET_SREGS, &sr) < 0)
+        return false;
+    return sr.cs.dpl == 3;
+}
+
+void kvm_probe_quirks(int fd, struct kvm_quirks *out)
 {
     char why[KVM_WHY_MAX];
     struct scratch s;
-    bool shadow = true;
 
+    *out = (struct kvm_quirks){.shadow = true};
     if (scratch_init(&s, fd, why, sizeof(why)) == 0)
-        shadow = probe_shadow(&s);
+        out->shadow = probe_shadow(&s);
     scratch_fini(&s);
-    return shadow;
+    if (scratch_init(&s, fd, why, sizeof(why)) == 0)
+        out->syscall = probe_syscall(&s);
+    scratch_fini(&s);
 }
 
 /* ---- the answer ------------------------------------------------------- */

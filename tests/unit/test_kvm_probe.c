@@ -38,19 +38,22 @@ START_TEST(test_probe)
 END_TEST
 
 /* The same answer each time, or the engine would behave by chance. */
-START_TEST(test_shadow)
+START_TEST(test_quirks)
 {
     char why[KVM_WHY_MAX];
-    bool first;
+    struct kvm_quirks first, again;
     int fd;
 
     if (!tvm_have_kvm())
         return;
     fd = kvm_open(why, sizeof(why));
     ck_assert_msg(fd >= 0, "%s", why);
-    first = kvm_shadows(fd);
-    for (unsigned int i = 0; i < 4; i++)
-        ck_assert_int_eq(kvm_shadows(fd), first);
+    kvm_probe_quirks(fd, &first);
+    for (unsigned int i = 0; i < 4; i++) {
+        kvm_probe_quirks(fd, &again);
+        ck_assert_int_eq(again.shadow, first.shadow);
+        ck_assert_int_eq(again.syscall, first.syscall);
+    }
     close(fd);
 }
 END_TEST
@@ -62,7 +65,7 @@ Suite *suite_kvm_probe(void)
     TCase *tc = tcase_create("kvm_probe");
 
     tcase_add_test(tc, test_probe);
-    tcase_add_test(tc, test_shadow);
+    tcase_add_test(tc, test_quirks);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -215,11 +215,13 @@ START_TEST(test_kick_running)
 }
 END_TEST
 
+static _Atomic(bool) kick_end;
+
 static void *kick_often(void *arg)
 {
     struct tvm *t = arg;
 
-    for (unsigned int i = 0; i < 100; i++) {
+    while (!atomic_load(&kick_end)) {
         t->engine->ops->kick(t->vcpu[0]);
         usleep(300);
     }
@@ -242,6 +244,7 @@ START_TEST(test_kick_torn)
         ck_assert_int_eq(tvm_run(t, &x), VCPU_KICKED);
         t->engine->ops->get_state(t->vcpu[0], &s, CPU_REGS);
     }
+    atomic_store(&kick_end, true);
     pthread_join(id, NULL);
     for (unsigned int i = 0; i < t->nr; i++)
         ck_assert_uint_eq(t->log[i].val, t->log[0].val + i);
