@@ -285,7 +285,8 @@ START_TEST(test_kvmclock_stable)
 }
 END_TEST
 
-static const u64 bad_pages[] = {0x5000, 0xfffff0001, ~0ull, 16 * MIB - 31};
+static const u64 bad_pages[] = {0x5000, 0x5003, 0xfffff0001, ~0ull,
+                                16 * MIB - 31};
 
 START_TEST(test_kvmclock_nowhere)
 {
