@@ -463,7 +463,7 @@ static void rnd_state(struct state *s, const u8 *bytes)
         s->gpr[i] = rnd_int();
     s->gpr[GPR_RSI] = rnd_pointer();
     s->gpr[GPR_RDI] = rnd_pointer();
-    if (!(rnd() & 3))
+    if (!(rnd() & 3) || *bytes == 0xd7) /* XLAT: not just anywhere */
         s->gpr[GPR_RBX] = rnd_pointer();
     s->gpr[GPR_RBP] = DATA + 0x300 + (rnd() & 0xf8);
     s->gpr[GPR_RSP] = DATA + 0xe00 + (rnd() & 0xf8);
