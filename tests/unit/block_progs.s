@@ -65,7 +65,7 @@ END smc_far
 /* As often as it takes to have the page stepped. */
 PROG smc_storm
 	xorl	%eax, %eax
-	movl	$3000, %ecx
+	movl	$300, %ecx
 1:	addl	$1, %eax
 	xorb	$3, 1b + 2(%rip)
 	decl	%ecx

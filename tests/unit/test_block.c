@@ -14,7 +14,7 @@ __asm__(".pushsection .rodata\n.include \"tests/unit/block_progs.s\"\n"
     X(smc_next, 22, -1)                                                        \
     X(smc_wide, 1, -1)                                                         \
     X(smc_far, -1, 590)                                                        \
-    X(smc_storm, 4500, -1)                                                     \
+    X(smc_storm, 450, -1)                                                      \
     X(smc_rep, 1, -1)                                                          \
     X(remap, 2, 0x66666)                                                       \
     X(remap_cr3, 2, 0x66666)                                                   \
@@ -75,9 +75,9 @@ static void same_state(const char *name, u64 at, struct rig *a, struct rig *b)
 {
     const struct cpu_state *s = &a->c->s, *t = &b->c->s;
 
-    for (unsigned int i = 0; i < GPR_NR; i++)
-        ck_assert_msg(s->gpr[i] == t->gpr[i], "%s: at %lu: gpr %u %lx %lx",
-                      name, at, i, s->gpr[i], t->gpr[i]);
+    ck_assert_msg(memcmp(s->gpr, t->gpr, sizeof(s->gpr)) == 0,
+                  "%s: at %lu: registers, RAX %lx %lx", name, at, s->gpr[0],
+                  t->gpr[0]);
     ck_assert_msg(s->rip == t->rip, "%s: at %lu: rip %lx %lx", name, at, s->rip,
                   t->rip);
     ck_assert_msg(s->rflags == t->rflags, "%s: at %lu: rflags %lx %lx", name,
@@ -90,8 +90,11 @@ static void same_memory(const char *name, struct rig *a, struct rig *b)
     const u8 *p = mem_range(a->mem, 0, 0x80000);
     const u8 *q = mem_range(b->mem, 0, 0x80000);
 
-    for (unsigned int i = 0; i < 0x80000; i++)
-        ck_assert_msg(p[i] == q[i], "%s: byte %x: %x %x", name, i, p[i], q[i]);
+    unsigned int i = 0;
+
+    while (i < 0x80000 && p[i] == q[i])
+        i++;
+    ck_assert_msg(i == 0x80000, "%s: byte %x: %x %x", name, i, p[i], q[i]);
 }
 
 /* To the end, in both tiers. */
@@ -191,18 +194,18 @@ START_TEST(test_device_write)
 }
 END_TEST
 
-/* The pool is full long before 16 MiB of code are decoded; it starts over. */
+/* 5,000 blocks of 32 generic instructions do not fit; the pool starts over. */
 START_TEST(test_pool)
 {
     struct rig r;
 
     prog_load(&r, &progs[0]);
-    memset(mem_range(r.mem, 0x100000, 0xe00000), 0xf8, 0xe00000); /* clc */
-    rig_put(&r, 0xf00000, 1, 0xf4);
+    memset(mem_range(r.mem, 0x100000, 0x40000), 0xf8, 0x40000); /* clc */
+    rig_put(&r, 0x140000, 1, 0xf4);
     r.c->s.rip = 0x100000;
     ck_assert_int_eq(prog_run(&r, 1ull << 30, 0), INTERP_HALT);
-    ck_assert_uint_eq(r.c->s.rip, 0xf00001);
-    ck_assert_uint_eq(r.run.done, 0xe00001);
+    ck_assert_uint_eq(r.c->s.rip, 0x140001);
+    ck_assert_uint_eq(r.run.done, 0x40001);
     ck_assert(block_flushes(r.c) > 0);
     rig_free(&r);
 }
