@@ -467,6 +467,8 @@ static void *wait_raise(void *arg)
     struct apic_msg msg = {.vector = 0x31};
 
     for (int i = 0; i < RACES; i++) {
+        for (volatile int spin = 0; spin < i % 500; spin++)
+            ; /* another moment each time */
         apic_send(&fix_machine, NULL, &msg);
         while (__atomic_load_n(&c->icount, __ATOMIC_SEQ_CST) == (u64)i)
             sched_yield();
