@@ -188,7 +188,7 @@ static int fetch(void *ctx, u32 parts)
 
 static const struct service_case {
     const char *name;
-    const char *bytes;
+    const char bytes[8];
     u64 budget;
     u8 cpl;
     enum interp_stop stop;
@@ -210,7 +210,7 @@ START_TEST(test_service)
     struct rig r;
 
     rig_new(&r);
-    mem_write(r.mem, RIG_CODE, t->bytes, 5);
+    mem_write(r.mem, RIG_CODE, t->bytes, sizeof(t->bytes));
     r.c->service = true;
     r.c->s.cr4 |= CR4_OSFXSR;
     r.run.fetch = fetch;
