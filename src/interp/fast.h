@@ -14,6 +14,7 @@
 
 #include "block.h"
 #include "flags.h"
+#include "host.h"
 
 #define FAST static inline __attribute__((always_inline))
 
@@ -33,47 +34,16 @@ FAST const struct op *next(struct cpu *c, const struct op *o)
 #endif
 }
 
-FAST u64 host_get(const u8 *p, unsigned int size)
-{
-    switch (size) {
-    case 1:
-        return *(const volatile u8 *)p;
-    case 2:
-        return *(const volatile u16 *)p;
-    case 4:
-        return *(const volatile u32 *)p;
-    default:
-        return *(const volatile u64 *)p;
-    }
-}
-
-FAST void host_put(u8 *p, unsigned int size, u64 val)
-{
-    switch (size) {
-    case 1:
-        *(volatile u8 *)p = (u8)val;
-        break;
-    case 2:
-        *(volatile u16 *)p = (u16)val;
-        break;
-    case 4:
-        *(volatile u32 *)p = (u32)val;
-        break;
-    default:
-        *(volatile u64 *)p = val;
-    }
-}
-
 /* Registers by byte offset: AH is one like any other. */
 FAST u64 reg_ld(const struct cpu *c, unsigned int at, unsigned int size)
 {
-    return host_get((const u8 *)c->s.gpr + at, size);
+    return host_ld((const u8 *)c->s.gpr + at, size);
 }
 
 FAST void reg_st(struct cpu *c, unsigned int at, unsigned int size, u64 val)
 {
-    host_put((u8 *)c->s.gpr + at, size == 4 ? 8 : size,
-             size == 4 ? (u32)val : val);
+    host_st((u8 *)c->s.gpr + at, size == 4 ? 8 : size,
+            size == 4 ? (u32)val : val);
 }
 
 FAST u64 fast_ea(const struct cpu *c, const struct op *o, enum ea_kind ea)

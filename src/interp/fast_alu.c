@@ -73,7 +73,7 @@ FAST const struct op *alu_rm(struct cpu *c, const struct op *o,
 
     if (unlikely(!p))
         return fast_slow(c, o, la, size, ACC_READ);
-    return alu_reg(c, o, alu, size, host_get(p, size));
+    return alu_reg(c, o, alu, size, host_ld(p, size));
 }
 
 FAST const struct op *alu_mem(struct cpu *c, const struct op *o,
@@ -86,9 +86,9 @@ FAST const struct op *alu_mem(struct cpu *c, const struct op *o,
 
     if (unlikely(!p))
         return fast_slow(c, o, la, size, acc);
-    a = alu_do(c, alu, alu_reads(alu) ? host_get(p, size) : 0, b, size);
+    a = alu_do(c, alu, alu_reads(alu) ? host_ld(p, size) : 0, b, size);
     if (alu_writes(alu))
-        host_put(p, size, a);
+        host_st(p, size, a);
     return next(c, o + 1);
 }
 

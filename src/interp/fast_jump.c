@@ -33,7 +33,7 @@ FAST const struct op *jump_mem(struct cpu *c, const struct op *o,
 
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_READ);
-    rip = host_get(p, 8);
+    rip = host_ld(p, 8);
     if (unlikely(!is_canonical(rip)))
         return fast_redo(c, o);
     return fast_jump(c, o, rip);
@@ -46,7 +46,7 @@ static const struct op *call_direct(struct cpu *c, const struct op *o)
 
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_WRITE);
-    host_put(p, 8, fast_next_rip(o));
+    host_st(p, 8, fast_next_rip(o));
     c->s.gpr[GPR_RSP] = la;
     return fast_go(c, o, o->before + 1u);
 }
@@ -60,7 +60,7 @@ FAST const struct op *call_to(struct cpu *c, const struct op *o, u64 rip)
         return fast_slow(c, o, la, 8, ACC_WRITE);
     if (unlikely(!is_canonical(rip)))
         return fast_redo(c, o);
-    host_put(p, 8, fast_next_rip(o));
+    host_st(p, 8, fast_next_rip(o));
     c->s.gpr[GPR_RSP] = la;
     return fast_jump(c, o, rip);
 }
@@ -79,7 +79,7 @@ FAST const struct op *call_mem(struct cpu *c, const struct op *o,
 
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_READ);
-    return call_to(c, o, host_get(p, 8));
+    return call_to(c, o, host_ld(p, 8));
 }
 
 static const struct op *ret_near(struct cpu *c, const struct op *o)
@@ -89,7 +89,7 @@ static const struct op *ret_near(struct cpu *c, const struct op *o)
 
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_READ);
-    rip = host_get(p, 8);
+    rip = host_ld(p, 8);
     if (unlikely(!is_canonical(rip)))
         return fast_redo(c, o);
     c->s.gpr[GPR_RSP] = la + 8 + o->imm;
@@ -103,7 +103,7 @@ FAST const struct op *push_val(struct cpu *c, const struct op *o, u64 val)
 
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_WRITE);
-    host_put(p, 8, val);
+    host_st(p, 8, val);
     c->s.gpr[GPR_RSP] = la;
     return next(c, o + 1);
 }
@@ -126,7 +126,7 @@ static const struct op *pop_reg(struct cpu *c, const struct op *o)
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_READ);
     c->s.gpr[GPR_RSP] = la + 8;
-    reg_st(c, o->dst, 8, host_get(p, 8));
+    reg_st(c, o->dst, 8, host_ld(p, 8));
     return next(c, o + 1);
 }
 
@@ -138,7 +138,7 @@ static const struct op *leave_frame(struct cpu *c, const struct op *o)
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_READ);
     c->s.gpr[GPR_RSP] = la + 8;
-    c->s.gpr[GPR_RBP] = host_get(p, 8);
+    c->s.gpr[GPR_RBP] = host_ld(p, 8);
     return next(c, o + 1);
 }
 

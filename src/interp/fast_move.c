@@ -30,7 +30,7 @@ FAST const struct op *widen_mem(struct cpu *c, const struct op *o,
 
     if (unlikely(!p))
         return fast_slow(c, o, la, from, ACC_READ);
-    return widen(c, o, from, to, sign, host_get(p, from));
+    return widen(c, o, from, to, sign, host_ld(p, from));
 }
 
 FAST const struct op *lea(struct cpu *c, const struct op *o, unsigned int size,
@@ -76,7 +76,7 @@ FAST const struct op *unary_mem(struct cpu *c, const struct op *o,
 
     if (unlikely(!p))
         return fast_slow(c, o, la, size, ACC_WRITE);
-    host_put(p, size, unary_do(c, un, host_get(p, size), size));
+    host_st(p, size, unary_do(c, un, host_ld(p, size), size));
     return next(c, o + 1);
 }
 

@@ -2,7 +2,8 @@
 /*
  * fpu.c: the x87 unit. While c->fpu_live it is the host thread's own, and an
  * instruction is one stub. FOP, FIP and FDP are not kept: they would be
- * addresses of ours. They read as zero.
+ * addresses of ours. They read as zero. With CR0.NE clear an error would leave
+ * by a wire to the interrupt controller; here it is #MF all the same.
  */
 #include "ops.h"
 #include "sse.h"

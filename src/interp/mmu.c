@@ -8,6 +8,7 @@
  * atomically, and its A and D bits are set by a host compare-exchange.
  */
 #include "cpu.h"
+#include "host.h"
 
 #define PTE_P    (1ull << 0)
 #define PTE_W    (1ull << 1)
@@ -369,38 +370,6 @@ void mmu_protect_code(struct cpu *c, u64 gpa)
 }
 
 /* ---- access ------------------------------------------------------------- */
-
-/* Each guest access is one host access of its size, in program order. */
-static u64 host_ld(const u8 *p, unsigned int size)
-{
-    switch (size) {
-    case 1:
-        return *(const volatile u8 *)p;
-    case 2:
-        return *(const volatile u16 *)p;
-    case 4:
-        return *(const volatile u32 *)p;
-    default:
-        return *(const volatile u64 *)p;
-    }
-}
-
-static void host_st(u8 *p, unsigned int size, u64 val)
-{
-    switch (size) {
-    case 1:
-        *(volatile u8 *)p = (u8)val;
-        break;
-    case 2:
-        *(volatile u16 *)p = (u16)val;
-        break;
-    case 4:
-        *(volatile u32 *)p = (u32)val;
-        break;
-    default:
-        *(volatile u64 *)p = val;
-    }
-}
 
 /* LAPIC registers are 32 bits wide, 16 bytes apart (SDM vol. 3A 11.4.1):
  * narrow reads see their part, anything but a whole write is lost. */

@@ -205,7 +205,7 @@ enum exec op_mmx_maskmov(struct cpu *c, struct insn *in)
     mmx_state(c, 0xff); /* as processors do: also when the store faults */
     in->off = c->s.gpr[GPR_RDI] & size_mask(in->asize);
     e = sse_address(c, in, 8, false, ACC_WRITE);
-    if (e == EXEC_OK && (mask & 0x8080808080808080))
+    if (e == EXEC_OK) /* processors check with an empty mask, too */
         e = mmu_host(c, in->la, 8, ACC_WRITE, &host);
     for (unsigned int i = 0; i < 8 && e == EXEC_OK; i++)
         if (mask >> (8 * i + 7) & 1)

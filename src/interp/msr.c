@@ -29,6 +29,7 @@ enum msr_number {
     MSR_TSC_AUX = 0xc0000103,
     MSR_SYSCFG = 0xc0010010,
     MSR_HWCR = 0xc0010015,
+    MSR_NB_CFG = 0xc001001f,
     MSR_DE_CFG = 0xc0011029,
 };
 
@@ -186,6 +187,7 @@ enum exec msr_read(struct cpu *c, u32 msr, u64 *val)
         return EXEC_OK;
     case MSR_PATCH_LEVEL:
     case MSR_SYSCFG:
+    case MSR_NB_CFG: /* Linux turns on PCI access there without a fix-up */
         *val = 0;
         return EXEC_OK;
     case MSR_HWCR:
@@ -211,6 +213,7 @@ enum exec msr_write(struct cpu *c, u32 msr, u64 val)
     case MSR_EFER:
         return efer_write(c, val);
     case MSR_HWCR: /* taken and forgotten */
+    case MSR_NB_CFG:
     case MSR_DE_CFG:
         return EXEC_OK;
     default:

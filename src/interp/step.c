@@ -231,6 +231,13 @@ static enum exec step_lea(struct cpu *c, struct insn *in)
     return EXEC_OK;
 }
 
+/* Their handlers check first and address memory themselves. */
+static enum exec step_fpu(struct cpu *c, struct insn *in)
+{
+    step_offset(c, in);
+    return in->fn(c, in);
+}
+
 static enum kind step_kind(const struct insn *in, unsigned int where)
 {
     switch (where) {
@@ -326,15 +333,13 @@ static enum exec step_any(struct cpu *c, struct insn *in)
         return raise_exc(c, EXC_UD);
     if (flags & R_CPL0 && c->cpl)
         return raise_gp(c);
-    if (src == K_REG && !(flags & R_FPU))
+    if (src == K_REG)
         in->src = step_reg_get(c, in->src_at, in->ssize);
-    if (in->mem && flags & R_FPU)
-        step_offset(c, in);
-    else if (in->mem)
+    if (in->mem)
         r = step_any_address(c, in);
     if (r != EXEC_OK)
         return r;
-    if (flags & (R_ADDR | R_OFF | R_FPU)) {
+    if (flags & (R_ADDR | R_OFF)) {
         if (dst == K_REG)
             in->dst = step_reg_get(c, in->dst_at, in->size);
         return in->fn(c, in);
@@ -352,7 +357,7 @@ static enum exec step_any(struct cpu *c, struct insn *in)
 
 static bool step_is_plain(const struct insn *in)
 {
-    u32 odd = R_CPL0 | R_PROT | R_FPU | R_S_WRITE;
+    u32 odd = R_CPL0 | R_PROT | R_S_WRITE;
 
     if (in->mem)
         odd |= R_ADDR | R_OFF | R_BITOFF | R_ATOMIC;
@@ -380,6 +385,8 @@ void insn_bind(struct insn *in)
     in->exec = step_any;
     if (in->fn == op_lea)
         in->exec = step_lea;
+    else if (flags & R_FPU)
+        in->exec = in->mem ? step_fpu : in->fn;
     else if (!step_is_plain(in))
         return;
     else if (dst == K_NONE)

@@ -148,7 +148,7 @@ void timer_load(struct cpu *c)
 
 /* ---- kvmclock: Linux, Documentation/virt/kvm/x86/msr.rst ---------------- */
 
-struct pvclock { /* pvclock_vcpu_time_info */
+struct pvclock { /* pvclock_vcpu_time_info; aligned to 4 only */
     u32 version; /* odd while it changes */
     u32 pad;
     u64 tsc_timestamp;
@@ -157,7 +157,7 @@ struct pvclock { /* pvclock_vcpu_time_info */
     s8 shift;
     u8 flags;
     u8 pad2[2];
-};
+} __attribute__((packed, aligned(4)));
 
 #define PVCLOCK_TSC_STABLE 1u
 #define KVMCLOCK_ENABLE    1ull
@@ -197,20 +197,28 @@ static void kvmclock_reference(struct pvclock *p, const struct cpu *c)
     p->system_time = (s64)tsc < 0 ? clock_to_ns(clk, 0 - tsc) : 0;
 }
 
+/* Readers of other vCPUs, through the vDSO, take an odd version as "again". */
+static void kvmclock_publish(struct pvclock *to, const struct pvclock *p,
+                             u32 version)
+{
+    const size_t head = offsetof(struct pvclock, tsc_timestamp);
+
+    __atomic_exchange_n(&to->version, version * 2 - 1, __ATOMIC_SEQ_CST);
+    memcpy((u8 *)to + head, (const u8 *)p + head, sizeof(*p) - head);
+    __atomic_store_n(&to->version, version * 2, __ATOMIC_RELEASE);
+}
+
 void time_kvmclock_write(struct cpu *c)
 {
     u64 gpa = c->s.msr.kvm_system_time & ~KVMCLOCK_ENABLE;
     struct pvclock p = {.flags = PVCLOCK_TSC_STABLE};
-    u8 *to = mem_range(c->mem, gpa, sizeof(p));
+    void *to = mem_range(c->mem, gpa, sizeof(p));
 
-    if (!(c->s.msr.kvm_system_time & KVMCLOCK_ENABLE) || to == NULL)
+    if (!(c->s.msr.kvm_system_time & KVMCLOCK_ENABLE) || !to || gpa & 3)
         return;
     kvmclock_scale(&p, c->machine->clock.hz);
     kvmclock_reference(&p, c);
-    p.version = ++c->lapic->pv_version * 2 - 1;
-    memcpy(to, &p, sizeof(p));
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    le32_put(to, p.version + 1);
+    kvmclock_publish(to, &p, ++c->lapic->pv_version);
     mem_code_written(c->mem, gpa, sizeof(p));
 }
 

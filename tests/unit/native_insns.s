@@ -21,6 +21,7 @@
 773:	.asciz "\text"
 	.popsection
 	.pushsection native_table, "a", @progbits
+	.balign 4
 	.long 771b - ., 773b - ., 772b - 771b
 	.popsection
 .endm

@@ -111,6 +111,20 @@ START_TEST(test_level)
 }
 END_TEST
 
+/* While remote IRR is set the pin may move: nothing is sent. */
+START_TEST(test_level_in_service)
+{
+    entry_set(0x46 | LEVEL);
+    pin(true);
+    ck_assert_int_eq(fix_pending(0), 0x46);
+    lapic_accept(fix_cpu(0), 0x46);
+    pin(false);
+    pin(true);
+    lapic_take(fix_cpu(0));
+    ck_assert_uint_eq(lapic_get(fix_cpu(0), LAPIC_IRR + 0x20), 0);
+}
+END_TEST
+
 /* A level is not lost by masking: unmasking sends it. */
 START_TEST(test_level_masked)
 {
@@ -188,6 +202,7 @@ Suite *suite_ioapic(void)
     tcase_add_test(tc, test_edge);
     tcase_add_test(tc, test_edge_masked);
     tcase_add_test(tc, test_level);
+    tcase_add_test(tc, test_level_in_service);
     tcase_add_test(tc, test_level_masked);
     tcase_add_test(tc, test_eoi);
     tcase_add_test(tc, test_edge_clears_remote_irr);

@@ -32,6 +32,7 @@ static const struct {
     {0xc0000103, 0x100000007, 7, true},
     {0xc0010010, 1, 0, false},
     {0xc0010015, 0x10, 1 << 24, true},
+    {0xc001001f, 1ull << 46, 0, true},
     {0xc0011029, 0, 2, true},
     {0x4b564d00, 0x6000, 0x6000, true},
     {0x4b564d01, 0x5001, 0x5001, true},

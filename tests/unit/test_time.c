@@ -285,7 +285,8 @@ START_TEST(test_kvmclock_stable)
 }
 END_TEST
 
-static const u64 bad_pages[] = {0x5000, 0xfffff0001, ~0ull, 16 * MIB - 31};
+static const u64 bad_pages[] = {0x5000, 0x5003, 0xfffff0001, ~0ull,
+                                16 * MIB - 31};
 
 START_TEST(test_kvmclock_nowhere)
 {
@@ -466,6 +467,8 @@ static void *wait_raise(void *arg)
     struct apic_msg msg = {.vector = 0x31};
 
     for (int i = 0; i < RACES; i++) {
+        for (volatile int spin = 0; spin < i % 500; spin++)
+            ; /* another moment each time */
         apic_send(&fix_machine, NULL, &msg);
         while (__atomic_load_n(&c->icount, __ATOMIC_SEQ_CST) == (u64)i)
             sched_yield();

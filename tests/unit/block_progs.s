@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * block_progs.s: guest programs of test_block.c, included by its top-level
+ * asm. Each is loaded at 0x10000 in 64-bit mode, CPL 0, and ends in HLT.
+ */
+.macro PROG name
+	.globl prog_\name
+	prog_\name:
+	.set prog_start, prog_\name
+.endm
+.macro END name
+	hlt
+	.globl prog_\name\()_end
+	prog_\name\()_end:
+.endm
+/* A direct call to an absolute address. */
+.macro CALL_ABS name, to
+	.byte 0xe8
+	.long \to - 0x10000 - (. - prog_\name) - 4
+.endm
+
+/* Sums 1..10 by rewriting the immediate of an instruction of its own block. */
+PROG smc_loop
+	xorl	%eax, %eax
+	movl	$10, %ecx
+1:	addl	$1, %eax
+	incb	1b + 2(%rip)
+	decl	%ecx
+	jnz	1b
+END smc_loop
+
+/* Rewrites the very next instruction. */
+PROG smc_next
+	movl	$3, %ecx
+1:	addb	$7, 2f + 1(%rip)
+2:	movl	$1, %eax
+	decl	%ecx
+	jnz	1b
+END smc_next
+
+/* Unaligned, and across instructions. */
+PROG smc_wide
+	movabsq	$0x9090909090909090, %rdx
+	movl	$1, %eax
+	movq	%rdx, 1f(%rip)
+1:	movl	$2, %eax
+	movl	$3, %eax
+END smc_wide
+
+/* Rewrites a function in another page and calls it, through two mappings: the
+ * page at 0x40000 is also at 0x40001000. */
+PROG smc_far
+	movl	$0x00c301b0, 0x40000	/* movb $1, %al; ret */
+	xorl	%ebx, %ebx
+	movl	$20, %ecx
+1:	CALL_ABS smc_far, 0x40000
+	movzbl	%al, %eax
+	addl	%eax, %ebx
+	incb	0x40000001
+	addb	$2, 0x40001001
+	decl	%ecx
+	jnz	1b
+END smc_far
+
+/* As often as it takes to have the page stepped. */
+PROG smc_storm
+	xorl	%eax, %eax
+	movl	$300, %ecx
+1:	addl	$1, %eax
+	xorb	$3, 1b + 2(%rip)
+	decl	%ecx
+	jnz	1b
+END smc_storm
+
+/* REP writes code: the next block is new. */
+PROG smc_rep
+	leaq	1f(%rip), %rdi
+	movl	$5, %ecx
+	movb	$0x90, %al
+	rep stosb
+	movl	$1, %eax
+1:	movl	$2, %eax
+END smc_rep
+
+/* One linear page, two physical ones in turn: 0x40000000 is page 0x40000 or
+ * 0x41000, by a PTE at 0x32000 and INVLPG. */
+PROG remap
+	movl	$0x00c301b0, 0x40000
+	movl	$0x00c302b0, 0x41000
+	xorl	%ebx, %ebx
+	movl	$10, %ecx
+1:	CALL_ABS remap, 0x40000000
+	movzbl	%al, %eax
+	leaq	(%rax, %rbx, 4), %rbx
+	xorl	$0x1000, 0x32000
+	invlpg	0x40000000
+	decl	%ecx
+	jnz	1b
+END remap
+
+/* The same by CR3; 0x1000 and 0x6000 are the two roots. */
+PROG remap_cr3
+	movl	$0x00c301b0, 0x40000
+	movl	$0x00c302b0, 0x41000
+	xorl	%ebx, %ebx
+	movl	$10, %ecx
+	movl	$0x1000, %edx
+1:	CALL_ABS remap_cr3, 0x40000000
+	movzbl	%al, %eax
+	leaq	(%rax, %rbx, 4), %rbx
+	xorl	$0x7000, %edx
+	movq	%rdx, %cr3
+	decl	%ecx
+	jnz	1b
+END remap_cr3
+
+/* Calls, returns, indirect jumps, every kind of operand. */
+PROG mix
+	movl	$200, %ecx
+	movl	$0xb000, %esi
+1:	movq	%rcx, (%rsi)
+	movl	%ecx, 9(%rsi)
+	addb	%cl, 3(%rsi,%rcx,4)
+	adcw	$0x1234, 0x100(%rsi)
+	sbbq	$-3, 0xffd(%rsi)
+	movzwl	1(%rsi), %eax
+	movsbq	2(%rsi), %rdx
+	movslq	%ecx, %r8
+	imulq	%rdx, %rax
+	call	2f
+	rolq	$3, %rax
+	xorb	%ah, %dl
+	sarl	%cl, %edx
+	setc	%r9b
+	cmovsq	%rdx, %r10
+	cmovnel	%r10d, %r11d
+	leal	5(%rax,%rdx,2), %ebx
+	pushq	%rbx
+	pushq	$-2
+	popq	%r12
+	popq	%r13
+	leaq	3f(%rip), %r14
+	jmpq	*%r14
+2:	notl	%eax
+	negw	%dx
+	bt	$5, %eax
+	adcl	$0, %ebx
+	incl	0x200(%rsi)
+	decb	%bh
+	retq
+3:	cltq
+	cqto
+	testb	$0x11, %al
+	js	4f
+	addq	%rbx, %r15
+4:	xchgq	%rax, 0x300(%rsi)
+	pushq	%rbp
+	movq	%rsp, %rbp
+	leaveq
+	loop	5f
+	jmp	6f
+5:	jmp	1b
+6:
+END mix
+
+/* Faults in the middle of a block: #PF, #GP, #SS, #DE, #UD. The handlers skip
+ * the instruction, whose length is in R15. */
+PROG faults
+	movl	$3, %ecx
+1:	incl	%eax
+	movl	$7, %r15d
+	movl	%eax, 0x7ffffff0
+	addl	$3, %eax
+	movabsq	$0x800000000000, %rbx
+	movl	$2, %r15d
+	addl	(%rbx), %edx
+	addl	$5, %eax
+	movq	%rsp, %rdi
+	movq	%rbx, %rbp
+	movl	$4, %r15d
+	movq	%rax, 0(%rbp)	/* #SS */
+	xorl	%edx, %edx
+	xorl	%esi, %esi
+	movl	$2, %r15d
+	divl	%esi
+	addl	$9, %eax
+	ud2
+	decl	%ecx
+	jnz	1b
+END faults
