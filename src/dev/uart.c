@@ -92,13 +92,15 @@ void uart_rx_push(struct uart *u, u8 byte)
 
 /*
  * May the host's input come in? Not in loopback mode, where the receiver is
- * cut off, and only to a guest that listens, by interrupt or by polling: Linux
- * clears the FIFO when it opens the port, and bytes that were piped in before
- * that would be lost.
+ * cut off, and only to a guest that listens: by interrupt, which on a PC takes
+ * OUT2 as well, or by polling. Linux enables all interrupts for a moment when
+ * it probes, and reads RBR for luck when it opens the port; bytes that were
+ * piped in before that would be lost.
  */
 unsigned int uart_rx_room(const struct uart *u)
 {
-    bool listens = (u->ier & IER_RDI) || u->polls >= UART_POLLS;
+    bool irq = (u->ier & IER_RDI) && (u->mcr & MCR_OUT2);
+    bool listens = irq || u->polls >= UART_POLLS;
 
     if ((u->mcr & MCR_LOOP) || !listens)
         return 0;
@@ -165,8 +167,9 @@ static void uart_write_ier(struct uart *u, u8 val)
 
 static void uart_write_fcr(struct uart *u, u8 val)
 {
-    /* Switching the FIFO on or off empties it. */
-    if ((val & FCR_CLEAR_RX) || ((val ^ u->fcr) & FCR_ENABLE))
+    /* Switching the FIFO off empties it. So does switching it on, in a real
+     * one; Linux does that after it has enabled the receiver's interrupt. */
+    if ((val & FCR_CLEAR_RX) || !(val & FCR_ENABLE))
         uart_rx_clear(u);
     u->fcr = val & FCR_ENABLE ? val : 0;
 }

@@ -152,6 +152,7 @@ START_TEST(test_input)
     ck_assert_uint_eq(w, sizeof(sent));
     usleep(20000);
     ck_assert_int_eq(guest_in(&g, LSR), 0x60); /* nobody listens yet */
+    guest_out(&g, MCR, 0x0b);
     guest_out(&g, IIR, 0xc1);
     guest_out(&g, IER, 0x01);
     while (n < w) {
@@ -330,6 +331,7 @@ START_TEST(test_vcpus)
 
     guest_up(&g);
     ck_assert_int_eq(serial_start(g.serial), 0);
+    guest_out(&g, MCR, 0x0b);
     guest_out(&g, IER, 0x03);
     for (size_t i = 0; i < ARRAY_SIZE(t); i++)
         ck_assert_int_eq(thread_start(&t[i], "vcpu", ROLE_VCPU, vcpu_print, &g),

@@ -95,6 +95,7 @@ START_TEST(test_receive)
     struct uart u;
 
     uart_init(&u);
+    uart_write(&u, MCR, 0x08);
     uart_write(&u, IIR, 0xc1); /* FIFO on, trigger 14 */
     uart_write(&u, IER, 0x07);
     uart_read(&u, IIR); /* THRI */
@@ -127,12 +128,18 @@ START_TEST(test_no_fifo)
     struct uart u;
 
     uart_init(&u);
+    uart_write(&u, MCR, 0x08);
     uart_write(&u, IER, 0x01);
     ck_assert_uint_eq(uart_rx_room(&u), 1);
     uart_rx_push(&u, 'x');
     ck_assert_uint_eq(uart_rx_room(&u), 0);
     ck_assert_uint_eq(uart_read(&u, IIR), 0x04);
+    uart_write(&u, IIR, 0x01); /* the FIFO comes on: x stays */
+    ck_assert_uint_eq(uart_rx_room(&u), 15);
     ck_assert_uint_eq(uart_read(&u, DATA), 'x');
+    uart_rx_push(&u, 'y');
+    uart_write(&u, IIR, 0x00);
+    ck_assert_uint_eq(uart_read(&u, LSR), 0x60);
 }
 END_TEST
 
@@ -150,9 +157,14 @@ START_TEST(test_gate)
     ck_assert_uint_eq(uart_rx_room(&u), 1);
     uart_write(&u, DATA, 'a'); /* it polls for its output: Linux's printk */
     ck_assert_uint_eq(uart_rx_room(&u), 0);
-    uart_write(&u, IER, 0x01);
+    uart_write(&u, IER, 0x0f); /* Linux probes: OUT2 is not set */
+    ck_assert_uint_eq(uart_rx_room(&u), 0);
+    uart_write(&u, MCR, 0x0b);
     ck_assert_uint_eq(uart_rx_room(&u), 1);
-    uart_write(&u, MCR, 0x10);
+    uart_write(&u, IER, 0x02);
+    ck_assert_uint_eq(uart_rx_room(&u), 0);
+    uart_write(&u, IER, 0x01);
+    uart_write(&u, MCR, 0x1b);
     ck_assert_uint_eq(uart_rx_room(&u), 0);
 }
 END_TEST
