@@ -75,6 +75,11 @@ struct engine_ops {
     /* Connect a line to the IOAPIC. Main, before the first run(). */
     int (*irq_connect)(struct engine *e, struct irq *irq, u32 gsi);
 
+    /* A 4-byte write of value to gpa means "signal fd": caught by the engine
+     * itself (ioeventfd) if it can. Where it cannot, the write reaches the bus
+     * and its handler signals. Main, before the first run(). */
+    int (*notify_connect)(struct engine *e, u64 gpa, u32 value, int fd);
+
     /* Stores of ours may have gone past KVM's shadow of the guest's page
      * tables: drop that shadow. On a vCPU's thread, outside run(); the other
      * vCPUs wait meanwhile. 1: dropped, 0: this KVM has none. NULL: the same. */

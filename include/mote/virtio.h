@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtio.h: virtio devices on the MMIO transport (virtio 1.2, 4.2), as vm.c
+ * sees them. Call order: a constructor, virtio_attach(), irq and notify
+ * connected by the caller, virtio_start(); then guests drive it. virtio_stop()
+ * when every vCPU has ended, virtio_free(). All on main.
+ *
+ * Each device has one thread and one epoll loop. Until DRIVER_OK a device is a
+ * register file, served on vCPU threads under a lock that only they take; at
+ * DRIVER_OK the device thread gets a checked copy of the queues.
+ */
+#ifndef MOTE_VIRTIO_H
+#define MOTE_VIRTIO_H
+
+#include "mote/bus.h"
+#include "mote/irq.h"
+#include "mote/limit.h"
+#include "mote/mem.h"
+
+#define VIRTIO_MMIO_SIZE   0x1000
+#define VIRTIO_MMIO_NOTIFY 0x50 /* QueueNotify, 4 bytes: the queue's index */
+#define VIRTIO_VQ_MAX      18   /* queues of one device */
+
+struct virtio_dev;
+struct disk;
+struct nic;
+struct chr;
+
+/*
+ * Claim the register page at base on the bus and give the device its memory.
+ * The caller then connects virtio_irq() to the device's GSI, and every
+ * virtio_notify_fd() to the engine. 0 or a negative errno, already reported.
+ */
+int virtio_attach(struct virtio_dev *dev, struct mem *mem, struct bus *bus,
+                  u64 base);
+struct irq *virtio_irq(struct virtio_dev *dev);
+unsigned int virtio_nr_vqs(const struct virtio_dev *dev);
+
+/* Eventfd that means "queue q was notified"; the device's. Where the engine
+ * does not catch the register write itself, the transport writes it. */
+int virtio_notify_fd(const struct virtio_dev *dev, unsigned int q);
+
+/* Start the device's thread. After this nothing is allocated. */
+int virtio_start(struct virtio_dev *dev);
+
+/* Stop taking requests, wait for those in flight (at most timeout_ms), end the
+ * thread. Flushes a disk. */
+void virtio_stop(struct virtio_dev *dev, unsigned int timeout_ms);
+void virtio_free(struct virtio_dev *dev); /* NULL is fine; backend included */
+
+struct virtio_stats { /* any thread; counters since start */
+    u64 requests;     /* chains popped */
+    u64 bytes_in;     /* to the guest */
+    u64 bytes_out;    /* from the guest */
+    u64 errors;       /* requests answered with an error */
+    u64 dropped;      /* net: frames; console: bytes */
+    u64 wakeups;      /* of the device thread */
+    bool broken;      /* DEVICE_NEEDS_RESET was set at least once */
+};
+void virtio_stats(const struct virtio_dev *dev, struct virtio_stats *out);
+
+/* ---- devices: name becomes the thread's and the messages' -------------- */
+
+struct blk_options {
+    const char *name;    /* drive_id */
+    bool flush;          /* offer VIRTIO_BLK_F_FLUSH; false: cache Unsafe */
+    unsigned int queues; /* 1..16 */
+    struct limit_config limit;
+};
+int blk_new(struct virtio_dev **out, struct disk *disk,
+            const struct blk_options *opt); /* disk: ours on success */
+
+struct net_options {
+    const char *name; /* iface_id */
+    bool has_mac;
+    u8 mac[6];
+    u16 mtu; /* 0: not offered */
+    struct limit_config rx, tx;
+};
+int net_new(struct virtio_dev **out, struct nic *nic,
+            const struct net_options *opt); /* nic: ours on success */
+
+/* virtio-console: port 0 is hvc0, the others are /dev/vportNpM with a name. */
+#define CONSOLE_PORT_MAX 8
+struct console_port {
+    const char *name; /* NULL for port 0 */
+    struct chr *chr;  /* ours on success */
+};
+int console_new(struct virtio_dev **out, const struct console_port *port,
+                unsigned int nr_ports);
+
+int rng_new(struct virtio_dev **out, const struct limit_config *limit);
+
+#endif
