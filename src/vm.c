@@ -222,6 +222,8 @@ static int vm_new_devices(struct vm *vm)
     };
     r = i8042_new(&vm->i8042, &vm->bus, &vm->power);
     if (r == 0)
+        r = cmos_new(&vm->bus);
+    if (r == 0)
         r = exit_port_new(&vm->bus, &vm->power);
     if (r == 0)
         r = acpi_power_new(&vm->bus, &vm->power);

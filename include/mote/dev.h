@@ -17,6 +17,7 @@
 #define SERIAL_GSI      4
 #define I8042_PORT_DATA 0x60
 #define I8042_PORT_CMD  0x64
+#define CMOS_PORT       0x70 /* index, +1 data */
 #define EXIT_PORT       0xf4
 #define SLEEP_PORT      0x600 /* ACPI sleep control, +1 status, +2 reset */
 #define BOOT_TIMER_BASE 0xc0000000ull
@@ -54,6 +55,9 @@ void i8042_free(struct i8042 *k);
 
 /* A byte v written to EXIT_PORT ends mote with status (v << 1 | 1) & 0xff. */
 int exit_port_new(struct bus *bus, struct power *power);
+
+/* Where an RTC would be: answers so that a driver goes away at once. */
+int cmos_new(struct bus *bus);
 
 /* ACPI sleep control (S5) and reset registers, as the FADT describes them. */
 int acpi_power_new(struct bus *bus, struct power *power);

@@ -30,6 +30,7 @@ static void machine_up(struct machine *m)
     *m = (struct machine){.power.end = machine_end};
     bus_init(&m->bus);
     ck_assert_int_eq(i8042_new(&m->i8042, &m->bus, &m->power), 0);
+    ck_assert_int_eq(cmos_new(&m->bus), 0);
     ck_assert_int_eq(exit_port_new(&m->bus, &m->power), 0);
     ck_assert_int_eq(acpi_power_new(&m->bus, &m->power), 0);
     ck_assert_int_eq(boot_timer_new(&m->bus, &m->timer), 0);
@@ -155,6 +156,18 @@ START_TEST(test_boot_timer)
 }
 END_TEST
 
+/* Register A: no update in progress. Register B: not 24-hour mode. */
+START_TEST(test_cmos)
+{
+    struct machine m;
+
+    machine_up(&m);
+    bus_write(&m.bus, BUS_PIO, CMOS_PORT, 1, 10 + (u64)_i);
+    ck_assert_uint_eq(bus_read(&m.bus, BUS_PIO, CMOS_PORT + 1, 1), 0);
+    i8042_free(m.i8042);
+}
+END_TEST
+
 Suite *suite_legacy(void);
 Suite *suite_legacy(void)
 {
@@ -165,6 +178,7 @@ Suite *suite_legacy(void)
     tcase_add_loop_test(tc, test_i8042_command, 0, ARRAY_SIZE(command_cases));
     tcase_add_test(tc, test_i8042_ctr);
     tcase_add_test(tc, test_boot_timer);
+    tcase_add_loop_test(tc, test_cmos, 0, 2);
     suite_add_tcase(s, tc);
     return s;
 }
