@@ -67,6 +67,7 @@ struct virtio_regs {
     u32 status;
     u32 features_sel, driver_features_sel, queue_sel;
     u64 driver_features;
+    bool alien_features; /* accepted one above bit 63 */
     struct vq_config queue[VIRTIO_VQ_MAX];
     bool queue_ready[VIRTIO_VQ_MAX];
 };
@@ -107,9 +108,13 @@ struct virtio_dev {
     bool active;          /* from start() to reset() */
     bool broken;          /* NEEDS_RESET: nothing is popped until the reset */
     struct loop_fd timer; /* timerfd of the pauses */
-    struct loop_call *draining; /* answered when the last chain is home */
-    struct loop_call call;      /* of the reset or stop under way */
-    bool stuck;                 /* it did not end in time */
+    bool draining;        /* call is answered when the last chain is home */
+    bool stopping;        /* ... and the hook stop() is done */
+
+    /* Of the reset or stop under way; posted by a vCPU or by main, answered by
+     * the device thread. late: it was not answered in time. */
+    struct loop_call call;
+    bool late;
 
     _Atomic(u64) errors, dropped, wakeups; /* dev adds, any reads */
     _Atomic(bool) was_broken;              /* ever; for virtio_stats() */
@@ -161,6 +166,17 @@ DEV_ONLY void virtio_config_changed(struct virtio_dev *dev);
 
 /* The hook stop() is done. */
 DEV_ONLY void virtio_stopped(struct virtio_dev *dev);
+
+/* ---- for mmio.c: a vCPU's orders to the device thread, dev->lock held ---- */
+
+/* DRIVER_OK: start with the queues of dev->regs. */
+VCPU_ONLY void virtio_activate(struct virtio_dev *dev);
+/* Drain and forget. -ETIMEDOUT: requests are still out; try again. */
+VCPU_ONLY int virtio_reset(struct virtio_dev *dev);
+VCPU_ONLY void virtio_config_write(struct virtio_dev *dev, u32 off, u32 len,
+                                   u32 val);
+
+/* ---- small things -------------------------------------------------------- */
 
 u64 virtio_now(void); /* CLOCK_MONOTONIC, ns */
 

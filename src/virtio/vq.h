@@ -55,7 +55,7 @@ struct vq {
     bool quiet;                 /* the driver was asked not to notify */
     bool stopped;               /* reset or broken: the guest is not told */
     bool again;                 /* the budget ran out before the ring */
-    u32 budget;                 /* chains until then */
+    u32 budget;                 /* chains left and one; 0: no limit */
     const char *why;            /* of the breach, if one was met */
 
     _Atomic(u64) requests, bytes_in, bytes_out; /* dev adds, any reads */
@@ -91,7 +91,7 @@ DEV_ONLY void vq_stop(struct vq *vq);
  * The next chain. 1: *c is filled. 0: none now, and the driver will notify (or
  * this batch is used up and the transport comes back). -EPROTO: the driver has
  * broken the rules, vq->why says which; return that from the hook, or tell
- * virtio_break(). Also 0 for a queue that is not ready.
+ * virtio_break(). Also 0 for a queue that is not ready, or broken.
  */
 DEV_ONLY int vq_pop(struct vq *vq, struct vq_chain *c);
 
