@@ -28,7 +28,7 @@ CPPFLAGS += -Iinclude -D_GNU_SOURCE -DMOTE_VERSION='"$(VERSION)"'
 CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
 LDFLAGS_ALL := $(LDHARDEN) $(SAN_$(MODE)) $(if $(filter cov,$(MODE)),--coverage) \
 	$(LDFLAGS)
-LDLIBS := -ljansson -llz4 -lzstd -llzma -lz -lbz2 -lpthread
+LDLIBS := -ljansson -llz4 -lzstd -llzma -lz -lbz2 -luring -lpthread
 # Files that read guest data take no implicit narrowing.
 STRICT := -Wconversion -Wsign-conversion
 # C code of the interpreter never touches the vector and x87 state, which is
@@ -67,7 +67,7 @@ $B/libmote.a: $(LIBOBJ)
 	$(Q)rm -f $@ && $(AR) crs $@ $^
 
 $B/src/interp/%.o: CFLAGS_ALL += $(INTERP)
-$(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o): CFLAGS_ALL += $(STRICT)
+$(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o): CFLAGS_ALL += $(STRICT)
 # Unit tests may include the private header of what they test.
 $B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B -include tests/unit/unit.h
 $B/tests/unit/main.o: $B/suites.h

@@ -33,7 +33,8 @@ struct disk_req {
     enum disk_op op;
     bool unmap;
     u64 off, len; /* bytes, multiples of DISK_SECTOR, checked by the caller */
-    const struct iovec *iov; /* READ, WRITE; the caller's until done */
+    const struct iovec
+        *iov; /* READ, WRITE: len bytes; the caller's until done */
     unsigned int nr_iov;
     disk_done_fn *done;
     u64 priv[6]; /* the backend's while in flight */
@@ -47,6 +48,7 @@ struct disk_info {
     u32 physical_exp;     /* log2(physical / logical) */
     u32 discard_align;    /* sectors */
     unsigned int depth;   /* requests it takes at once */
+    u64 identity; /* another one: the contents were changed; 0: not known */
 };
 
 typedef void disk_resized_fn(void *ctx);
