@@ -51,7 +51,7 @@ struct disk_info {
     u64 identity; /* another one: the contents were changed; 0: not known */
 };
 
-typedef void disk_resized_fn(void *ctx);
+typedef void disk_event_fn(void *ctx);
 
 struct disk_ops {
     const char *name;
@@ -64,8 +64,10 @@ struct disk_ops {
 struct disk { /* first member of every backend */
     const struct disk_ops *ops;
     struct disk_info info;
-    disk_resized_fn *resized; /* on the loop; set by the device, may be NULL */
-    void *resized_ctx;
+    /* The device's, on the loop; may be NULL. answered: after a batch of done()
+     * calls that came neither from submit() nor from kick(). */
+    disk_event_fn *resized, *answered;
+    void *ctx;
 };
 
 /* Main, before the device thread runs: watch what needs watching. 0 or a

@@ -98,7 +98,7 @@ void raw_check_size(struct raw *raw)
              (unsigned long long)size, (unsigned long long)raw->disk.info.size);
     raw->disk.info.size = size;
     if (raw->disk.resized)
-        raw->disk.resized(raw->disk.resized_ctx);
+        raw->disk.resized(raw->disk.ctx);
 }
 
 static void raw_check_size_rarely(struct raw *raw)

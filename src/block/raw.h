@@ -5,7 +5,7 @@
 
 #include "mote/disk.h"
 
-#define RAW_DEPTH 128u /* requests in flight, io_uring */
+#define RAW_DEPTH 256u /* requests in flight, io_uring */
 
 struct uring;
 

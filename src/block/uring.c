@@ -249,7 +249,11 @@ void uring_submit(struct uring *u, struct disk_req *req)
 
 static void uring_on_event(struct loop_fd *lf, u32 events)
 {
-    uring_kick(container_of(lf, struct uring, event));
+    struct uring *u = container_of(lf, struct uring, event);
+
+    uring_kick(u);
+    if (u->raw->disk.answered)
+        u->raw->disk.answered(u->raw->disk.ctx);
 }
 
 int uring_attach(struct uring *u, struct loop *loop)

@@ -40,7 +40,9 @@ static inline void rig_resized(void *ctx)
     rig->resized++;
 }
 
-/* Serve the disk until nothing is in flight. */
+/* Serve the disk until nothing is in flight. The test's thread is the
+ * device's. */
+TSA(no_thread_safety_analysis)
 static inline void rig_wait(struct disk_rig *rig)
 {
     disk_kick(rig->disk);
@@ -56,7 +58,7 @@ static inline void rig_up(struct disk_rig *rig, struct disk *disk)
     *rig = (struct disk_rig){.disk = disk};
     ck_assert_int_eq(loop_init(&rig->loop), 0);
     disk->resized = rig_resized;
-    disk->resized_ctx = rig;
+    disk->ctx = rig;
     ck_assert_int_eq(disk_attach(disk, &rig->loop), 0);
 }
 
@@ -66,6 +68,7 @@ static inline void rig_down(struct disk_rig *rig)
     loop_fini(&rig->loop);
 }
 
+TSA(no_thread_safety_analysis)
 static inline void rig_submit(struct disk_rig *rig, struct rig_req *req)
 {
     req->rig = rig;
