@@ -11,7 +11,7 @@
 #include "dev.h"
 
 #define VIRTIO_BUDGET   1024u /* chains of one kick; then others have a turn */
-#define VIRTIO_RESET_MS 5000u /* a vCPU waits so long for a backend */
+#define VIRTIO_RESET_MS 5000u
 #define VIRTIO_FREE_MS  1000u
 #define VIRTIO_PAUSE_NS 3600000000000ull /* at most, then one asks again */
 #define ISR_QUEUE       1u
@@ -323,7 +323,7 @@ static int virtio_order(struct virtio_dev *dev, loop_call_fn *fn,
 
 int virtio_reset(struct virtio_dev *dev)
 {
-    return virtio_order(dev, virtio_on_reset, VIRTIO_RESET_MS);
+    return virtio_order(dev, virtio_on_reset, dev->reset_ms);
 }
 
 void virtio_stop(struct virtio_dev *dev, unsigned int timeout_ms)
@@ -370,7 +370,10 @@ int virtio_dev_init(struct virtio_dev *dev, const struct virtio_ops *ops,
     int r;
 
     assert(nr_vqs > 0 && nr_vqs <= VIRTIO_VQ_MAX);
-    *dev = (struct virtio_dev){.ops = ops, .nr_vqs = nr_vqs, .timer.fd = -1};
+    *dev = (struct virtio_dev){.ops = ops,
+                               .nr_vqs = nr_vqs,
+                               .timer.fd = -1,
+                               .reset_ms = VIRTIO_RESET_MS};
     snprintf(dev->name, sizeof(dev->name), "%s", name);
     dev->offered = features | VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX |
                    VIRTIO_F_INDIRECT_DESC;

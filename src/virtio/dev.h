@@ -89,6 +89,7 @@ struct virtio_dev {
     u32 config_len;
     struct mem *mem;
     struct irq irq;
+    unsigned int reset_ms; /* a vCPU's patience with requests in flight */
 
     /* vCPUs', under lock, which nobody else takes. */
     struct lock lock;

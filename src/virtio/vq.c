@@ -63,12 +63,19 @@ static _Atomic(u16) *vq_word(const struct vq *vq, u64 gpa)
 
 static u16 vq_load(const struct vq *vq, u64 gpa)
 {
-    return atomic_load_explicit(vq_word(vq, gpa), memory_order_acquire);
+    return atomic_load(vq_word(vq, gpa));
 }
 
 static void vq_store(const struct vq *vq, u64 gpa, u16 val)
 {
     atomic_store_explicit(vq_word(vq, gpa), val, memory_order_release);
+}
+
+/* The driver sees it before the device reads anything more: each side writes
+ * its index, then reads the other's wish (virtio 1.2, 2.7.7.1, 2.7.10.1). */
+static void vq_store_first(const struct vq *vq, u64 gpa, u16 val)
+{
+    atomic_exchange(vq_word(vq, gpa), val);
 }
 
 static u16 vq_avail_idx(const struct vq *vq)
@@ -92,7 +99,7 @@ static u16 vq_used_event(const struct vq *vq)
 
 static void vq_set_avail_event(struct vq *vq, u16 pos)
 {
-    vq_store(vq, vq->cfg.used + RING_ENTRY + 8 * (u64)vq->cfg.num, pos);
+    vq_store_first(vq, vq->cfg.used + RING_ENTRY + 8 * (u64)vq->cfg.num, pos);
 }
 
 static void vq_put_used(struct vq *vq, u16 pos, u32 id, u32 len)
@@ -259,7 +266,8 @@ static int vq_walk(struct vq *vq, struct vq_slot *slot, u16 head)
 static void vq_set_quiet(struct vq *vq, bool quiet)
 {
     if (!vq->event_idx && vq->quiet != quiet)
-        vq_store(vq, vq->cfg.used + RING_FLAGS, quiet ? USED_F_NO_NOTIFY : 0);
+        vq_store_first(vq, vq->cfg.used + RING_FLAGS,
+                       quiet ? USED_F_NO_NOTIFY : 0);
     vq->quiet = quiet;
 }
 
@@ -275,8 +283,6 @@ static void vq_arm(struct vq *vq)
     if (vq->event_idx)
         vq_set_avail_event(vq, vq->next_avail);
     vq_set_quiet(vq, false);
-    /* Ours is visible before the driver's is read; its half is 2.7.10.1. */
-    atomic_thread_fence(memory_order_seq_cst);
 }
 
 /* 1: an entry is there, 0: none, and the driver will tell. */
@@ -426,8 +432,7 @@ bool vq_wants_irq(struct vq *vq)
     if (!vq->ready || vq->stopped || now == old)
         return false;
     vq->told_used = now;
-    /* The index is visible before the driver's wish is read. */
-    atomic_thread_fence(memory_order_seq_cst);
+    vq_store_first(vq, vq->cfg.used + RING_IDX, now); /* as it is */
     if (vq->event_idx)
         return (u16)(now - vq_used_event(vq) - 1) < (u16)(now - old);
     return !(vq_load(vq, vq->cfg.avail + RING_FLAGS) & AVAIL_F_NO_INTERRUPT);

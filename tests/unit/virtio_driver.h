@@ -356,7 +356,6 @@ static inline bool vdrv_kick_wanted(struct vdrv *d, unsigned int i, u16 old)
     struct vdrv_queue *q = &d->q[i];
     u16 event;
 
-    atomic_thread_fence(memory_order_seq_cst);
     if (!(d->features & VDRV_F_EVENT_IDX))
         return !(vdrv_get16(d, q->used) & 1);
     event = vdrv_get16(d, q->used + 4 + 8 * (u64)q->num);
