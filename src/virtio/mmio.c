@@ -241,7 +241,7 @@ static bool mmio_features_fit(const struct virtio_dev *dev)
 }
 
 /* The driver adds bits, in the order of virtio 1.2, 3.1.1; a step that comes
- * too early is not taken, and it reads so. */
+ * too early is not taken, and it reads so. Only a reset clears bits (2.1.1). */
 VCPU_ONLY static void mmio_status_write(struct virtio_dev *dev, u32 off,
                                         u32 val)
 {
@@ -252,8 +252,6 @@ VCPU_ONLY static void mmio_status_write(struct virtio_dev *dev, u32 off,
         mmio_reset(dev);
         return;
     }
-    if (r->status & ~val)
-        return; /* only a reset clears bits (virtio 1.2, 2.1.1) */
     r->status |= set & (STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FAILED);
     if (set & STATUS_FEATURES_OK && r->status & STATUS_DRIVER &&
         mmio_features_fit(dev))
