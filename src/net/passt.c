@@ -25,13 +25,15 @@
 #define IN_SIZE        (256 * KIB)
 #define OUT_SIZE       (LEN_BYTES + FRAME_MAX)
 #define READY_MS       2000
+#define LAST_WORDS_MS  200
 #define LINES_A_SECOND 10
 
 struct passt {
     struct nic nic;
     struct passt_process process;
     struct loop_fd socket, err;
-    u32 events; /* the socket is watched for */
+    u32 events;   /* the socket is watched for */
+    bool running; /* attached: the device hears of the link */
     bool want_recv, want_send;
     bool data_valid; /* the guest trusts checksums that we call good */
 
@@ -122,9 +124,10 @@ static int passt_down(struct passt *p, const char *why)
         return -ENETDOWN;
     p->nic.info.link = false;
     loop_del(&p->socket);
+    if (!p->running)
+        return -ENETDOWN; /* passt_attach() will say it */
     log_error("passt: %s; link down, frames are dropped", why);
-    if (p->nic.link_changed)
-        p->nic.link_changed(p->nic.ctx);
+    p->nic.link_changed(p->nic.ctx);
     return -ENETDOWN;
 }
 
@@ -389,33 +392,42 @@ static int passt_probe(struct passt *p)
     return 0;
 }
 
+/* 1: the answer has come, and is dropped; 0: go on waiting; -EPIPE. */
+static int passt_poll_ready(struct passt *p)
+{
+    struct pollfd pfd[2] = {{.fd = p->process.err, .events = POLLIN},
+                            {.fd = p->process.socket, .events = POLLIN}};
+    int n = poll(pfd, 2, READY_MS);
+    u32 len;
+
+    if (n < 0 && errno == EINTR)
+        return 0;
+    if (n <= 0) {
+        log_debug("passt: no answer in %d ms; going on", READY_MS);
+        return 1;
+    }
+    if (pfd[0].revents && !passt_read_err(p))
+        return -EPIPE;
+    if (!pfd[1].revents)
+        return 0;
+    if (passt_fill(p) == -ENETDOWN || passt_frame(p, &len) < 0)
+        return -EPIPE;
+    p->in_start += len ? LEN_BYTES + len : 0;
+    return len > 0;
+}
+
 /* passt reports most of its own trouble on stderr and ends; wait for that or
  * for the answer. Silence is no error: without IPv4 nothing is answered. */
 static int passt_wait_ready(struct passt *p)
 {
-    struct pollfd pfd[2] = {{.fd = p->process.err, .events = POLLIN},
-                            {.fd = p->process.socket, .events = POLLIN}};
+    struct pollfd pfd = {.fd = p->process.err, .events = POLLIN};
     int r = passt_probe(p);
 
-    while (r == 0) {
-        int n = poll(pfd, 2, READY_MS);
-
-        if (n < 0 && errno != EINTR)
-            return fail(-errno, "passt");
-        if (n == 0)
-            log_debug("passt: no answer in %d ms; going on", READY_MS);
-        if (n == 0)
-            return 0;
-        if (n > 0 && pfd[0].revents && !passt_read_err(p))
-            r = -EPIPE;
-        else if (n > 0 && pfd[1].revents)
-            break;
-    }
-    if (r == 0)
-        r = recv(p->process.socket, p->in, IN_SIZE, 0) > 0 ? 0 : -EPIPE;
-    if (r == 0)
+    while (r == 0)
+        r = passt_poll_ready(p);
+    if (r > 0)
         return 0;
-    while (passt_read_err(p) && poll(pfd, 1, 200) > 0)
+    while (passt_read_err(p) && poll(&pfd, 1, LAST_WORDS_MS) > 0)
         ;
     return fail_rule(-ECONNREFUSED, "passt has ended right away: %s",
                      p->last[0] ? p->last : "no reason given");
@@ -431,6 +443,7 @@ static int passt_attach(struct nic *n, struct loop *loop)
     r = loop_add(loop, &p->socket, 0);
     if (r < 0)
         return r;
+    p->running = true;
     return loop_add(loop, &p->err, EPOLLIN);
 }
 

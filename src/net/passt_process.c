@@ -174,13 +174,15 @@ void passt_process_stop(struct passt_process *p)
  * too, but only passt needs them. */
 static int process_parse_forward(const char *spec, struct sockaddr_in *host)
 {
-    const char *rest = spec + 4, *slash = strchr(rest, '/');
+    const char *rest, *slash;
     char address[INET_ADDRSTRLEN] = "0.0.0.0";
     unsigned long from, to;
     char *end;
 
     if (strncmp(spec, "tcp:", 4) != 0 && strncmp(spec, "udp:", 4) != 0)
         return -EINVAL;
+    rest = spec + 4;
+    slash = strchr(rest, '/');
     if (slash) {
         if (slash - rest >= (ptrdiff_t)sizeof(address))
             return -EINVAL;

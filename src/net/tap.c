@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -256,13 +256,18 @@ static const struct nic_ops tap_ops = {
 
 /* ---- opening: on main --------------------------------------------------- */
 
+/* Asked of a socket: a mounted /sys may show another network namespace. */
 static bool tap_exists(const char *name)
 {
-    char path[64 + IFNAMSIZ];
-    struct stat st;
+    struct ifreq ifr = {0};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool there;
 
-    snprintf(path, sizeof(path), "/sys/class/net/%s", name);
-    return stat(path, &st) == 0;
+    snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+    there = fd >= 0 && ioctl(fd, SIOCGIFINDEX, &ifr) == 0;
+    if (fd >= 0)
+        close(fd);
+    return there;
 }
 
 /* What the operator can do about a refused TUNSETIFF. */
