@@ -16,13 +16,15 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
 LDHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_tsan := -fsanitize=thread
+SAN_fuzz := $(SAN_asan)
 OPT_rel := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 OPT_dbg := -Og -DINTERP_LOOP
 OPT_asan := -O1 -fno-omit-frame-pointer -DINTERP_LOOP $(SAN_asan)
 OPT_tsan := -O1 -DINTERP_LOOP $(SAN_tsan)
 OPT_cov := -O0 -DINTERP_LOOP --coverage
+OPT_fuzz := $(OPT_asan) -fsanitize=fuzzer-no-link
 OPT := $(OPT_$(MODE))
-$(if $(OPT),,$(error MODE=$(MODE): use rel, dbg, asan, tsan or cov))
+$(if $(OPT),,$(error MODE=$(MODE): use rel, dbg, asan, tsan, cov or fuzz))
 
 CPPFLAGS += -Iinclude -D_GNU_SOURCE -DMOTE_VERSION='"$(VERSION)"'
 CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
@@ -41,6 +43,9 @@ OBJ := $(SRC:%.c=$B/%.o) $(ASM:%.S=$B/%.o)
 LIBOBJ := $(filter-out $B/src/main.o,$(OBJ))
 UNIT := $(wildcard tests/unit/test_*.c)
 UNITOBJ := $(UNIT:%.c=$B/%.o) $B/tests/unit/main.o
+FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS := $(FUZZ:tests/fuzz/fuzz_%.c=%)
+REPLAYOBJ := $(FUZZ:%.c=$B/%.o) $B/tests/fuzz/replay.o
 DEP = $(shell find build -name '*.d' 2>/dev/null)
 
 .DEFAULT_GOAL := all
@@ -54,8 +59,10 @@ mote: $B/mote
 	$(Q)ln -sfn $< $@
 
 # Installs what is missing before anything is compiled.
-.PHONY: setup-build setup-run setup-check setup-lint setup-bench setup-cov
-setup-build setup-run setup-check setup-lint setup-bench setup-cov: setup-%:
+.PHONY: setup-build setup-run setup-check setup-lint setup-fuzz setup-bench \
+	setup-cov
+setup-build setup-run setup-check setup-lint setup-fuzz setup-bench \
+setup-cov: setup-%:
 	$(Q)SETUP=$(SETUP) tools/setup $*
 
 $B/mote: $(OBJ)
@@ -92,6 +99,24 @@ $B/unit: $(UNITOBJ) $B/libmote.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcheck -lsubunit -lm -lrt \
 		$(LDLIBS)
 
+# Fuzz targets: one program each for libFuzzer, or all in one that replays the
+# inputs in the tree, where each has a name of its own.
+$B/tests/fuzz/%.o: CPPFLAGS += -Isrc -Itests/unit -I$B $(if \
+	$(filter fuzz,$(MODE)),,-DLLVMFuzzerTestOneInput=$(notdir $*))
+$B/tests/fuzz/replay.o: $B/fuzzers.h
+
+$B/fuzzers.h: $(FUZZ)
+	$(Q)mkdir -p $(@D)
+	$(Q)printf 'FUZZER(%s)\n' $(FUZZERS) > $@
+
+$B/replay: $(REPLAYOBJ) $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
+$B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
 run: setup-run mote
 	$(Q)tools/run $(ARGS)
 
@@ -104,14 +129,23 @@ guest: setup-check mote
 boot: setup-check mote
 	$(Q)tests/boot/run $(T)
 
-check test: setup-check mote $B/unit
+check test: setup-check mote $B/unit $B/replay
 	$(Q)B=$B tests/check
 
 bench: setup-bench mote
 	$(Q)tests/bench/boot
 
-fuzz:
-	@echo "make fuzz: there are no fuzz targets yet" >&2; exit 1
+# New inputs go to build/corpus; what crashes goes to tests/fuzz/regress.
+S ?= 60
+fuzz: $(addprefix fuzz-,$(or $(T),$(FUZZERS)))
+
+fuzz-%: setup-fuzz
+	$(Q)$(MAKE) --no-print-directory SETUP=$(SETUP) MODE=fuzz CC=clang \
+		build/fuzz-clang/fuzz_$*
+	$(Q)mkdir -p build/corpus/$* tests/fuzz/corpus/$* tests/fuzz/regress/$*
+	$(Q)build/fuzz-clang/fuzz_$* -max_total_time=$(S) -timeout=10 \
+		-artifact_prefix=tests/fuzz/regress/$*/ build/corpus/$* \
+		tests/fuzz/corpus/$*
 
 FORMAT := $(wildcard include/*/*.h src/*.[ch] src/*/*.[ch] tests/*/*.[ch])
 # Both compilers with their warnings as errors, clang's thread roles, layout.
@@ -125,7 +159,7 @@ lint: setup-lint
 	@echo "lint: clean"
 
 .PHONY: objects
-objects: $(OBJ) $(UNITOBJ)
+objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ)
 
 format: setup-lint
 	$(Q)clang-format -i $(FORMAT)
