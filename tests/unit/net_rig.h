@@ -4,6 +4,7 @@
 #define MOTE_TEST_NET_RIG_H
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "virtio/net.h"
 
@@ -87,6 +88,19 @@ static inline struct virtio_stats net_rig_stats(struct net_rig *r)
 
     virtio_stats(r->d.dev, &s);
     return s;
+}
+
+/* Is the device's thread asleep? 50 ms of a busy loop would show. */
+static inline bool net_rig_sleeps(void)
+{
+    struct timespec from, to;
+
+    usleep(5000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    usleep(50000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+    return (to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec <
+           10000000;
 }
 
 /* "skip - reason", or a failure where REQUIRE names the word. */

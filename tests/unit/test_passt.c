@@ -117,6 +117,29 @@ START_TEST(test_full)
 }
 END_TEST
 
+/* A last frame that the socket has cut follows when there is room, without
+ * another behind it and without a word from the driver: one of these numbers
+ * of frames ends with a cut one. */
+START_TEST(test_tail)
+{
+    static struct net_rig r;
+
+    rig_up(&r, "head -c 46 <&3 >&3; sleep 0.05; exec cat <&3 >&3");
+    make_frame(65550, 1);
+    for (int i = 0; i < _i; i++)
+        vdrv_add(&r.d, NET_RIG_RX, &(struct vdrv_buf){r.rx, NET_RIG_SIZE, true},
+                 1);
+    vdrv_kick(&r.d, NET_RIG_RX);
+    usleep(5000);
+    for (int i = 0; i < _i; i++)
+        net_rig_add(&r, &no_hdr, frame, 65550);
+    vdrv_kick(&r.d, NET_RIG_TX);
+    for (int i = 0; i < _i; i++)
+        ck_assert_int_ge(vdrv_wait(&r.d, NET_RIG_RX, NULL), 0);
+    rig_down(&r);
+}
+END_TEST
+
 /* Byte by byte, as RFC 1071 writes it. */
 static u16 slow_sum(const u8 *p, u32 len)
 {
@@ -216,17 +239,13 @@ static pid_t only_child(void)
 START_TEST(test_death)
 {
     static struct net_rig r;
-    u64 wakeups;
 
     capture_start();
     rig_up(&r, echo);
     kill(only_child(), SIGKILL);
     ck_assert(vdrv_until(!net_rig_link(&r)));
     ck_assert_ptr_nonnull(strstr(capture_text, "link down"));
-    usleep(10000);
-    wakeups = net_rig_stats(&r).wakeups;
-    usleep(50000);
-    ck_assert_uint_eq(net_rig_stats(&r).wakeups, wakeups);
+    ck_assert(net_rig_sleeps());
     ck_assert(net_rig_send(&r, &no_hdr, frame, 60));
     ck_assert_uint_eq(net_rig_stats(&r).dropped, 1);
     vdrv_reset(&r.d);
@@ -419,6 +438,7 @@ Suite *suite_passt(void)
     tcase_set_timeout(tc, 20);
     tcase_add_test(tc, test_echo);
     tcase_add_test(tc, test_full);
+    tcase_add_loop_test(tc, test_tail, 3, 6);
     tcase_add_test(tc, test_checksum);
     tcase_add_loop_test(tc, test_hostile, 0, ARRAY_SIZE(hostile));
     tcase_add_test(tc, test_death);
