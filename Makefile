@@ -117,6 +117,12 @@ $B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/libmote.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
+$B/tests/bench/%.o: CPPFLAGS += -Isrc -Itests/unit
+
+$B/devpath: $B/tests/bench/devpath.o $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
 run: setup-run mote
 	$(Q)tools/run $(ARGS)
 
@@ -132,8 +138,9 @@ boot: setup-check mote
 check test: setup-check mote $B/unit $B/replay
 	$(Q)B=$B tests/check
 
-bench: setup-bench mote
+bench: setup-bench mote $B/devpath
 	$(Q)tests/bench/boot
+	$(Q)$B/devpath
 
 # New inputs go to build/corpus; what crashes goes to tests/fuzz/regress.
 S ?= 60
@@ -159,7 +166,7 @@ lint: setup-lint
 	@echo "lint: clean"
 
 .PHONY: objects
-objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ)
+objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $B/tests/bench/devpath.o
 
 format: setup-lint
 	$(Q)clang-format -i $(FORMAT)
