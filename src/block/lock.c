@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mote/log.h"
 
 #include "lock.h"
 
-#define LOCK_PATH 320
+#define LOCK_PATH     320
+#define LOCK_TRIES    100u
+#define LOCK_PAUSE_NS 10000000
 
 /* A line such as "lock:  1: OFDLCK  ADVISORY  WRITE -1 08:01:1234 0 EOF" of
  * /proc/PID/fdinfo/N. */
@@ -86,10 +89,31 @@ static long lock_holder(int fd)
     return pid;
 }
 
-static int lock_busy(int fd, const char *path, bool exclusive)
+/* -EBUSY and *pid, or another negative errno. What belonged to a process that
+ * was killed may be held for a moment by the kernel itself, which is still
+ * taking its io_uring apart: nobody is seen then, and it is worth a wait. */
+static int lock_try(int fd, bool exclusive, long *pid)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+    struct flock fl = {.l_type = exclusive ? F_WRLCK : F_RDLCK,
+                       .l_whence = SEEK_SET};
+
+    for (unsigned int i = 0; i < LOCK_TRIES; i++) {
+        if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
+            return 0;
+        if (errno != EAGAIN && errno != EACCES)
+            return -errno;
+        *pid = lock_holder(fd);
+        if (*pid)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    return -EBUSY;
+}
+
+static int lock_busy(const char *path, bool exclusive, long pid)
 {
     const char *hint = exclusive ? "" : " for writing";
-    long pid = lock_holder(fd);
 
     if (pid)
         return fail_rule(-EBUSY, "disk %s: in use%s by process %ld", path, hint,
@@ -100,17 +124,22 @@ static int lock_busy(int fd, const char *path, bool exclusive)
 
 int lock_file(int fd, const char *path, bool exclusive)
 {
-    struct flock fl = {.l_type = exclusive ? F_WRLCK : F_RDLCK,
-                       .l_whence = SEEK_SET};
+    long pid = 0;
+    int r = lock_try(fd, exclusive, &pid);
 
-    if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
-        return 0;
-    if (errno == EAGAIN || errno == EACCES)
-        return lock_busy(fd, path, exclusive);
-    if (errno != ENOLCK && errno != EOPNOTSUPP && errno != EINVAL)
-        return fail(-errno, "disk %s: lock", path);
+    if (r == -EBUSY)
+        return lock_busy(path, exclusive, pid);
+    if (r == 0 || (r != -ENOLCK && r != -EOPNOTSUPP && r != -EINVAL))
+        return r < 0 ? fail(r, "disk %s: lock", path) : 0;
     log_warn("disk %s: cannot be locked (%s): nothing keeps another process "
              "from using it",
-             path, errno_name(errno));
+             path, errno_name(r));
     return 0;
+}
+
+void lock_release(int fd)
+{
+    struct flock fl = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+    fcntl(fd, F_OFD_SETLK, &fl);
 }

@@ -13,4 +13,7 @@
  */
 int lock_file(int fd, const char *path, bool exclusive);
 
+/* At once, also while a closing io_uring has the file in its hands. */
+void lock_release(int fd);
+
 #endif

@@ -207,8 +207,10 @@ static void raw_free(struct disk *d)
     uring_free(raw->uring);
     if (raw->direct_fd >= 0)
         close(raw->direct_fd);
-    if (raw->fd >= 0)
+    if (raw->fd >= 0) {
+        lock_release(raw->fd);
         close(raw->fd);
+    }
     free(raw->path);
     free(raw);
 }

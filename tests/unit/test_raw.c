@@ -351,6 +351,39 @@ START_TEST(test_lock_of_another_process)
 }
 END_TEST
 
+/* A ring that has had requests, closed or killed with its process, may keep
+ * the file open a little longer, but not the next run out. */
+START_TEST(test_lock_of_a_ring)
+{
+    const struct variant *v = &variants[2];
+    struct raw_options opt = {.path = path, .engine = DISK_ASYNC};
+    struct disk_rig rig;
+    u8 buf[512] = {0};
+    struct disk *d;
+    pid_t pid;
+    int status;
+
+    up(&rig, v, SIZE);
+    ck_assert_int_eq(rig_do(&rig, DISK_WRITE, buf, 0, 512), 0);
+    rig_down(&rig);
+    ck_assert_int_eq(raw_open(&d, &opt), 0);
+    disk_free(d);
+    pid = fork();
+    if (pid == 0) {
+        raw_open(&d, &opt);
+        rig_up(&rig, d);
+        rig_do(&rig, DISK_WRITE, buf, 0, 512);
+        kill(getpid(), SIGKILL);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFSIGNALED(status));
+    ck_assert_int_eq(raw_open(&d, &opt), 0);
+    disk_free(d);
+    close(file);
+    unlink(path);
+}
+END_TEST
+
 static const struct refusal {
     const char *path, *text;
     int err;
@@ -467,6 +500,7 @@ Suite *suite_raw(void)
     tcase_add_test(tc, test_flush_latched_async);
     tcase_add_test(tc, test_lock);
     tcase_add_test(tc, test_lock_of_another_process);
+    tcase_add_test(tc, test_lock_of_a_ring);
     tcase_add_loop_test(tc, test_refused, 0, ARRAY_SIZE(refusals));
     tcase_add_test(tc, test_fifo);
     tcase_add_test(tc, test_odd_size);
