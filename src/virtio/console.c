@@ -35,6 +35,11 @@ static struct console *console_of(struct virtio_dev *dev)
     return container_of(dev, struct console, dev);
 }
 
+static bool console_has_size(const struct console *con)
+{
+    return con->size.cols != 0 || con->size.rows != 0;
+}
+
 /* ---- control messages to the driver --------------------------------------
  * What is to be said is a bit of the port's, so a driver that takes nothing, or
  * asks for ever, makes nothing grow. */
@@ -130,7 +135,7 @@ DEV_ONLY static void console_port_ready(struct port *p, bool ok)
         p->untold = console_bit(CONSOLE_PORT);
     else if (p->name[0])
         p->untold = console_bit(PORT_NAME);
-    if (p->id == 0 && (p->con->size.cols | p->con->size.rows))
+    if (p->id == 0 && console_has_size(p->con))
         p->untold |= console_bit(RESIZE);
     if (chr_connected(p->chr))
         p->untold |= console_bit(PORT_OPEN);
@@ -213,10 +218,15 @@ DEV_ONLY static int console_kick(struct virtio_dev *dev, struct vq *vq)
     return 0;
 }
 
-/* What was typed before the guest was there. */
+/* What was typed before the guest was there, and a size from then: without
+ * MULTIPORT Linux reads that only when it changes. */
 DEV_ONLY static int console_start(struct virtio_dev *dev)
 {
-    port_serve(&console_of(dev)->port[0]);
+    struct console *con = console_of(dev);
+
+    port_serve(&con->port[0]);
+    if (virtio_has(dev, CONSOLE_F_SIZE) && console_has_size(con))
+        virtio_config_changed(dev);
     return 0;
 }
 

@@ -31,6 +31,22 @@ START_TEST(test_resize)
 }
 END_TEST
 
+/* A size from before the driver: it is told that there is one. */
+START_TEST(test_early_size)
+{
+    struct rig r;
+
+    rig_new(&r, CHR_OFF, CHR_OFF);
+    console_resize(r.dev, _i == 0 ? 132 : 0, 0);
+    vdrv_attach(&r.d, r.dev);
+    ck_assert(vdrv_until(vdrv_config(&r.d, 0, 2) == (_i == 0 ? 132 : 0)));
+    ck_assert_uint_eq(vdrv_read(&r.d, VDRV_ISR), 0);
+    vdrv_init(&r.d, ~0ull);
+    ck_assert_uint_eq(vdrv_read(&r.d, VDRV_ISR), _i == 0 ? 2 : 0);
+    rig_down(&r);
+}
+END_TEST
+
 /* ---- control messages -----------------------------------------------------
  */
 
@@ -83,6 +99,18 @@ START_TEST(test_bad_control)
     ck_assert_uint_eq(capture_len == 0, t->log[0] == 0);
     say(&r, 0, "alive");
     expect_bytes(r.from, "alive");
+    rig_down(&r);
+}
+END_TEST
+
+/* A port cannot be opened before the driver knows it. */
+START_TEST(test_open_unknown)
+{
+    struct rig r;
+
+    rig_up(&r, CHR_STDIO, CHR_OFF);
+    control(&r, 1, OPEN, 1);
+    ck_assert_ptr_nonnull(strstr(capture_text, "event 6 is not for the"));
     rig_down(&r);
 }
 END_TEST
@@ -192,6 +220,11 @@ START_TEST(test_reset)
 }
 END_TEST
 
+static bool broken(struct rig *r)
+{
+    return vdrv_read(&r->d, VDRV_STATUS) & VDRV_S_NEEDS_RESET;
+}
+
 /* A chain of the wrong kind is no breach, but a broken one is; afterwards the
  * device is silent, and a reset repairs it. */
 START_TEST(test_broken_queue)
@@ -209,11 +242,11 @@ START_TEST(test_broken_queue)
     vdrv_add(&r.d, q, &b, 1); /* no RAM there */
     vdrv_kick(&r.d, q);
     /* This one is popped only when there is something to say. */
-    for (u16 i = 1; q == CTL_IN && i < 32; i++) {
+    for (u16 i = 1; q == CTL_IN && i < 2000 && !broken(&r); i++) {
         console_resize(r.dev, i, 1);
         usleep(500);
     }
-    ck_assert(vdrv_until(vdrv_read(&r.d, VDRV_STATUS) & VDRV_S_NEEDS_RESET));
+    ck_assert(vdrv_until(broken(&r)));
     close(fd);
     vdrv_reset(&r.d);
     vdrv_init(&r.d, ~0ull);
@@ -305,6 +338,8 @@ Suite *suite_console(void)
 
     tcase_set_timeout(tc, 20);
     tcase_add_test(tc, test_resize);
+    tcase_add_loop_test(tc, test_early_size, 0, 2);
+    tcase_add_test(tc, test_open_unknown);
     tcase_add_loop_test(tc, test_bad_control, 0, ARRAY_SIZE(bad_controls));
     tcase_add_test(tc, test_control_flood);
     tcase_add_test(tc, test_small_control_buffer);

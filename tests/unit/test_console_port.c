@@ -38,6 +38,43 @@ START_TEST(test_plain)
 }
 END_TEST
 
+/* Buffers from before DRIVER_OK, for bytes from before: no kick comes. */
+START_TEST(test_no_kick)
+{
+    struct vdrv_buf b = {.len = 16, .write = true};
+    struct rig r;
+
+    rig_new(&r, CHR_STDIO, CHR_STDIO);
+    ck_assert_int_eq(write(r.to, "early", 5), 5);
+    vdrv_attach(&r.d, r.dev);
+    ck_assert(vdrv_negotiate(&r.d, VDRV_F_VERSION_1));
+    vdrv_queue_up(&r.d, 0, 0);
+    b.gpa = vdrv_alloc(&r.d, b.len);
+    r.gpa[0][vdrv_add(&r.d, 0, &b, 1)] = b.gpa;
+    usleep(20000);
+    vdrv_write(&r.d, VDRV_STATUS, 15);
+    expect_input(&r, 0, "early");
+    rig_down(&r);
+}
+END_TEST
+
+/* More buffers for one read than are filled in one turn. */
+START_TEST(test_small_buffers)
+{
+    u8 bytes[100] = {0};
+    struct rig r;
+
+    rig_up(&r, CHR_STDIO, CHR_STDIO);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        post(&r, IN(0), 1);
+    ck_assert(stays(&r, IN(0)));
+    ck_assert_int_eq(write(r.to, bytes, sizeof(bytes)), sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        ck_assert_int_ge(vdrv_wait(&r.d, IN(0), NULL), 0);
+    rig_down(&r);
+}
+END_TEST
+
 static void count_escape(void *ctx)
 {
     atomic_fetch_add((_Atomic(int) *)ctx, 1);
@@ -431,10 +468,11 @@ START_TEST(test_input_bounded)
 }
 END_TEST
 
-/* A flood to where nothing is slow: all of it, in order, and no memory. */
+/* A flood to where nothing is slow: all of it, in order. The last buffer is
+ * more than is written in one turn. */
 START_TEST(test_file)
 {
-    static u8 buf[65536];
+    static u8 buf[65536], big[3 * MIB];
     u64 pos = 0;
     struct rig r;
     FILE *f;
@@ -448,10 +486,13 @@ START_TEST(test_file)
         give(&r, OUT(1), buf, sizeof(buf));
         ck_assert(taken(&r, 1));
     }
+    flow_fill(big, pos, sizeof(big));
+    give(&r, OUT(1), big, sizeof(big));
+    ck_assert(taken(&r, 1));
     f = fopen("file", "r");
     for (pos = 0; (n = fread(buf, 1, sizeof(buf), f)) > 0; pos += n)
         ck_assert_uint_eq(flow_check(buf, pos, n), 0);
-    ck_assert_uint_eq(pos, FLOW_TOTAL);
+    ck_assert_uint_eq(pos, FLOW_TOTAL + sizeof(big));
     fclose(f);
     rig_down(&r);
 }
@@ -465,6 +506,8 @@ Suite *suite_console_port(void)
 
     tcase_set_timeout(tc, 20);
     tcase_add_test(tc, test_plain);
+    tcase_add_test(tc, test_no_kick);
+    tcase_add_test(tc, test_small_buffers);
     tcase_add_test(tc, test_escape);
     tcase_add_test(tc, test_stuck_reader);
     tcase_add_test(tc, test_closed_reader);
