@@ -90,6 +90,7 @@ static int vm_status(const struct vm *vm)
     case POWER_SIGNAL:
         return vm->value == SIGHUP ? STATUS_SIGHUP : STATUS_OK;
     case POWER_ENGINE_ERROR:
+    case POWER_DISK_ERROR:
     case POWER_NONE:
         return STATUS_FAILURE;
     default:
@@ -108,6 +109,7 @@ static void vm_say_reason(const struct vm *vm)
         [POWER_SIGNAL] = "stopped by signal",
         [POWER_ESCAPE] = "stopped by Ctrl-A x",
         [POWER_ENGINE_ERROR] = "the engine cannot go on",
+        [POWER_DISK_ERROR] = "a disk failed, and on_error is stop",
     };
     char detail[48] = "";
 

@@ -104,6 +104,7 @@ static int devices_add_drive(struct vm_devices *d,
         .flush = dc->cache == CACHE_WRITEBACK,
         .queues = MIN(d->env.cfg->machine.vcpus, 16u),
         .limit = dc->limit,
+        .power = dc->on_error == ERROR_STOP ? d->env.power : NULL,
     };
     struct virtio_dev *dev;
     struct disk *disk;

@@ -17,6 +17,7 @@ enum power_reason {
     POWER_SIGNAL,       /* the operator: SIGTERM, SIGINT, SIGHUP */
     POWER_ESCAPE,       /* the operator: Ctrl-A x */
     POWER_ENGINE_ERROR, /* the engine cannot go on; already reported */
+    POWER_DISK_ERROR,   /* the host failed a disk's request; already reported */
 };
 
 struct power {

@@ -16,6 +16,7 @@
 #include "mote/irq.h"
 #include "mote/limit.h"
 #include "mote/mem.h"
+#include "mote/power.h"
 
 #define VIRTIO_MMIO_SIZE   0x1000
 #define VIRTIO_MMIO_NOTIFY 0x50 /* QueueNotify, 4 bytes: the queue's index */
@@ -66,6 +67,7 @@ struct blk_options {
     bool flush;          /* offer VIRTIO_BLK_F_FLUSH; false: cache Unsafe */
     unsigned int queues; /* 1..16 */
     struct limit_config limit;
+    struct power *power; /* host errors end the VM; NULL: the guest sees them */
 };
 int blk_new(struct virtio_dev **out, struct disk *disk,
             const struct blk_options *opt); /* disk: ours on success */

@@ -65,7 +65,8 @@ struct blk_req {
 struct blk {
     struct virtio_dev dev;
     struct disk *disk;
-    bool flush; /* offered */
+    bool flush;          /* offered */
+    struct power *power; /* or NULL */
     u8 serial[BLK_SERIAL_LEN];
 
     /* The device thread's. */
@@ -156,8 +157,11 @@ DEV_ONLY static void blk_done(struct disk_req *dr, int err)
         blk_write_through(req);
         return;
     }
-    if (err < 0 && err != -EOPNOTSUPP)
+    if (err < 0 && err != -EOPNOTSUPP) {
         blk_say(b, dr, err);
+        if (b->power)
+            power_end(b->power, POWER_DISK_ERROR, 0);
+    }
     b->inflight--;
     /* Also a failed read may have written all of it. */
     blk_answer(req, blk_status(err), dr->op == DISK_READ ? req->c.in_len : 0);
@@ -482,6 +486,7 @@ static void blk_init(struct blk *b, struct disk *disk,
 {
     b->disk = disk;
     b->flush = opt->flush;
+    b->power = opt->power;
     limit_init(&b->limit, &opt->limit, virtio_now());
     memcpy(b->serial, opt->name, strnlen(opt->name, sizeof(b->serial)));
     disk->resized = blk_resized;

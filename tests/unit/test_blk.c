@@ -438,6 +438,38 @@ START_TEST(test_trouble)
 }
 END_TEST
 
+struct stopper {
+    struct power power;
+    _Atomic(u32) reason;
+};
+
+static void stopper_end(struct power *p, enum power_reason reason, u32 value)
+{
+    container_of(p, struct stopper, power)->reason = reason;
+}
+
+/* on_error stop: the guest is told, and the VM ends; not for what the disk
+ * merely cannot do. */
+START_TEST(test_stop_on_error)
+{
+    const struct trouble *t = &troubles[_i];
+    struct stopper s = {.power.end = stopper_end};
+    u8 data[512] = {0};
+    struct vdrv d;
+    struct fake f;
+
+    capture_start();
+    fake_init(&f);
+    f.err = t->err;
+    vdrv_up(&d, blk(&f.disk, (struct blk_options){.power = &s.power}), ~0ull);
+    ck_assert_uint_eq(request(&d, OUT, 7, data, 512), t->status);
+    ck_assert_uint_eq(s.reason,
+                      t->status == IOERR ? POWER_DISK_ERROR : POWER_NONE);
+    f.err = 0;
+    vdrv_down(&d);
+}
+END_TEST
+
 /* The backend never gets more than it takes, and nothing is forgotten. */
 START_TEST(test_depth)
 {
@@ -726,6 +758,7 @@ Suite *suite_blk(void)
     tcase_add_test(tc, test_no_status);
     tcase_add_loop_test(tc, test_framing, 0, 2);
     tcase_add_loop_test(tc, test_trouble, 0, ARRAY_SIZE(troubles));
+    tcase_add_loop_test(tc, test_stop_on_error, 0, ARRAY_SIZE(troubles));
     tcase_add_test(tc, test_depth);
     tcase_add_test(tc, test_reset);
     tcase_add_loop_test(tc, test_write_through, 0, 4);
