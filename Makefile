@@ -119,9 +119,12 @@ $B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/libmote.a
 
 $B/tests/bench/%.o: CPPFLAGS += -Isrc -Itests/unit
 
+# The calls that devpath counts.
+WRAPPED := epoll_wait epoll_ctl read write timerfd_settime
 $B/devpath: $B/tests/bench/devpath.o $B/libmote.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(WRAPPED:%=-Wl,--wrap=%) -o $@ \
+		$^ $(LDLIBS)
 
 run: setup-run mote
 	$(Q)tools/run $(ARGS)
@@ -140,6 +143,8 @@ check test: setup-check mote $B/unit $B/replay
 
 bench: setup-bench mote $B/devpath
 	$(Q)tests/bench/boot
+	$(Q)tests/bench/blk
+	$(Q)tests/bench/net
 	$(Q)$B/devpath
 
 # New inputs go to build/corpus; what crashes goes to tests/fuzz/regress.
