@@ -71,6 +71,7 @@ $(addprefix $B/src/,mem.o bus.o loader/%.o): CFLAGS_ALL += $(STRICT)
 # Unit tests may include the private header of what they test.
 $B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B -include tests/unit/unit.h
 $B/tests/unit/main.o: $B/suites.h
+$B/tests/unit/test_native.o: tests/unit/native_insns.s
 
 $B/%.o: %.c | setup-build
 	@echo "  CC    $<"
@@ -104,7 +105,9 @@ guest: setup-check mote
 boot: setup-check mote
 	$(Q)tests/boot/run $(T)
 
+# A second unit binary, under ASan and UBSan: hostile input is most of it.
 check test: setup-check mote $B/unit
+	$(Q)$(MAKE) --no-print-directory MODE=asan build/asan/unit
 	$(Q)B=$B tests/check
 
 bench: setup-bench mote

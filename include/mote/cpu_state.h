@@ -11,34 +11,34 @@
 #include "mote/base.h"
 
 enum gpr { /* in the order of instruction encodings */
-    GPR_RAX,
-    GPR_RCX,
-    GPR_RDX,
-    GPR_RBX,
-    GPR_RSP,
-    GPR_RBP,
-    GPR_RSI,
-    GPR_RDI,
-    GPR_R8,
-    GPR_R9,
-    GPR_R10,
-    GPR_R11,
-    GPR_R12,
-    GPR_R13,
-    GPR_R14,
-    GPR_R15,
-    GPR_NONE, /* reads 0: "no base", "no index" of an address */
-    GPR_NR
+           GPR_RAX,
+           GPR_RCX,
+           GPR_RDX,
+           GPR_RBX,
+           GPR_RSP,
+           GPR_RBP,
+           GPR_RSI,
+           GPR_RDI,
+           GPR_R8,
+           GPR_R9,
+           GPR_R10,
+           GPR_R11,
+           GPR_R12,
+           GPR_R13,
+           GPR_R14,
+           GPR_R15,
+           GPR_NONE, /* reads 0: "no base", "no index" of an address */
+           GPR_NR
 };
 
 enum seg_id { /* in the order of the Sreg encoding */
-    SEG_ES,
-    SEG_CS,
-    SEG_SS,
-    SEG_DS,
-    SEG_FS,
-    SEG_GS,
-    SEG_NR
+              SEG_ES,
+              SEG_CS,
+              SEG_SS,
+              SEG_DS,
+              SEG_FS,
+              SEG_GS,
+              SEG_NR
 };
 
 /* A segment register with its hidden part. limit is in bytes, expanded. */
@@ -161,12 +161,12 @@ struct cpu_state {
 #define CR4_SMEP       (1ull << 20)
 #define CR4_SMAP       (1ull << 21)
 
-#define EFER_SCE     (1ull << 0)
-#define EFER_LME     (1ull << 8)
-#define EFER_LMA     (1ull << 10)
-#define EFER_NXE     (1ull << 11)
-#define EFER_SVME    (1ull << 12)
-#define EFER_FFXSR   (1ull << 14)
+#define EFER_SCE      (1ull << 0)
+#define EFER_LME      (1ull << 8)
+#define EFER_LMA      (1ull << 10)
+#define EFER_NXE      (1ull << 11)
+#define EFER_SVME     (1ull << 12)
+#define EFER_FFXSR    (1ull << 14)
 #define EFER_AUTOIBRS (1ull << 21)
 
 #define RFLAGS_CF   (1ull << 0)

@@ -253,7 +253,8 @@ static enum exec x87_env_load(struct cpu *c, struct insn *in, unsigned int size)
 
 static enum exec x87_mem(struct cpu *c, struct insn *in, char form)
 {
-    /* The decoder leaves 66 alone in such rows: it is no operand size to SSE. */
+    /* The decoder leaves 66 alone in such rows: it is no operand size to SSE.
+     */
     bool narrow = (in->mode == MODE_16) != !!(in->prefix & PFX_66);
     unsigned int size = fpu_msize(in->opcode, in->modrm, narrow ? 2 : 4);
 
