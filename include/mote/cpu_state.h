@@ -55,6 +55,7 @@ struct cpu_seg {
     u8 db;
     u8 g;
     u8 unusable; /* null selector */
+    u8 spare;    /* 0: no padding, so that states compare as bytes */
 };
 
 struct cpu_table { /* GDTR, IDTR */
