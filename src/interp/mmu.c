@@ -200,14 +200,16 @@ static void tlb_drop(struct cpu *c, bool user, unsigned int i)
 
 /* The page of la is RAM at host; rights of others than acc are added where
  * the walk allows them. A page with code is never writable here, and a clean
- * one is not, so that the first store sets D. */
-static void tlb_fill(struct cpu *c, u64 la, bool user, const struct walk *w,
-                     const u8 *host)
+ * one is not, so that the first store sets D; in service mode no page is that
+ * was not stored to, so that the first store sets wrote_k. */
+static void tlb_fill(struct cpu *c, u64 la, enum access acc, bool user,
+                     const struct walk *w, const u8 *host)
 {
     unsigned int i = la >> 12 & (TLB_SIZE - 1);
     struct tlb_entry *e = &tlb_half(c, user)[i];
     u64 tag = la & PAGE_MASK, bit = 1ull << i % 64;
-    bool wr = w->dirty && walk_allows(c, w, ACC_WRITE, user);
+    bool wr = w->dirty && walk_allows(c, w, ACC_WRITE, user) &&
+              (acc == ACC_WRITE || !c->service);
 
     if (!user && w->us && c->s.cr4 & CR4_SMAP)
         return; /* rights follow EFLAGS.AC: look each time */
@@ -288,7 +290,7 @@ static NOINLINE enum exec mmu_miss(struct cpu *c, u64 la, enum access acc,
         if (!user && c->run)
             c->run->wrote_k = true;
     }
-    tlb_fill(c, la, user, &w, pg->host);
+    tlb_fill(c, la, acc, user, &w, pg->host);
     return EXEC_OK;
 }
 
@@ -309,11 +311,13 @@ int mmu_new(struct cpu *c)
     return 0;
 }
 
+/* All ones is TLB_NONE; addends do not matter then. */
 void mmu_flush_all(struct cpu *c)
 {
-    for (unsigned int user = 0; user < 2; user++)
-        for (unsigned int i = 0; i < TLB_SIZE; i++)
-            tlb_drop(c, user, i);
+    memset(c->tlb_kernel, 0xff, sizeof(c->tlb_kernel));
+    memset(c->tlb_user, 0xff, sizeof(c->tlb_user));
+    memset(c->tlb_local, 0, sizeof(c->tlb_local));
+    memset(c->tlb_large, 0, sizeof(c->tlb_large));
     mmu_new_epoch(c, true);
 }
 

@@ -188,3 +188,22 @@ PROG faults
 	decl	%ecx
 	jnz	1b
 END faults
+
+/* The pointer's page and the stack's want the same TLB entry: they lie 512
+ * pages apart. */
+PROG rivals
+	movl	$0x209000, %ebx
+	leaq	6f(%rip), %rax
+	movq	%rax, (%rbx)
+	xorl	%eax, %eax
+	movl	$3, %ecx
+	movl	$0x9ff0, %esp
+1:	call	*(%rbx)
+	call	*(%rbx)
+	decl	%ecx
+	jnz	1b
+	jmp	5f
+6:	incl	%eax
+	ret
+5:
+END rivals

@@ -19,7 +19,8 @@ __asm__(".pushsection .rodata\n.include \"tests/unit/block_progs.s\"\n"
     X(remap, 2, 0x66666)                                                       \
     X(remap_cr3, 2, 0x66666)                                                   \
     X(mix, -1, -1)                                                             \
-    X(faults, -1, -1)
+    X(faults, -1, -1)                                                          \
+    X(rivals, 6, -1)
 
 #define DECLARE(name, rax, rbx)                                                \
     extern const u8 prog_##name[], prog_##name##_end[];

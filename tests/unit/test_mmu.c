@@ -433,16 +433,19 @@ START_TEST(test_service_apic)
 }
 END_TEST
 
+/* A store is noticed also when a load has filled the TLB before. */
 START_TEST(test_wrote_k)
 {
     struct rig r;
 
     rig_new(&r);
-    map(&r, 7, 7, 7, 7);
+    r.c->service = true;
+    map(&r, 7, 7, 7, 7 | A | D);
     rig_cpl(&r, 3);
     ck_assert_int_eq(touch(&r, LA, ACC_WRITE), EXEC_OK);
-    ck_assert(!r.run.wrote_k);
     rig_cpl(&r, 0);
+    ck_assert_int_eq(touch(&r, LA, ACC_READ), EXEC_OK);
+    ck_assert(!r.run.wrote_k);
     ck_assert_int_eq(touch(&r, LA, ACC_WRITE), EXEC_OK);
     ck_assert(r.run.wrote_k);
     rig_free(&r);
