@@ -474,6 +474,25 @@ static inline bool cpu_boundary(const struct cpu *c)
 /* I/O permission: IOPL, then the bitmap of the TSS. #GP(0). */
 enum exec io_check(struct cpu *c, u16 port, unsigned int size);
 
+/*
+ * The bus. All of src/interp runs on the vCPU's thread but is reached through
+ * tables of handlers, which carry no attributes; the role is asserted by the
+ * bus itself.
+ */
+TSA(no_thread_safety_analysis)
+static inline u64 cpu_bus_read(struct cpu *c, enum bus_space space, u64 addr,
+                               unsigned int size)
+{
+    return bus_read(c->bus, space, addr, size);
+}
+
+TSA(no_thread_safety_analysis)
+static inline void cpu_bus_write(struct cpu *c, enum bus_space space, u64 addr,
+                                 unsigned int size, u64 val)
+{
+    bus_write(c->bus, space, addr, size, val);
+}
+
 /* A handler has changed these parts. */
 static inline void cpu_dirty(struct cpu *c, u32 parts)
 {

@@ -382,7 +382,7 @@ static u64 mmio_ld(struct cpu *c, u64 gpa, unsigned int size)
     unsigned int off = gpa & 0xfff;
 
     if (!mmu_is_apic(c, gpa))
-        return bus_read(c->bus, BUS_MMIO, gpa, size);
+        return cpu_bus_read(c, BUS_MMIO, gpa, size);
     return lapic_mmio_read(c, off & ~3u) >> (off & 3) * 8 &
            (size == 8 ? ~0ull : (1ull << size * 8) - 1);
 }
@@ -390,7 +390,7 @@ static u64 mmio_ld(struct cpu *c, u64 gpa, unsigned int size)
 static void mmio_st(struct cpu *c, u64 gpa, unsigned int size, u64 val)
 {
     if (!mmu_is_apic(c, gpa))
-        bus_write(c->bus, BUS_MMIO, gpa, size, val);
+        cpu_bus_write(c, BUS_MMIO, gpa, size, val);
     else if (size == 4 && (gpa & 3) == 0)
         lapic_mmio_write(c, gpa & 0xfff, (u32)val);
 }

@@ -89,7 +89,7 @@ enum exec op_in(struct cpu *c, struct insn *in)
     enum exec r = io_check(c, (u16)in->src, in->size);
 
     if (r == EXEC_OK)
-        in->dst = bus_read(c->bus, BUS_PIO, (u16)in->src, in->size);
+        in->dst = cpu_bus_read(c, BUS_PIO, (u16)in->src, in->size);
     return r;
 }
 
@@ -98,7 +98,7 @@ enum exec op_out(struct cpu *c, struct insn *in)
     enum exec r = io_check(c, (u16)in->src, in->size);
 
     if (r == EXEC_OK)
-        bus_write(c->bus, BUS_PIO, (u16)in->src, in->size, in->dst);
+        cpu_bus_write(c, BUS_PIO, (u16)in->src, in->size, in->dst);
     return r;
 }
 
