@@ -59,7 +59,7 @@ START_TEST(test_ap)
     t = tvm_new(2);
     tvm_code(t, bsp);
     tvm_load(t, 0x8000, guest_ap, guest_ap_end);
-    tvm_state(t, &s, 0);
+    tvm_state(&s, 0);
     tvm_set(t, &s);
     pthread_create(&id, NULL, run_ap, t);
     ck_assert_int_eq(tvm_run(t, &x), VCPU_KICKED);
