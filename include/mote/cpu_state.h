@@ -10,36 +10,30 @@
 
 #include "mote/base.h"
 
-enum gpr { /* in the order of instruction encodings */
-           GPR_RAX,
-           GPR_RCX,
-           GPR_RDX,
-           GPR_RBX,
-           GPR_RSP,
-           GPR_RBP,
-           GPR_RSI,
-           GPR_RDI,
-           GPR_R8,
-           GPR_R9,
-           GPR_R10,
-           GPR_R11,
-           GPR_R12,
-           GPR_R13,
-           GPR_R14,
-           GPR_R15,
-           GPR_NONE, /* reads 0: "no base", "no index" of an address */
-           GPR_NR
+/* in the order of instruction encodings */
+enum gpr {
+    GPR_RAX,
+    GPR_RCX,
+    GPR_RDX,
+    GPR_RBX,
+    GPR_RSP,
+    GPR_RBP,
+    GPR_RSI,
+    GPR_RDI,
+    GPR_R8,
+    GPR_R9,
+    GPR_R10,
+    GPR_R11,
+    GPR_R12,
+    GPR_R13,
+    GPR_R14,
+    GPR_R15,
+    GPR_NONE, /* reads 0: "no base", "no index" of an address */
+    GPR_NR
 };
 
-enum seg_id { /* in the order of the Sreg encoding */
-              SEG_ES,
-              SEG_CS,
-              SEG_SS,
-              SEG_DS,
-              SEG_FS,
-              SEG_GS,
-              SEG_NR
-};
+/* in the order of the Sreg encoding */
+enum seg_id { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_NR };
 
 /* A segment register with its hidden part. limit is in bytes, expanded. */
 struct cpu_seg {
