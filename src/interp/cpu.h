@@ -33,23 +33,23 @@ enum exec {
 };
 
 enum exc_vector { /* SDM vol. 3A table 6-1 */
-    EXC_DE = 0,
-    EXC_DB = 1,
-    EXC_NMI = 2,
-    EXC_BP = 3,
-    EXC_OF = 4,
-    EXC_BR = 5,
-    EXC_UD = 6,
-    EXC_NM = 7,
-    EXC_DF = 8,
-    EXC_TS = 10,
-    EXC_NP = 11,
-    EXC_SS = 12,
-    EXC_GP = 13,
-    EXC_PF = 14,
-    EXC_MF = 16,
-    EXC_AC = 17,
-    EXC_XM = 19,
+                  EXC_DE = 0,
+                  EXC_DB = 1,
+                  EXC_NMI = 2,
+                  EXC_BP = 3,
+                  EXC_OF = 4,
+                  EXC_BR = 5,
+                  EXC_UD = 6,
+                  EXC_NM = 7,
+                  EXC_DF = 8,
+                  EXC_TS = 10,
+                  EXC_NP = 11,
+                  EXC_SS = 12,
+                  EXC_GP = 13,
+                  EXC_PF = 14,
+                  EXC_MF = 16,
+                  EXC_AC = 17,
+                  EXC_XM = 19,
 };
 
 enum pf_error { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
@@ -72,6 +72,15 @@ enum access { ACC_READ, ACC_WRITE, ACC_EXEC };
 struct tlb_entry {
     u64 tag_r, tag_w, tag_x;
     u64 addend;
+};
+
+/* Entries that others took the place of, searched before the page tables are:
+ * a stack and a heap 512 pages apart would walk them at every access. */
+#define TLB_VICTIMS 8
+struct tlb_victim {
+    struct tlb_entry e;
+    u64 gpa;
+    bool local, large;
 };
 
 enum code_mode { MODE_16, MODE_32, MODE_64 };
@@ -98,11 +107,11 @@ struct cpu {
     struct cpu_state s; /* first: handlers reach it at small offsets */
     u8 of;              /* OF, 0 or 1 */
     u8 cpl;
-    u8 mode;      /* enum code_mode */
-    u8 long_mode; /* EFER.LMA */
+    u8 mode;       /* enum code_mode */
+    u8 long_mode;  /* EFER.LMA */
     u8 stack_size; /* 2, 4 or 8: bytes of the stack pointer in use */
     bool service;
-    bool smc;     /* a store hit decoded code: leave the current block */
+    bool smc;      /* a store hit decoded code: leave the current block */
     bool fpu_live; /* x87 and MXCSR of this host thread hold the guest's */
     bool no_trap;  /* INT n, SYSCALL: TF makes no #DB after this one */
     u8 pauses;     /* PAUSEs since the last time we gave way */
@@ -134,9 +143,9 @@ struct cpu {
      * [EPOCH_FIXED], for links within a page, never. */
     u32 epoch[3];
     u8 leave; /* enum exec: why the handlers went back to the run loop */
-    struct block **jump;  /* blocks by RIP, JUMP_SIZE of them */
-    _Atomic(u64) *code;   /* bitmap of pages with code; all threads read */
-    u64 code_pages;       /* its size in bits */
+    struct block **jump; /* blocks by RIP, JUMP_SIZE of them */
+    _Atomic(u64) *code;  /* bitmap of pages with code; all threads read */
+    u64 code_pages;      /* its size in bits */
 
     struct tlb_entry tlb_kernel[TLB_SIZE] __attribute__((aligned(64)));
     struct tlb_entry tlb_user[TLB_SIZE];
@@ -145,6 +154,8 @@ struct cpu {
     u64 tlb_gpa[2][TLB_SIZE];
     u64 tlb_local[2][TLB_SIZE / 64];
     u64 tlb_large[2][TLB_SIZE / 64];
+    struct tlb_victim victim[2][TLB_VICTIMS];
+    u8 victim_next[2];
 };
 
 /* ---- flags ---------------------------------------------------------- */
@@ -278,7 +289,8 @@ static inline enum exec seg_linear(struct cpu *c, unsigned int seg, u64 off,
     return EXEC_OK;
 }
 
-/* Load a segment register by MOV, POP, LxS: all checks, accessed bit. Not CS. */
+/* Load a segment register by MOV, POP, LxS: all checks, accessed bit. Not CS.
+ */
 enum exec seg_load(struct cpu *c, unsigned int seg, u16 sel);
 
 /* Push and pop size bytes (2, 4, 8) on the stack with the current stack_size;
@@ -298,9 +310,9 @@ enum exec efer_write(struct cpu *c, u64 val);
 
 /* ---- mmu.c: translation, TLB, guest memory ---------------------------- */
 
-int mmu_new(struct cpu *c); /* part of interp_new */
-void mmu_flush_all(struct cpu *c);        /* including global pages */
-void mmu_flush_nonglobal(struct cpu *c);  /* CR3 write */
+int mmu_new(struct cpu *c);                 /* part of interp_new */
+void mmu_flush_all(struct cpu *c);          /* including global pages */
+void mmu_flush_nonglobal(struct cpu *c);    /* CR3 write */
 void mmu_flush_page(struct cpu *c, u64 la); /* INVLPG */
 
 /* Select the TLB half for c->cpl. */
@@ -423,9 +435,9 @@ void plat_poll(struct cpu *c);
 /* Halted or waiting for SIPI: sleep until the next deadline or a poke. */
 void plat_wait(struct cpu *c);
 
-u64 time_tsc(struct cpu *c);          /* guest TSC now */
+u64 time_tsc(struct cpu *c); /* guest TSC now */
 void time_tsc_set(struct cpu *c, u64 tsc);
-void time_kvmclock_set(struct cpu *c, u64 msr_value); /* MSR 4B564D01 */
+void time_kvmclock_set(struct cpu *c, u64 msr_value);  /* MSR 4B564D01 */
 void time_wallclock_set(struct cpu *c, u64 msr_value); /* MSR 4B564D00 */
 
 /* VMCALL, VMMCALL: RAX and its arguments. */
@@ -433,7 +445,7 @@ enum exec plat_hypercall(struct cpu *c);
 
 /* ---- msr.c, cpuid.c --------------------------------------------------- */
 
-enum exec msr_read(struct cpu *c, u32 msr, u64 *val);  /* #GP if unknown */
+enum exec msr_read(struct cpu *c, u32 msr, u64 *val); /* #GP if unknown */
 enum exec msr_write(struct cpu *c, u32 msr, u64 val);
 void cpuid_query(struct cpu *c, u32 leaf, u32 sub, u32 out[4]);
 

@@ -14,6 +14,7 @@ __asm__(".pushsection .rodata\n.include \"tests/unit/block_progs.s\"\n"
     X(smc_next, 22, -1)                                                        \
     X(smc_wide, 1, -1)                                                         \
     X(smc_far, -1, 590)                                                        \
+    X(smc_rival, 2, 3)                                                         \
     X(smc_storm, 450, -1)                                                      \
     X(smc_rep, 1, -1)                                                          \
     X(remap, 2, 0x66666)                                                       \
