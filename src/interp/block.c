@@ -65,11 +65,13 @@ struct block_cache {
 /* What an empty slot of the jump cache holds: it is at no RIP. */
 static struct block block_none = {.at = BLOCK_DEAD};
 
+/* In bytes: one bit for each page up to the end of RAM, in whole words. */
 static size_t block_bitmap_size(const struct mem *m)
 {
     const struct mem_region *last = &m->region[m->nr_regions - 1];
+    u64 pages = (last->gpa + last->size) / PAGE_SIZE;
 
-    return (size_t)((last->gpa + last->size) / PAGE_SIZE / 8);
+    return (size_t)((pages + 63) / 64 * sizeof(u64));
 }
 
 static void *block_map(size_t size)
