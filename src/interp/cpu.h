@@ -74,6 +74,15 @@ struct tlb_entry {
     u64 addend;
 };
 
+/* Entries that others took the place of, searched before the page tables are:
+ * a stack and a heap 512 pages apart would walk them at every access. */
+#define TLB_VICTIMS 8
+struct tlb_victim {
+    struct tlb_entry e;
+    u64 gpa;
+    bool local, large;
+};
+
 enum code_mode { MODE_16, MODE_32, MODE_64 };
 
 /* Reasons to leave the fast path at the next block exit. */
@@ -145,6 +154,8 @@ struct cpu {
     u64 tlb_gpa[2][TLB_SIZE];
     u64 tlb_local[2][TLB_SIZE / 64];
     u64 tlb_large[2][TLB_SIZE / 64];
+    struct tlb_victim victim[2][TLB_VICTIMS];
+    u8 victim_next[2];
 };
 
 /* ---- flags ---------------------------------------------------------- */

@@ -62,6 +62,21 @@ PROG smc_far
 	jnz	1b
 END smc_far
 
+/* The page is written through one mapping, which a rival for its TLB entry
+ * drives out; decoded through another; and written through the first again. */
+PROG smc_rival
+	xorl	%ebx, %ebx
+	movl	$0x00c301b0, 0x40000
+	movl	0x240000, %edx
+	CALL_ABS smc_rival, 0x40000000
+	movzbl	%al, %eax
+	addl	%eax, %ebx
+	incb	0x40001
+	CALL_ABS smc_rival, 0x40000000
+	movzbl	%al, %eax
+	addl	%eax, %ebx
+END smc_rival
+
 /* As often as it takes to have the page stepped. */
 PROG smc_storm
 	xorl	%eax, %eax
