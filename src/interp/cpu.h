@@ -32,24 +32,25 @@ enum exec {
     EXEC_SHUTDOWN, /* triple fault */
 };
 
-enum exc_vector { /* SDM vol. 3A table 6-1 */
-                  EXC_DE = 0,
-                  EXC_DB = 1,
-                  EXC_NMI = 2,
-                  EXC_BP = 3,
-                  EXC_OF = 4,
-                  EXC_BR = 5,
-                  EXC_UD = 6,
-                  EXC_NM = 7,
-                  EXC_DF = 8,
-                  EXC_TS = 10,
-                  EXC_NP = 11,
-                  EXC_SS = 12,
-                  EXC_GP = 13,
-                  EXC_PF = 14,
-                  EXC_MF = 16,
-                  EXC_AC = 17,
-                  EXC_XM = 19,
+/* SDM vol. 3A table 6-1 */
+enum exc_vector {
+    EXC_DE = 0,
+    EXC_DB = 1,
+    EXC_NMI = 2,
+    EXC_BP = 3,
+    EXC_OF = 4,
+    EXC_BR = 5,
+    EXC_UD = 6,
+    EXC_NM = 7,
+    EXC_DF = 8,
+    EXC_TS = 10,
+    EXC_NP = 11,
+    EXC_SS = 12,
+    EXC_GP = 13,
+    EXC_PF = 14,
+    EXC_MF = 16,
+    EXC_AC = 17,
+    EXC_XM = 19,
 };
 
 enum pf_error { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
