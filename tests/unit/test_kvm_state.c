@@ -2,6 +2,7 @@
 /* kvm/state.c, msr.c: cpu_state in and out of a vCPU, also of a running one */
 #include <check.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "kvm/kvm.h"
 #include "kvm_vm.h"
@@ -104,16 +105,19 @@ START_TEST(test_fresh)
 }
 END_TEST
 
+#define STOPS 40
+
 struct stopper {
     struct tvm *t;
-    _Atomic(bool) end;
+    sem_t running; /* the guest gets a millisecond from here */
 };
 
 static void *kick_on(void *arg)
 {
     struct stopper *st = arg;
 
-    while (!atomic_load(&st->end)) {
+    for (unsigned int i = 0; i < STOPS; i++) {
+        sem_wait(&st->running);
         usleep(1000);
         st->t->engine->ops->kick(st->t->vcpu[0]);
     }
@@ -142,8 +146,10 @@ START_TEST(test_running)
 
         v->run->kvm_valid_regs = v->kvm->sync;
     }
+    sem_init(&st.running, 0, 0);
     pthread_create(&id, NULL, kick_on, &st);
-    for (unsigned int i = 0; i < 40; i++) {
+    for (unsigned int i = 0; i < STOPS; i++) {
+        sem_post(&st.running);
         ck_assert_int_eq(tvm_run(t, &x), VCPU_KICKED);
         ck_assert_int_eq(t->engine->ops->get_state(t->vcpu[0], &s, CPU_ALL), 0);
         ck_assert_uint_eq(
@@ -159,8 +165,8 @@ START_TEST(test_running)
     }
     ck_assert_uint_gt(rounds, 10);
     ck_assert_uint_eq(s.gpr[GPR_R15], BUSY_SUM);
-    atomic_store(&st.end, true);
     pthread_join(id, NULL);
+    sem_destroy(&st.running);
     tvm_free(t);
 }
 END_TEST
