@@ -7,8 +7,8 @@ B := build/$(MODE)$(if $(filter-out gcc cc,$(CC)),-$(notdir $(CC)))
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 Q := $(if $(V),,@)
-# All cores, unless the caller says otherwise.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+# All cores; below, the job server of the first make counts.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
