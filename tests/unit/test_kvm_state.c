@@ -105,7 +105,7 @@ START_TEST(test_fresh)
 }
 END_TEST
 
-#define STOPS 40
+#define STOPS 25
 
 struct stopper {
     struct tvm *t;
