@@ -419,6 +419,12 @@ START_TEST(test_native)
     struct guest g;
     unsigned int bad = 0, insns = 0;
 
+#ifdef __SANITIZE_THREAD__
+    /* TSan keeps the low addresses that the code under test needs. */
+    printf("skip - native: not under the thread sanitizer\n");
+    return;
+#endif
+
     if (!native_map(CODE, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC) ||
         !native_map(DATA, WINDOW, PROT_READ | PROT_WRITE)) {
         printf("skip - native: no executable memory at %#llx\n", CODE);
