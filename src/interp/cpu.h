@@ -370,14 +370,18 @@ enum exec mmu_host(struct cpu *c, u64 la, unsigned int size, enum access acc,
  * not RAM. Marks nothing. */
 enum exec mmu_fetch(struct cpu *c, u64 la, u64 *gpa, const u8 **host);
 
-/* Inline fast paths for aligned accesses that hit; for step.c and fast.c. */
+/*
+ * Inline fast path for accesses that hit, at any alignment. The entry is that
+ * of the first byte and the comparison is with the last one's page, so what
+ * crosses into another page misses.
+ */
 static inline u8 *tlb_hit(struct cpu *c, u64 la, unsigned int size,
                           enum access acc)
 {
     struct tlb_entry *e = &c->tlb[la >> 12 & (TLB_SIZE - 1)];
     u64 tag = acc == ACC_WRITE ? e->tag_w : e->tag_r;
 
-    if (likely((la & (~0xfffull | (size - 1))) == tag))
+    if (likely(((la + (size - 1)) & ~0xfffull) == tag))
         return (u8 *)(la + e->addend);
     return NULL;
 }

@@ -153,7 +153,7 @@ static NOINLINE enum exec fast_fill(struct cpu *c, const struct op *o, u64 la,
     return mmu_host(c, la, size, acc, &host);
 }
 
-/* MMIO, unaligned operands and pages with code go to the step tier. */
+/* MMIO, operands across pages and pages with code go to the step tier. */
 const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,
                            unsigned int size, enum access acc)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mmu.c: linear to guest-physical to host. The walk of walk.c fills the soft
- * TLB; loads and stores that the TLB does not serve end here: unaligned,
- * crossing a page, MMIO, first touch.
+ * TLB; loads and stores that the TLB does not serve end here: those across
+ * pages, to MMIO, and the first touch of a page.
  */
 #include "host.h"
 #include "walk.h"
