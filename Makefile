@@ -20,19 +20,21 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
 LDHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_tsan := -fsanitize=thread
+SAN_fuzz := $(SAN_asan)
 OPT_rel := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 OPT_dbg := -Og -DINTERP_LOOP
 OPT_asan := -O1 -fno-omit-frame-pointer -DINTERP_LOOP $(SAN_asan)
 OPT_tsan := -O1 -DINTERP_LOOP $(SAN_tsan)
 OPT_cov := -O0 -DINTERP_LOOP --coverage
+OPT_fuzz := $(OPT_asan) -fsanitize=fuzzer-no-link
 OPT := $(OPT_$(MODE))
-$(if $(OPT),,$(error MODE=$(MODE): use rel, dbg, asan, tsan or cov))
+$(if $(OPT),,$(error MODE=$(MODE): use rel, dbg, asan, tsan, cov or fuzz))
 
 CPPFLAGS += -Iinclude -D_GNU_SOURCE -DMOTE_VERSION='"$(VERSION)"'
 CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
 LDFLAGS_ALL := $(LDHARDEN) $(SAN_$(MODE)) $(if $(filter cov,$(MODE)),--coverage) \
 	$(LDFLAGS)
-LDLIBS := -ljansson -llz4 -lzstd -llzma -lz -lbz2 -lpthread
+LDLIBS := -ljansson -llz4 -lzstd -llzma -lz -lbz2 -luring -lpthread
 # Files that read guest data take no implicit narrowing.
 STRICT := -Wconversion -Wsign-conversion
 # C code of the interpreter never touches the vector and x87 state, which is
@@ -45,6 +47,9 @@ OBJ := $(SRC:%.c=$B/%.o) $(ASM:%.S=$B/%.o)
 LIBOBJ := $(filter-out $B/src/main.o,$(OBJ))
 UNIT := $(wildcard tests/unit/test_*.c)
 UNITOBJ := $(UNIT:%.c=$B/%.o) $B/tests/unit/main.o
+FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS := $(FUZZ:tests/fuzz/fuzz_%.c=%)
+REPLAYOBJ := $(FUZZ:%.c=$B/%.o) $B/tests/fuzz/replay.o
 DEP = $(shell find build -name '*.d' 2>/dev/null)
 
 .DEFAULT_GOAL := all
@@ -58,8 +63,10 @@ mote: $B/mote
 	$(Q)ln -sfn $< $@
 
 # Installs what is missing before anything is compiled.
-.PHONY: setup-build setup-run setup-check setup-lint setup-bench setup-cov
-setup-build setup-run setup-check setup-lint setup-bench setup-cov: setup-%:
+.PHONY: setup-build setup-run setup-check setup-lint setup-fuzz setup-bench \
+	setup-cov
+setup-build setup-run setup-check setup-lint setup-fuzz setup-bench \
+setup-cov: setup-%:
 	$(Q)SETUP=$(SETUP) tools/setup $*
 
 $B/mote: $(OBJ)
@@ -71,7 +78,7 @@ $B/libmote.a: $(LIBOBJ)
 	$(Q)rm -f $@ && $(AR) crs $@ $^
 
 $B/src/interp/%.o: CFLAGS_ALL += $(INTERP)
-$(addprefix $B/src/,mem.o bus.o loader/%.o): CFLAGS_ALL += $(STRICT)
+$(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o net/%.o): CFLAGS_ALL += $(STRICT)
 # Unit tests may include the private header of what they test.
 $B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B -include tests/unit/unit.h
 # The packages of the tests come before what includes their headers.
@@ -101,6 +108,30 @@ $B/unit: $(UNITOBJ) $B/libmote.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcheck -lsubunit -lm -lrt \
 		$(LDLIBS)
 
+# Fuzz targets: one program each for libFuzzer, or all in one that replays the
+# inputs in the tree, where each has a name of its own.
+$B/tests/fuzz/%.o: CPPFLAGS += -Isrc -Itests/unit -I$B $(if \
+	$(filter fuzz,$(MODE)),,-DLLVMFuzzerTestOneInput=$(notdir $*))
+$B/tests/fuzz/replay.o: $B/fuzzers.h
+
+$B/fuzzers.h: $(FUZZ)
+	$(Q)mkdir -p $(@D)
+	$(Q)printf 'FUZZER(%s)\n' $(FUZZERS) > $@
+
+$B/replay: $(REPLAYOBJ) $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
+$B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+$B/tests/bench/%.o: CPPFLAGS += -Isrc -Itests/unit
+
+$B/devpath: $B/tests/bench/devpath.o $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
 run: setup-run mote
 	$(Q)tools/run $(ARGS)
 
@@ -118,14 +149,24 @@ boot: setup-check mote
 asan-unit: | setup-check
 	$(Q)$(MAKE) --no-print-directory MODE=asan build/asan/unit
 
-check test: setup-check mote $B/unit asan-unit
+check test: setup-check mote $B/unit $B/replay asan-unit
 	$(Q)B=$B tests/check
 
-bench: setup-bench mote
+bench: setup-bench mote $B/devpath
 	$(Q)tests/bench/boot
+	$(Q)$B/devpath
 
-fuzz:
-	@echo "make fuzz: there are no fuzz targets yet" >&2; exit 1
+# New inputs go to build/corpus; what crashes goes to tests/fuzz/regress.
+S ?= 60
+fuzz: $(addprefix fuzz-,$(or $(T),$(FUZZERS)))
+
+fuzz-%: setup-fuzz
+	$(Q)$(MAKE) --no-print-directory SETUP=$(SETUP) MODE=fuzz CC=clang \
+		build/fuzz-clang/fuzz_$*
+	$(Q)mkdir -p build/corpus/$* tests/fuzz/corpus/$* tests/fuzz/regress/$*
+	$(Q)build/fuzz-clang/fuzz_$* -max_total_time=$(S) -timeout=10 \
+		-artifact_prefix=tests/fuzz/regress/$*/ build/corpus/$* \
+		tests/fuzz/corpus/$*
 
 FORMAT := $(wildcard include/*/*.h src/*.[ch] src/*/*.[ch] tests/*/*.[ch])
 # Both compilers with their warnings as errors, clang's thread roles, layout.
@@ -139,7 +180,7 @@ lint: setup-lint
 	@echo "lint: clean"
 
 .PHONY: objects
-objects: $(OBJ) $(UNITOBJ)
+objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $B/tests/bench/devpath.o
 
 format: setup-lint
 	$(Q)clang-format -i $(FORMAT)

@@ -5,42 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "mote/chr.h"
 #include "mote/log.h"
 
+#include "chr_impl.h"
 #include "term.h"
 
 #define CHR_ESCAPE 0x01 /* Ctrl-A */
 #define CHR_READS  16   /* in a row that held nothing but escapes */
 #define CHR_CHUNK  256u /* bytes of one read, and of one cautious write */
-
-/* How a descriptor is kept from blocking without touching its flags. */
-enum chr_way {
-    CHR_DIRECT, /* our own O_NONBLOCK description, or a regular file */
-    CHR_SOCKET, /* MSG_DONTWAIT */
-    CHR_POLLED, /* poll(2) first, then little */
-};
-
-struct chr_end {
-    int fd; /* -1: none */
-    enum chr_way way;
-    bool own;
-    bool polls; /* epoll takes it */
-};
-
-struct chr {
-    struct chr_end in;
-    struct chr_end out;
-    bool in_ended;
-    bool escape; /* the last byte read was Ctrl-A */
-    bool failed; /* an output error was reported */
-    chr_escape_fn *escape_fn;
-    void *escape_ctx;
-};
 
 /* epoll_ctl() alone knows: it refuses files that are always ready. */
 static bool chr_polls(int fd)
@@ -133,11 +109,15 @@ int chr_open(struct chr **out, enum chr_mode mode, const char *path)
 
     if (!chr)
         return fail(-ENOMEM, "console");
+    chr->mode = mode;
     chr->in.fd = chr->out.fd = -1;
+    chr->sock.listen_fd = chr->sock.spare_fd = chr->sock.client_fd = -1;
     if (mode == CHR_STDIO)
         r = chr_open_stdio(chr);
     else if (mode == CHR_FILE)
         r = chr_open_file(chr, path);
+    else if (mode == CHR_UNIX)
+        r = chr_unix_open(chr, path);
     if (r < 0) {
         chr_close(chr);
         return r;
@@ -150,15 +130,18 @@ void chr_close(struct chr *chr)
 {
     if (!chr)
         return;
-    if (chr->in.fd >= 0)
+    if (chr->mode == CHR_STDIO && chr->in.fd >= 0)
         term_restore();
     chr_end_close(&chr->in);
     chr_end_close(&chr->out);
+    chr_unix_close(chr);
     free(chr);
 }
 
 void chr_on_escape(struct chr *chr, chr_escape_fn *fn, void *ctx)
 {
+    if (chr->mode == CHR_UNIX)
+        return;
     chr->escape_fn = fn;
     chr->escape_ctx = ctx;
 }
@@ -210,8 +193,7 @@ static int chr_unescape(struct chr *chr, const u8 *raw, size_t n, u8 *out)
             continue;
         }
         if (chr->escape && raw[i] == 'x') {
-            if (chr->escape_fn)
-                chr->escape_fn(chr->escape_ctx);
+            chr->escape_fn(chr->escape_ctx);
         } else {
             if (chr->escape && raw[i] != CHR_ESCAPE)
                 out[len++] = CHR_ESCAPE;
@@ -222,25 +204,35 @@ static int chr_unescape(struct chr *chr, const u8 *raw, size_t n, u8 *out)
     return (int)len;
 }
 
-int chr_read(struct chr *chr, u8 *buf, size_t len)
+/* One read: bytes that are left without the escapes, 0 perhaps; -ENODATA at the
+ * end, also for EIO: the terminal has gone. */
+static int chr_read_once(struct chr *chr, u8 *buf, size_t len)
 {
     u8 raw[CHR_CHUNK];
-    int taken = 0;
     ssize_t n;
 
-    if (chr->in.fd < 0)
-        return -ENODATA;
-    for (int i = 0; i < CHR_READS && taken == 0 && !chr->in_ended; i++) {
-        /* A Ctrl-A kept from the last read may come out with this one. */
+    /* A Ctrl-A kept from the last read may come out with this one. */
+    if (chr->escape_fn)
         n = chr_end_read(&chr->in, raw, MIN(len - 1, sizeof(raw)));
-        if (n == -EAGAIN || n == -EINTR)
-            return 0;
-        if (n <= 0) /* also EIO: the terminal has gone */
-            chr->in_ended = true;
-        else
-            taken = chr_unescape(chr, raw, (size_t)n, buf);
-    }
-    return taken == 0 && chr->in_ended ? -ENODATA : taken;
+    else
+        n = chr_end_read(&chr->in, buf, MIN(len, (size_t)INT32_MAX));
+    if (n == -EAGAIN || n == -EINTR)
+        return -EAGAIN;
+    if (n <= 0)
+        return -ENODATA;
+    return chr->escape_fn ? chr_unescape(chr, raw, (size_t)n, buf) : (int)n;
+}
+
+int chr_read(struct chr *chr, u8 *buf, size_t len)
+{
+    int n = 0;
+
+    if (chr_in_fd(chr) < 0)
+        return -ENODATA;
+    for (int i = 0; i < CHR_READS && n == 0; i++)
+        n = chr_read_once(chr, buf, len);
+    chr->in_ended = n == -ENODATA;
+    return n == -EAGAIN ? 0 : n;
 }
 
 static ssize_t chr_end_write(const struct chr_end *e, const u8 *buf, size_t len)
@@ -257,19 +249,46 @@ static ssize_t chr_end_write(const struct chr_end *e, const u8 *buf, size_t len)
     return n < 0 ? -errno : n;
 }
 
+/* The client has left or wants no more; bytes wait for the next one. */
+static size_t chr_write_client(struct chr *chr, ssize_t n)
+{
+    if (n != -EAGAIN && n != -EINTR)
+        chr->out.fd = -1;
+    return 0;
+}
+
 size_t chr_write(struct chr *chr, const u8 *buf, size_t len)
 {
     ssize_t n;
 
+    chr->lost = false;
     if (chr->out.fd < 0)
-        return len;
+        return chr->mode == CHR_UNIX ? 0 : len;
     n = chr_end_write(&chr->out, buf, len);
     if (n >= 0)
         return (size_t)n;
+    if (chr->mode == CHR_UNIX)
+        return chr_write_client(chr, n);
     if (n == -EAGAIN || n == -EINTR)
         return 0;
     if (!chr->failed)
         fail((int)n, "console output is lost");
-    chr->failed = true;
+    chr->failed = chr->lost = true;
     return len;
+}
+
+bool chr_lost(const struct chr *chr)
+{
+    return chr->lost;
+}
+
+int chr_window(const struct chr *chr, u16 *cols, u16 *rows)
+{
+    struct winsize ws;
+
+    if (chr->mode != CHR_STDIO || ioctl(STDIN_FILENO, TIOCGWINSZ, &ws) < 0)
+        return -ENOTTY;
+    *cols = ws.ws_col;
+    *rows = ws.ws_row;
+    return 0;
 }

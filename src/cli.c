@@ -10,16 +10,14 @@
 
 #define CLI_OPTION_MAX 64
 
-typedef void cli_set_fn(struct cli *cli, const char *value);
-
 struct cli_option {
     const char *name;
     const char *value; /* how help calls it; NULL: takes none */
     const char *help;  /* NULL: known, but not supported yet */
-    cli_set_fn *set;
+    cli_option_fn *set;
 };
 
-static PRINTF(2, 3) void cli_error(struct cli *cli, const char *fmt, ...)
+void cli_error(struct cli *cli, const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -34,8 +32,8 @@ static PRINTF(2, 3) void cli_error(struct cli *cli, const char *fmt, ...)
 /* ---- what the options set -------------------------------------------------
  */
 
-static void cli_set_string(struct cli *cli, char **field, const char *option,
-                           const char *value)
+void cli_set_string(struct cli *cli, char **field, const char *option,
+                    const char *value)
 {
     free(*field);
     *field = strdup(value);
@@ -44,8 +42,8 @@ static void cli_set_string(struct cli *cli, char **field, const char *option,
     config_set_option(cli->c, field, option);
 }
 
-static void cli_set_path(struct cli *cli, char **field, const char *option,
-                         const char *value)
+void cli_set_path(struct cli *cli, char **field, const char *option,
+                  const char *value)
 {
     if (!*value)
         cli_error(cli, "%s: \"\" is empty", option);
@@ -53,22 +51,53 @@ static void cli_set_path(struct cli *cli, char **field, const char *option,
         cli_set_string(cli, field, option, value);
 }
 
-static void cli_set_word(struct cli *cli, void *field, const char *option,
-                         const struct config_words *words, const char *value)
+void cli_set_form(struct cli *cli, char **field, const char *option,
+                  config_form_fn *form, const char *value)
 {
-    unsigned int *out = field;
+    const char *wrong = form(value);
+
+    if (wrong)
+        cli_error(cli, "%s: \"%s\" %s", option, value, wrong);
+    else
+        cli_set_string(cli, field, option, value);
+}
+
+void cli_set_word(struct cli *cli, void *field, const char *option,
+                  const struct config_words *words, const char *value)
+{
+    unsigned int *out = field, found;
     const char *near = NULL;
     char list[128];
+    int r = config_find_word(words, value, &found, &near);
 
     config_set_option(cli->c, field, option);
-    if (config_find_word(words, value, out, &near) == 0)
-        return;
     config_list_words(words, list, sizeof(list));
-    if (near)
+    if (r == 0)
+        *out = found;
+    else if (r == -ENOTSUP)
+        cli_error(cli, "%s: \"%s\" is not supported yet; use %s", option, value,
+                  list);
+    else if (near)
         cli_error(cli, "%s: \"%s\" is not one of %s; did you mean \"%s\"?",
                   option, value, list, near);
     else
         cli_error(cli, "%s: \"%s\" is not one of %s", option, value, list);
+}
+
+void cli_set_number(struct cli *cli, unsigned int *field, const char *option,
+                    unsigned int min, unsigned int max, const char *value)
+{
+    size_t digits = strspn(value, "0123456789");
+
+    config_set_option(cli->c, field, option);
+    if (digits == 0 || value[digits])
+        cli_error(cli, "%s: \"%s\" is not a number", option, value);
+    else if (digits > 9 || strtoul(value, NULL, 10) < min ||
+             strtoul(value, NULL, 10) > max)
+        cli_error(cli, "%s: %s is out of range %u..%u", option, value, min,
+                  max);
+    else
+        *field = (unsigned int)strtoul(value, NULL, 10);
 }
 
 static void cli_kernel(struct cli *cli, const char *value)
@@ -111,45 +140,13 @@ static void cli_memory(struct cli *cli, const char *value)
 
 static void cli_cpus(struct cli *cli, const char *value)
 {
-    unsigned int *n = &cli->c->machine.vcpus;
-    size_t digits = strspn(value, "0123456789");
-
-    config_set_option(cli->c, n, "--cpus");
-    if (digits == 0 || value[digits]) {
-        cli_error(cli, "--cpus: \"%s\" is not a number", value);
-        return;
-    }
-    *n = digits > 4 ? 0 : (unsigned int)atoi(value);
-    if (*n < 1 || *n > 32)
-        cli_error(cli, "--cpus: %s is out of range 1..32", value);
+    cli_set_number(cli, &cli->c->machine.vcpus, "--cpus", 1, 32, value);
 }
 
 static void cli_engine(struct cli *cli, const char *value)
 {
     cli_set_word(cli, &cli->c->machine.engine, "--engine", &config_engines,
                  value);
-}
-
-/* stdio, file:PATH or off; mode and path stand and fall together. */
-static void cli_console(struct cli *cli, const char *value)
-{
-    struct console_config *k = &cli->c->console;
-
-    config_set_option(cli->c, &k->mode, "--console");
-    config_set_option(cli->c, &k->path, "--console");
-    if (strcmp(value, "stdio") == 0) {
-        k->mode = CHR_STDIO;
-    } else if (strcmp(value, "off") == 0) {
-        k->mode = CHR_OFF;
-    } else if (strncmp(value, "file:", 5) == 0 && value[5]) {
-        k->mode = CHR_FILE;
-        k->path = strdup(value + 5);
-        if (!k->path)
-            cli_error(cli, "--console: no memory");
-    } else {
-        cli_error(cli, "--console: \"%s\" is not one of stdio, file:PATH, off",
-                  value);
-    }
 }
 
 static void cli_config(struct cli *cli, const char *value)
@@ -161,11 +158,7 @@ static void cli_config(struct cli *cli, const char *value)
 
 static void cli_id(struct cli *cli, const char *value)
 {
-    if (config_id_valid(value))
-        cli_set_string(cli, &cli->c->id, "--id", value);
-    else
-        cli_error(cli, "--id: \"%s\" is not 1 to 64 letters, digits, - and _",
-                  value);
+    cli_set_form(cli, &cli->c->id, "--id", config_form_id, value);
 }
 
 static void cli_log_path(struct cli *cli, const char *value)
@@ -202,7 +195,11 @@ static const struct cli_option run_options[] = {
     {"--memory", "SIZE", "guest memory, such as 512M or 2G [128M]", cli_memory},
     {"--cpus", "N", "vCPUs, 1..32 [1]", cli_cpus},
     {"--engine", "E", "auto, kvm or interp [auto]", cli_engine},
-    {"--console", "C", "stdio, file:PATH or off [stdio]", cli_console},
+    {"--disk", "SPEC", cli_disk_help, cli_disk},
+    {"--net", "SPEC", cli_net_help, cli_net},
+    {"--rng", NULL, "give the guest a source of entropy", cli_rng},
+    {"--console", "SPEC", cli_console_help, cli_console},
+    {"--port", "SPEC", cli_port_help, cli_port},
     {"--config", "FILE", "JSON file; - is stdin, fd:N a descriptor",
      cli_config},
     {"--id", "S", "name of the VM [anonymous-instance]", cli_id},
@@ -213,9 +210,7 @@ static const struct cli_option run_options[] = {
      cli_boot_timer},
     {"--print-config", NULL, "print the configuration as JSON, start nothing",
      cli_print_config},
-    {"--disk", "PATH", NULL, NULL},
     {"--rbd", "IMAGE", NULL, NULL},
-    {"--net", "SPEC", NULL, NULL},
     {"--vsock", "SPEC", NULL, NULL},
     {"--rootfs", "PATH", NULL, NULL},
     {"--env", "K=V", NULL, NULL},
@@ -346,6 +341,11 @@ static bool cli_is_help(const char *arg)
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
+static bool cli_repeats(const struct cli_option *o)
+{
+    return o->set == cli_disk || o->set == cli_net || o->set == cli_port;
+}
+
 /* argv[i] is an option of the command. Returns the last argument used. */
 static int cli_option(struct cli *cli, const struct cli_option *options,
                       bool *seen, const char *command, char **argv, int i)
@@ -361,7 +361,7 @@ static int cli_option(struct cli *cli, const struct cli_option *options,
         return i;
     if (!o->help)
         cli_error(cli, "%s: not supported yet", o->name);
-    else if (seen[o - options])
+    else if (seen[o - options] && !cli_repeats(o))
         cli_error(cli, "%s: given twice", o->name);
     else
         o->set(cli, value);

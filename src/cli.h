@@ -26,4 +26,27 @@ enum cli_command cli_parse(struct cli *cli, int argc, char **argv, int *status);
 /* "mote version", to stdout; returns the status. */
 int cli_print_version(bool json);
 
+/* ---- between cli.c and cli_devices.c ------------------------------------ */
+
+typedef void cli_option_fn(struct cli *cli, const char *value);
+cli_option_fn cli_disk, cli_net, cli_rng, cli_console, cli_port;
+extern const char cli_disk_help[], cli_net_help[], cli_console_help[],
+    cli_port_help[];
+
+/* Prints and counts. */
+void cli_error(struct cli *cli, const char *fmt, ...) PRINTF(2, 3);
+
+/* *field, a member of *c, becomes value, if that is right; option is what
+ * errors call it, now and later. */
+void cli_set_string(struct cli *cli, char **field, const char *option,
+                    const char *value);
+void cli_set_path(struct cli *cli, char **field, const char *option,
+                  const char *value); /* not empty */
+void cli_set_form(struct cli *cli, char **field, const char *option,
+                  config_form_fn *form, const char *value);
+void cli_set_word(struct cli *cli, void *field, const char *option,
+                  const struct config_words *words, const char *value);
+void cli_set_number(struct cli *cli, unsigned int *field, const char *option,
+                    unsigned int min, unsigned int max, const char *value);
+
 #endif

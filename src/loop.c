@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loop.c: one epoll set, one eventfd to wake it, a list of calls to answer */
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mote/log.h"
@@ -132,7 +133,7 @@ void loop_stop(struct loop *loop)
     loop_wake(loop);
 }
 
-int loop_call(struct loop *loop, struct loop_call *call)
+void loop_post(struct loop *loop, struct loop_call *call)
 {
     struct loop_call **tail = &loop->calls;
 
@@ -143,10 +144,46 @@ int loop_call(struct loop *loop, struct loop_call *call)
         tail = &(*tail)->next;
     *tail = call;
     loop_wake(loop);
+    lock_drop(&loop->lock);
+}
+
+int loop_call(struct loop *loop, struct loop_call *call)
+{
+    loop_post(loop, call);
+    lock_take(&loop->lock);
     while (!call->done)
         pthread_cond_wait(&loop->cond, &loop->lock.mutex);
     lock_drop(&loop->lock);
     return call->result;
+}
+
+static struct timespec loop_deadline(unsigned int ms)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    ts.tv_sec += ms / 1000;
+    ts.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (ts.tv_nsec >= 1000000000) {
+        ts.tv_sec++;
+        ts.tv_nsec -= 1000000000;
+    }
+    return ts;
+}
+
+int loop_wait(struct loop *loop, struct loop_call *call,
+              unsigned int timeout_ms)
+{
+    struct timespec end = loop_deadline(timeout_ms);
+    int r = 0;
+
+    lock_take(&loop->lock);
+    while (!call->done && r == 0)
+        r = pthread_cond_clockwait(&loop->cond, &loop->lock.mutex,
+                                   CLOCK_MONOTONIC, &end);
+    r = call->done ? call->result : -ETIMEDOUT;
+    lock_drop(&loop->lock);
+    return r;
 }
 
 void loop_done(struct loop *loop, struct loop_call *call, int result)

@@ -15,6 +15,8 @@
 #include "mote/vcpu.h"
 #include "mote/vm.h"
 
+#include "vm_devices.h"
+
 struct vm {
     const struct config *cfg;
     struct power power;
@@ -30,6 +32,7 @@ struct vm {
     struct serial *serial;
     struct i8042 *i8042;
     struct boot_timer boot_timer;
+    struct vm_devices devices;
 
     unsigned int nr_vcpus;
     struct vcpu *vcpu[ENGINE_VCPU_MAX];
@@ -162,6 +165,7 @@ static void vm_say_summary(const struct vm *vm, u64 ns)
              vm->engine->ops->name, vm->nr_vcpus, vm->nr_vcpus > 1 ? "s" : "",
              sec, (unsigned long long)ss.tx_bytes,
              (unsigned long long)ss.dropped, (unsigned long long)log_dropped());
+    vm_devices_say(&vm->devices);
 }
 
 /* ---- building ---------------------------------------------------------- */
@@ -199,18 +203,24 @@ static int vm_new_engine(struct vm *vm)
     return engine_new(&vm->engine, mc->engine, &env);
 }
 
+/* COM1 is always there; it is silent if the console is hvc0. */
 static int vm_new_console(struct vm *vm)
 {
     const struct console_config *cc = &vm->cfg->console;
+    bool serial = cc->device == CONSOLE_SERIAL;
     int r;
 
     r = vm->engine->ops->irq_connect(vm->engine, &vm->serial_irq, SERIAL_GSI);
     if (r < 0)
         return r;
-    r = chr_open(&vm->chr, cc->mode, cc->path);
+    r = chr_open(&vm->chr, serial ? cc->mode : CHR_OFF, cc->path);
     if (r < 0)
         return r;
-    chr_on_escape(vm->chr, vm_on_escape, vm);
+    if (serial && cc->mode == CHR_STDIO)
+        chr_on_escape(vm->chr, vm_on_escape, vm);
+    r = vm_devices_console(&vm->devices, vm_on_escape, vm);
+    if (r < 0)
+        return r;
     return serial_new(&vm->serial, &vm->bus, &vm->serial_irq, vm->chr);
 }
 
@@ -235,14 +245,30 @@ static int vm_new_devices(struct vm *vm)
     return r;
 }
 
+static int vm_new_virtio(struct vm *vm)
+{
+    struct vm_devices_env env = {
+        .cfg = vm->cfg,
+        .mem = vm->mem,
+        .bus = &vm->bus,
+        .engine = vm->engine,
+        .power = &vm->power,
+    };
+
+    return vm_devices_new(&vm->devices, &env);
+}
+
 static int vm_load(struct vm *vm, struct loader_result *res)
 {
     const struct boot_config *bc = &vm->cfg->boot;
-    char cmdline[LOADER_CMDLINE_MAX];
+    const struct console_config *cc = &vm->cfg->console;
+    char cmdline[LOADER_CMDLINE_MAX], root[64];
     struct cmdline_spec cs = {
         .args = bc->args,
         .append = bc->append,
-        .serial = vm->cfg->console.mode != CHR_OFF,
+        .serial = cc->mode != CHR_OFF,
+        .hvc = cc->mode != CHR_OFF && cc->device == CONSOLE_VIRTIO,
+        .root = vm_devices_root(vm->cfg, root, sizeof(root)),
     };
     struct loader_spec spec = {
         .kernel = bc->kernel,
@@ -252,6 +278,9 @@ static int vm_load(struct vm *vm, struct loader_result *res)
     };
     int r;
 
+    spec.nr_devices = vm_devices_plan(vm->cfg, spec.device);
+    cs.nr_devices = spec.nr_devices;
+    cs.device = spec.device;
     r = loader_cmdline(cmdline, &cs);
     if (r < 0)
         return r;
@@ -306,6 +335,8 @@ static int vm_build(struct vm *vm, struct loader_result *res)
     if (r == 0)
         r = vm_new_devices(vm);
     if (r == 0)
+        r = vm_new_virtio(vm);
+    if (r == 0)
         r = vm_load(vm, res);
     if (r == 0)
         r = vm_new_console(vm); /* late: it changes the terminal's mode */
@@ -352,6 +383,8 @@ static int vm_start(struct vm *vm)
 {
     int r = serial_start(vm->serial);
 
+    if (r == 0)
+        r = vm_devices_start(&vm->devices);
     for (unsigned int i = 0; r == 0 && i < vm->nr_vcpus; i++)
         r = vcpu_start(vm->vcpu[i]);
     return r;
@@ -363,6 +396,7 @@ static void vm_stop(struct vm *vm)
         vcpu_stop(vm->vcpu[i]);
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_join(vm->vcpu[i]);
+    vm_devices_stop(&vm->devices);
 }
 
 int vm_run(struct vm *vm)
@@ -386,6 +420,7 @@ void vm_free(struct vm *vm)
         return;
     while (vm->nr_vcpus > 0)
         vcpu_free(vm->vcpu[--vm->nr_vcpus]);
+    vm_devices_free(&vm->devices);
     serial_free(vm->serial);
     chr_close(vm->chr);
     i8042_free(vm->i8042);

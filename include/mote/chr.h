@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * chr.h: the host side of a console: bytes in and out of a terminal, a pipe, a
- * file or nowhere. Reads and writes never block, yet the descriptors mote was
- * started with, which others share, never become O_NONBLOCK. For a terminal on
- * stdin raw mode is set by chr_open() and restored by chr_close(), at exit and
- * by the handlers of fatal signals, whichever comes first. The process must
- * ignore SIGPIPE.
+ * file, a client of a Unix socket or nowhere. Reads and writes never block, yet
+ * the descriptors mote was started with, which others share, never become
+ * O_NONBLOCK. For a terminal on stdin raw mode is set by chr_open() and
+ * restored by chr_close(), at exit and by the handlers of fatal signals,
+ * whichever comes first. The process must ignore SIGPIPE.
+ *
+ * Every descriptor is opened by chr_open(), but for the connections of
+ * CHR_UNIX: chr_accept() calls accept4() on the device's thread. One client is
+ * served at a time; others wait in the socket's queue until it has left.
  */
 #ifndef MOTE_CHR_H
 #define MOTE_CHR_H
@@ -15,6 +19,7 @@
 enum chr_mode {
     CHR_STDIO,
     CHR_FILE, /* output only, appended to; created with mode 0600 */
+    CHR_UNIX, /* listens on a socket that is made with mode 0600 */
     CHR_OFF
 };
 
@@ -23,31 +28,65 @@ struct chr;
 /* Called on Ctrl-A x, on the thread that called chr_read(). */
 typedef void chr_escape_fn(void *ctx);
 
-/* path only for CHR_FILE. 0 or a negative errno, already reported. */
+/*
+ * path only for CHR_FILE and CHR_UNIX; a socket's must not exist, and
+ * chr_close() removes it. 0 or a negative errno, already reported.
+ */
 int chr_open(struct chr **out, enum chr_mode mode, const char *path);
 void chr_close(struct chr *chr);
+
+/* Look for the Ctrl-A sequences from now on. Not for CHR_UNIX. */
 void chr_on_escape(struct chr *chr, chr_escape_fn *fn, void *ctx);
 
 /* Descriptor to poll for input; -1 when there will be none (file, off, end of
- * input reached). */
+ * input reached) or nobody is connected. */
 int chr_in_fd(const struct chr *chr);
 
 /* epoll refuses regular files and /dev/null, where reads are never empty
  * before the end: false means just read. */
 bool chr_in_polls(const struct chr *chr);
 
-/* Descriptor to poll for EPOLLOUT after a short write; -1: never short. */
+/* Descriptor to poll for EPOLLOUT after a short write; -1: never short, or no
+ * client that would take anything. CHR_UNIX: the same as chr_in_fd(). */
 int chr_out_fd(const struct chr *chr);
 
 /*
- * Up to len bytes of input, len >= 2, with the Ctrl-A sequences taken out
- * (Ctrl-A x ends, Ctrl-A Ctrl-A is one Ctrl-A; others pass as they are).
- * 0: nothing now; -ENODATA: end of input, and chr_in_fd() is -1 from then on.
+ * Up to len bytes of input, len >= 2. After chr_on_escape() the Ctrl-A
+ * sequences are taken out (Ctrl-A x ends, Ctrl-A Ctrl-A is one Ctrl-A; others
+ * pass as they are). 0: nothing now; -ENODATA: end of input, and chr_in_fd() is
+ * -1 from then on (CHR_UNIX: until the next client).
  */
 int chr_read(struct chr *chr, u8 *buf, size_t len);
 
-/* Bytes taken, 0..len. Host errors are reported once and then swallow output,
- * so that a closed terminal never ends a VM. */
+/*
+ * Bytes taken, 0..len. Host errors are reported once and then swallow output,
+ * so that a closed terminal never ends a VM. CHR_UNIX: 0 without a client, and
+ * when the client takes no more.
+ */
 size_t chr_write(struct chr *chr, const u8 *buf, size_t len);
+
+/* Did an error swallow what chr_write() took last? */
+bool chr_lost(const struct chr *chr);
+
+/* Columns and rows of the terminal. 0 or -ENOTTY. Any thread. */
+int chr_window(const struct chr *chr, u16 *cols, u16 *rows);
+
+/* ---- CHR_UNIX -------------------------------------------------------------
+ */
+
+/* Descriptor to poll for clients; -1 in all other modes. */
+int chr_listen_fd(const struct chr *chr);
+
+/* Is a client connected, whether or not it still talks? Others: true. */
+bool chr_connected(const struct chr *chr);
+
+/*
+ * Take the next client; none must be connected. 1: it is there, 0: none waits,
+ * negative errno: not now (no descriptor or memory), reported once.
+ */
+int chr_accept(struct chr *chr);
+
+/* Close the client's connection, which no loop may watch any more. */
+void chr_hang_up(struct chr *chr);
 
 #endif

@@ -9,7 +9,10 @@
 
 #include "mote/base.h"
 #include "mote/chr.h"
+#include "mote/disk.h"
+#include "mote/limit.h"
 #include "mote/log.h"
+#include "mote/nic.h"
 
 enum exit_status { /* documented in README.md; Firecracker's numbers */
                    STATUS_OK = 0,
@@ -36,7 +39,73 @@ struct machine_config {
     enum engine_kind engine;
 };
 
+enum console_device { CONSOLE_SERIAL, CONSOLE_VIRTIO }; /* ttyS0, hvc0 */
+
 struct console_config {
+    enum chr_mode mode;
+    char *path; /* CHR_FILE */
+    enum console_device device;
+};
+
+#define CONFIG_DEVICE_MAX  19 /* virtio devices: GSI 5..23 */
+#define CONFIG_PORT_MAX    7  /* of the console, beside hvc0 */
+#define CONFIG_FORWARD_MAX 16
+
+enum overlay_exit { OVERLAY_KEEP, OVERLAY_DISCARD };
+
+struct overlay_config {
+    bool ephemeral;         /* the layer has no name and ends with the VM */
+    char *path;             /* or the file it is kept in */
+    u64 quota;              /* bytes; 0: none */
+    enum overlay_exit exit; /* what becomes of path */
+    bool given;             /* there is an overlay */
+};
+
+enum drive_cache { CACHE_WRITEBACK, CACHE_UNSAFE };
+enum drive_error { ERROR_REPORT, ERROR_STOP };
+
+struct drive_config {
+    char *id;
+    char *path;
+    bool root;
+    bool read_only;
+    bool direct;    /* O_DIRECT */
+    char *partuuid; /* or NULL */
+    enum drive_cache cache;
+    enum disk_engine engine;
+    enum drive_error on_error;
+    struct overlay_config overlay;
+    struct limit_config limit;
+};
+
+enum net_backend { NET_TAP, NET_FD, NET_USER };
+
+struct user_config { /* of NET_USER; see passt_open() */
+    char *program;
+    char *forward[CONFIG_FORWARD_MAX + 1]; /* NULL-ended */
+    char *address, *gateway, *dns;
+    bool given;
+};
+
+struct net_config {
+    char *id;
+    enum net_backend backend;
+    char *tap;       /* NET_TAP: interface, or /dev/tapN */
+    unsigned int fd; /* NET_FD; 0: not given */
+    struct user_config user;
+    char *mac;          /* "06:00:ac:10:00:02", or NULL: the guest picks */
+    unsigned int mtu;   /* 0: not offered */
+    unsigned int pairs; /* of queues; 0: one */
+    struct limit_config rx, tx;
+};
+
+struct entropy_config {
+    struct limit_config limit;
+    bool given; /* there is one */
+};
+
+struct port_config {
+    char *name;
     enum chr_mode mode;
     char *path; /* CHR_FILE */
 };
@@ -58,6 +127,16 @@ struct config {
     struct console_config console;
     struct log_config log;
     bool boot_timer;
+
+    /* Those of options come first here, and last in the guest. */
+    unsigned int nr_drives, option_drives;
+    struct drive_config drive[CONFIG_DEVICE_MAX];
+    unsigned int nr_nets, option_nets;
+    struct net_config net[CONFIG_DEVICE_MAX];
+    struct entropy_config entropy;
+    unsigned int nr_ports;
+    struct port_config port[CONFIG_PORT_MAX];
+
     struct config_origins *origins;
 };
 
@@ -84,6 +163,14 @@ int config_parse(struct config *c, const char *name, const char *text,
 /* Rules across blocks and files that must be readable. 0 or -EINVAL. */
 int config_check(const struct config *c);
 
+/* Devices as the guest counts them, i < nr_drives or nr_nets: the root drive
+ * is the first, then the file's in their order, then those of options. */
+const struct drive_config *config_drive(const struct config *c, unsigned int i);
+const struct net_config *config_net(const struct config *c, unsigned int i);
+
+/* Is there a virtio-console, for hvc0 or for ports? */
+bool config_has_virtio_console(const struct config *c);
+
 /* The configuration in effect as a JSON file, to stdout. 0 or -errno. */
 int config_print(const struct config *c);
 
@@ -109,6 +196,8 @@ struct config_words {
 };
 
 extern const struct config_words config_engines, config_levels, config_modes;
+extern const struct config_words config_caches, config_io_engines;
+extern const struct config_words config_console_devices, config_on_errors;
 
 /* 0; -ENOTSUP: known, but not yet; -EINVAL: unknown, and *near is the nearest
  * name or NULL. */
@@ -122,8 +211,19 @@ void config_list_words(const struct config_words *words, char *buf, size_t len);
  * 512 is more likely a mistake. 0, -EINVAL (not a size) or -ERANGE. */
 int config_parse_size(const char *text, u64 *bytes);
 
-/* [A-Za-z0-9_-]{1,64} */
-bool config_id_valid(const char *id);
+/*
+ * Texts with a form of their own: NULL if it has that, else what is wrong, to
+ * be put behind the text: "is not 1 to 64 letters, digits, - and _".
+ */
+typedef const char *config_form_fn(const char *text);
+config_form_fn config_form_id;      /* [A-Za-z0-9_-]{1,64} */
+config_form_fn config_form_mac;     /* six hex pairs, one station's */
+config_form_fn config_form_forward; /* tcp:HOST:GUEST, udp:HOST:GUEST */
+config_form_fn config_form_address; /* IPv4 or IPv6 */
+config_form_fn config_form_partuuid;
+
+/* For text that has the form. */
+void config_parse_mac(const char *text, u8 mac[static 6]);
 
 /* The candidate within edit distance 2 of word, or NULL. */
 const char *config_nearest(const char *word, const char *const *candidates,

@@ -33,7 +33,8 @@ struct disk_req {
     enum disk_op op;
     bool unmap;
     u64 off, len; /* bytes, multiples of DISK_SECTOR, checked by the caller */
-    const struct iovec *iov; /* READ, WRITE; the caller's until done */
+    const struct iovec
+        *iov; /* READ, WRITE: len bytes; the caller's until done */
     unsigned int nr_iov;
     disk_done_fn *done;
     u64 priv[6]; /* the backend's while in flight */
@@ -47,9 +48,10 @@ struct disk_info {
     u32 physical_exp;     /* log2(physical / logical) */
     u32 discard_align;    /* sectors */
     unsigned int depth;   /* requests it takes at once */
+    u64 identity; /* another one: the contents were changed; 0: not known */
 };
 
-typedef void disk_resized_fn(void *ctx);
+typedef void disk_event_fn(void *ctx);
 
 struct disk_ops {
     const char *name;
@@ -62,8 +64,10 @@ struct disk_ops {
 struct disk { /* first member of every backend */
     const struct disk_ops *ops;
     struct disk_info info;
-    disk_resized_fn *resized; /* on the loop; set by the device, may be NULL */
-    void *resized_ctx;
+    /* The device's, on the loop; may be NULL. answered: after a batch of done()
+     * calls that came neither from submit() nor from kick(). */
+    disk_event_fn *resized, *answered;
+    void *ctx;
 };
 
 /* Main, before the device thread runs: watch what needs watching. 0 or a

@@ -77,7 +77,8 @@ struct engine_ops {
 
     /* A 4-byte write of value to gpa means "signal fd": caught by the engine
      * itself (ioeventfd) if it can. Where it cannot, the write reaches the bus
-     * and its handler signals. Main, before the first run(). */
+     * and its handler signals. Main, before the first run(). NULL: it never
+     * catches any. */
     int (*notify_connect)(struct engine *e, u64 gpa, u32 value, int fd);
 
     /* Stores of ours may have gone past KVM's shadow of the guest's page

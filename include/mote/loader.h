@@ -43,7 +43,7 @@ int loader_load(struct mem *m, const struct loader_spec *spec,
 
 /*
  * Put a command line together: args (NULL: mote's default) plus, before a
- * " -- ", pci=off, one virtio_mmio.device= per device, and append. out has
+ * " -- ", pci=off, root, one virtio_mmio.device= per device, append. out has
  * LOADER_CMDLINE_MAX bytes. -E2BIG with each part's share when too long,
  * -EINVAL for bytes that are not printable ASCII; already reported.
  */
@@ -51,6 +51,8 @@ struct cmdline_spec {
     const char *args;   /* the user's boot_args, or NULL */
     const char *append; /* or NULL */
     bool serial;        /* default args: console=ttyS0 */
+    bool hvc;           /* default args: console=hvc0 instead */
+    const char *root;   /* "root=/dev/vda rw", or NULL */
     unsigned int nr_devices;
     const struct loader_device *device;
 };

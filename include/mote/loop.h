@@ -64,6 +64,15 @@ void loop_stop(struct loop *loop);
  */
 int loop_call(struct loop *loop, struct loop_call *call);
 
+/*
+ * The same in two steps, for a caller that cannot wait for ever. When
+ * loop_wait() gives up with -ETIMEDOUT the call is still under way: it must
+ * stay where it is, and may be waited for again.
+ */
+void loop_post(struct loop *loop, struct loop_call *call);
+int loop_wait(struct loop *loop, struct loop_call *call,
+              unsigned int timeout_ms);
+
 /* From the loop's thread, in or after fn: the caller goes on. */
 void loop_done(struct loop *loop, struct loop_call *call, int result);
 

@@ -35,7 +35,8 @@ struct nic_ops {
     const char *name;
     int (*attach)(struct nic *n, struct loop *loop);
     /* One frame into iov. Bytes written (header included); -EAGAIN: none now;
-     * -EMSGSIZE: dropped, it did not fit; -ENETDOWN: the backend is gone. */
+     * -EMSGSIZE: dropped, it left no byte of iov free, so perhaps cut;
+     * -ENETDOWN: the backend is gone. */
     ssize_t (*recv)(struct nic *n, unsigned int pair, const struct iovec *iov,
                     unsigned int nr);
     /* One frame out. 0 taken; -EAGAIN: full, wait for writable; other errors:
@@ -44,7 +45,11 @@ struct nic_ops {
                 unsigned int nr);
     /* Offloads the guest has accepted for frames towards it. */
     int (*set_offloads)(struct nic *n, u32 offloads);
-    /* Call readable again for this pair (false: be quiet until re-armed). */
+    /* Pairs 0..pairs-1 carry frames, 1 after attach. NULL: there is only 1. */
+    int (*set_pairs)(struct nic *n, unsigned int pairs);
+    /* Call readable again for this pair (false: be quiet until re-armed). To be
+     * armed when recv() has said -EAGAIN: frames that a backend holds in a
+     * buffer of its own wake nobody. Off after attach. */
     void (*want_recv)(struct nic *n, unsigned int pair, bool on);
     void (*want_send)(struct nic *n, unsigned int pair, bool on);
     void (*free)(struct nic *n);

@@ -80,7 +80,17 @@ struct net_options {
 int net_new(struct virtio_dev **out, struct nic *nic,
             const struct net_options *opt); /* nic: ours on success */
 
-/* virtio-console: port 0 is hvc0, the others are /dev/vportNpM with a name. */
+/*
+ * virtio-console: port 0 is hvc0, the others are /dev/vportNpM with a name.
+ *
+ * Bytes are never dropped on a named port: what the host does not take, or
+ * nobody is connected for, stays in the guest's buffers, and its writers wait.
+ * Linux waits for port 0's buffers with interrupts off, so there output is
+ * dropped and counted while no client is connected, and when the reader takes
+ * nothing for a second, until he does again. The other way a few KiB are read
+ * ahead of the guest (for Ctrl-A x), and all else waits in the host's pipe or
+ * socket. Only output that a host error swallows is lost on any port.
+ */
 #define CONSOLE_PORT_MAX 8
 struct console_port {
     const char *name; /* NULL for port 0 */
@@ -88,6 +98,10 @@ struct console_port {
 };
 int console_new(struct virtio_dev **out, const struct console_port *port,
                 unsigned int nr_ports);
+
+/* The terminal of port 0 has another size; 0, 0: not known. From console_new()
+ * to virtio_free(), any thread; does not wait. */
+void console_resize(struct virtio_dev *dev, u16 cols, u16 rows);
 
 int rng_new(struct virtio_dev **out, const struct limit_config *limit);
 

@@ -1,65 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check.c: rules across blocks, and files that must be readable */
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+/* check.c: rules across blocks */
 #include "mote/mem.h"
 
-#include "mote/config.h"
+#include "check.h"
 
-/* Why it cannot be read: who we are, and whose it is. */
-static int check_denied(const struct config *c, const void *field,
-                        const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) < 0)
-        return config_fail(c, field,
-                           "%s: Permission denied (EACCES); uid %u may not "
-                           "search its directory",
-                           path, geteuid());
-    return config_fail(c, field,
-                       "%s: Permission denied (EACCES); uid %u may not read "
-                       "it (owner uid %u, mode %04o)",
-                       path, geteuid(), st.st_uid, st.st_mode & 07777);
-}
-
-static int check_stat(const struct config *c, const void *field,
-                      const char *path, int fd)
-{
-    struct stat st;
-
-    if (fstat(fd, &st) < 0)
-        return config_fail(c, field, "%s: %s (%s)", path, strerror(errno),
-                           errno_name(errno));
-    if (S_ISDIR(st.st_mode))
-        return config_fail(c, field, "%s: a directory, not a file", path);
-    if (!S_ISREG(st.st_mode))
-        return config_fail(c, field, "%s: not a regular file", path);
-    if (st.st_size == 0)
-        return config_fail(c, field, "%s: the file is empty", path);
-    return 0;
-}
-
-/* *field is a path that mote is going to read. */
-static int check_file(const struct config *c, char *const *field)
-{
-    const char *path = *field;
-    int fd, r;
-
-    if (!path)
-        return 0;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 && errno == EACCES)
-        return check_denied(c, field, path);
-    if (fd < 0)
-        return config_fail(c, field, "%s: %s (%s)", path, strerror(errno),
-                           errno_name(errno));
-    r = check_stat(c, field, path, fd);
-    close(fd);
-    return r;
-}
+#define CHECK_SOCKET_MAX 108 /* sun_path, with its NUL */
 
 /* The kernel takes bytes; what prints is what an operator can see. */
 static int check_printable(const struct config *c, char *const *field)
@@ -107,24 +52,62 @@ static int check_machine(const struct config *c)
     return r;
 }
 
-static int check_paths(const struct config *c)
+/* Of the console and of each port: files and sockets have a path. */
+static int check_mode(const struct config *c, const enum chr_mode *mode,
+                      char *const *path)
+{
+    bool wants = *mode == CHR_FILE || *mode == CHR_UNIX;
+
+    if (wants && !*path)
+        return config_fail(c, mode, "\"%s\" needs a path",
+                           *mode == CHR_FILE ? "file" : "unix");
+    if (!wants && *path)
+        return config_fail(c, path,
+                           "a path is for modes \"file\" and \"unix\" only");
+    if (*mode == CHR_UNIX && strlen(*path) >= CHECK_SOCKET_MAX)
+        return config_fail(c, path, "%zu bytes; a socket's path has at most %d",
+                           strlen(*path), CHECK_SOCKET_MAX - 1);
+    return 0;
+}
+
+static int check_port(const struct config *c, unsigned int i)
+{
+    const struct port_config *p = &c->port[i];
+    int r = check_mode(c, &p->mode, &p->path);
+
+    if (p->mode == CHR_STDIO && c->console.mode == CHR_STDIO)
+        r |= config_fail(c, &p->mode,
+                         "stdio is the console's already; give that another "
+                         "mode");
+    for (unsigned int j = 0; j < i && p->name; j++) {
+        if (strcmp(c->port[j].name, p->name) == 0)
+            r |= config_fail(c, &p->name, "\"%s\" is another port's name",
+                             p->name);
+        if (p->mode == CHR_STDIO && c->port[j].mode == CHR_STDIO)
+            r |= config_fail(c, &p->mode, "stdio is port %s's already",
+                             c->port[j].name);
+    }
+    return r;
+}
+
+static int check_console(const struct config *c)
 {
     const struct console_config *k = &c->console;
-    int r = 0;
+    int r = check_mode(c, &k->mode, &k->path);
 
-    if (k->mode == CHR_FILE && !k->path)
-        r = config_fail(c, &k->mode, "\"file\" needs a path");
-    if (k->mode != CHR_FILE && k->path)
-        r = config_fail(c, &k->path, "a path is for mode \"file\" only");
-    if (k->path && c->log.path && strcmp(k->path, c->log.path) == 0)
-        r |= config_fail(c, &c->log.path, "%s is the console's file already",
-                         c->log.path);
+    if (k->mode == CHR_UNIX && k->device == CONSOLE_SERIAL)
+        r |= config_fail(c, &k->mode,
+                         "\"unix\" is for \"device\": \"virtio\" only; the "
+                         "serial port takes no clients");
+    for (unsigned int i = 0; i < c->nr_ports; i++)
+        r |= check_port(c, i);
     return r;
 }
 
 int config_check(const struct config *c)
 {
-    int r = check_boot(c) | check_machine(c) | check_paths(c);
+    int r = check_boot(c) | check_machine(c) | check_console(c) |
+            check_devices(c) | check_paths(c);
 
     return r ? -EINVAL : 0;
 }

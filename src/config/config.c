@@ -17,6 +17,35 @@ int config_init(struct config *c)
     return c->origins ? 0 : fail(-ENOMEM, "configuration");
 }
 
+static void config_free_net(struct net_config *n)
+{
+    free(n->id);
+    free(n->tap);
+    free(n->mac);
+    free(n->user.program);
+    for (size_t i = 0; n->user.forward[i]; i++)
+        free(n->user.forward[i]);
+    free(n->user.address);
+    free(n->user.gateway);
+    free(n->user.dns);
+}
+
+static void config_free_devices(struct config *c)
+{
+    for (unsigned int i = 0; i < c->nr_drives; i++) {
+        free(c->drive[i].id);
+        free(c->drive[i].path);
+        free(c->drive[i].partuuid);
+        free(c->drive[i].overlay.path);
+    }
+    for (unsigned int i = 0; i < c->nr_nets; i++)
+        config_free_net(&c->net[i]);
+    for (unsigned int i = 0; i < c->nr_ports; i++) {
+        free(c->port[i].name);
+        free(c->port[i].path);
+    }
+}
+
 void config_fini(struct config *c)
 {
     free(c->id);
@@ -26,12 +55,47 @@ void config_fini(struct config *c)
     free(c->boot.append);
     free(c->console.path);
     free(c->log.path);
+    config_free_devices(c);
     if (c->origins) {
         free(c->origins->name);
         free(c->origins->text);
     }
     free(c->origins);
     *c = (struct config){0};
+}
+
+/* The i-th, counted from first on and around. */
+static unsigned int config_turn(unsigned int i, unsigned int first,
+                                unsigned int nr)
+{
+    return (i + first) % nr;
+}
+
+const struct drive_config *config_drive(const struct config *c, unsigned int i)
+{
+    const struct drive_config *d;
+    unsigned int others = 0;
+
+    for (unsigned int j = 0; j < c->nr_drives; j++)
+        if (c->drive[j].root && i-- == 0)
+            return &c->drive[j];
+    for (unsigned int j = 0; j < c->nr_drives; j++) {
+        d = &c->drive[config_turn(j, c->option_drives, c->nr_drives)];
+        if (!d->root && others++ == i)
+            return d;
+    }
+    return NULL;
+}
+
+const struct net_config *config_net(const struct config *c, unsigned int i)
+{
+    return &c->net[config_turn(i, c->option_nets, c->nr_nets)];
+}
+
+bool config_has_virtio_console(const struct config *c)
+{
+    return c->nr_ports > 0 ||
+           (c->console.device == CONSOLE_VIRTIO && c->console.mode != CHR_OFF);
 }
 
 const struct origin *origin_find(const struct config *c, const void *field)

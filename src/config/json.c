@@ -21,6 +21,7 @@ struct parse {
     const char *text;
     size_t len;
     unsigned int errors;
+    char *base; /* the struct that the object at hand fills */
     struct json_path path;
     char key[ORIGIN_PATH]; /* the same for people: "logger.level" */
 };
@@ -99,33 +100,44 @@ static bool parse_stores(struct parse *p, const struct key *k, void **field)
 {
     if (k->field == KEY_NO_FIELD)
         return false;
-    *field = (char *)p->c + k->field;
+    *field = p->base + k->field;
     if (origin_find(p->c, *field))
         return false;
     origin_set_file(p->c, *field, &p->path, p->key);
     return true;
 }
 
-static void parse_string(struct parse *p, const struct key *k, const json_t *v)
+/* Is it a string that the row takes? */
+static bool parse_text(struct parse *p, const struct key *k, const json_t *v)
 {
     char shown[PARSE_SHOWN];
-    void *field;
-    char **s;
+    const char *wrong = NULL;
 
-    if (!json_is_string(v)) {
-        parse_error(p, SPOT_VALUE, "%s is not a string", parse_show(v, shown));
-        return;
-    }
-    if (k->filled && json_string_length(v) == 0) {
-        parse_error(p, SPOT_VALUE, "\"\" is empty");
-        return;
-    }
-    if (!parse_stores(p, k, &field))
-        return;
-    s = field;
-    *s = strdup(json_string_value(v));
-    if (!*s)
+    parse_show(v, shown);
+    if (!json_is_string(v))
+        wrong = "is not a string";
+    else if (k->filled && json_string_length(v) == 0)
+        wrong = "is empty";
+    else if (k->form)
+        wrong = k->form(json_string_value(v));
+    if (wrong)
+        parse_error(p, SPOT_VALUE, "%s %s", shown, wrong);
+    return !wrong;
+}
+
+static void parse_copy(struct parse *p, char **field, const json_t *v)
+{
+    *field = strdup(json_string_value(v));
+    if (!*field)
         parse_error(p, SPOT_VALUE, "no memory");
+}
+
+static void parse_string(struct parse *p, const struct key *k, const json_t *v)
+{
+    void *field;
+
+    if (parse_text(p, k, v) && parse_stores(p, k, &field))
+        parse_copy(p, field, v);
 }
 
 static void parse_bool(struct parse *p, const struct key *k, const json_t *v)
@@ -199,7 +211,7 @@ static void parse_later(struct parse *p, const struct key *k, const json_t *v)
                    (json_is_array(v) && json_array_size(v) == 0);
 
     if (!k->defaults || !nothing)
-        parse_error(p, SPOT_KEY, "not supported yet");
+        parse_error(p, SPOT_KEY, "%s", k->hint ? k->hint : "not supported yet");
 }
 
 /* ---- objects --------------------------------------------------------------
@@ -249,6 +261,15 @@ static size_t parse_enter(struct parse *p, const char *name, unsigned int step)
     return len;
 }
 
+static size_t parse_enter_element(struct parse *p, unsigned int step)
+{
+    size_t len = strlen(p->key);
+
+    snprintf(p->key + len, sizeof(p->key) - len, "[%u]", step);
+    p->path.step[p->path.depth++] = step;
+    return len;
+}
+
 static void parse_leave(struct parse *p, size_t len)
 {
     p->key[len] = '\0';
@@ -260,23 +281,37 @@ static void parse_required(struct parse *p, const struct key *keys,
                            const json_t *object)
 {
     for (const struct key *k = keys; k->name; k++) {
-        const void *field = (const char *)p->c + k->field;
-
         if (k->required && !json_object_get(object, k->name) &&
-            !origin_find(p->c, field))
+            !origin_find(p->c, p->base + k->field))
             parse_error(p, SPOT_VALUE, "\"%s\" is required", k->name);
     }
 }
 
-/* The only recursion; the text has been found to nest 16 levels at most. */
-static void parse_object(struct parse *p, const struct key *keys, json_t *v)
+static void parse_strings(struct parse *p, const struct key *k, const json_t *v)
 {
-    static void (*const leaf[])(struct parse *, const struct key *,
-                                const json_t *) = {
-        [KEY_STRING] = parse_string, [KEY_BOOL] = parse_bool,
-        [KEY_INT] = parse_int,       [KEY_WORD] = parse_word,
-        [KEY_LATER] = parse_later,
-    };
+    char **field = (void *)(p->base + k->field);
+
+    if (!json_is_array(v)) {
+        parse_error(p, SPOT_VALUE, "%s is not an array", parse_type(v));
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *element = json_array_get(v, i);
+        size_t len = parse_enter_element(p, (unsigned int)i);
+
+        if (i == k->max)
+            parse_error(p, SPOT_VALUE, "more than %llu",
+                        (unsigned long long)k->max);
+        else if (i < k->max && parse_text(p, k, element))
+            parse_copy(p, field++, element);
+        parse_leave(p, len);
+    }
+}
+
+static void parse_member(struct parse *p, const struct key *k, json_t *v);
+
+static void parse_members(struct parse *p, const struct key *keys, json_t *v)
+{
     unsigned int step = 0;
     const char *name;
     json_t *member;
@@ -296,15 +331,76 @@ static void parse_object(struct parse *p, const struct key *keys, json_t *v)
             parse_error(p, SPOT_KEY, "unknown key; %s", k->hint);
         else if (json_is_null(member) && k->required)
             parse_error(p, SPOT_VALUE, "null, but this key is required");
-        else if (json_is_null(member) && k->kind != KEY_LATER)
-            ; /* absent */
-        else if (k->kind == KEY_OBJECT)
-            parse_object(p, k->keys, member);
-        else
-            leaf[k->kind](p, k, member);
+        else if (!json_is_null(member) || k->kind == KEY_LATER)
+            parse_member(p, k, member); /* null elsewhere: absent */
         parse_leave(p, len);
     }
     parse_required(p, keys, v);
+}
+
+static void parse_object(struct parse *p, const struct key *k, json_t *v)
+{
+    char *outer = p->base, shown[PARSE_SHOWN];
+    bool word = k->word && json_is_string(v);
+
+    p->base += k->field;
+    if (k->given && !origin_find(p->c, p->base + k->given)) {
+        *(bool *)(p->base + k->given) = true;
+        origin_set_file(p->c, p->base + k->given, &p->path, p->key);
+    }
+    if (word && strcmp(json_string_value(v), k->word) != 0)
+        parse_error(p, SPOT_VALUE, "%s is neither \"%s\" nor an object",
+                    parse_show(v, shown), k->word);
+    else if (word)
+        *(bool *)p->base = true;
+    else
+        parse_members(p, k->keys, v);
+    p->base = outer;
+}
+
+/* Objects behind those that options have added. */
+static void parse_array(struct parse *p, const struct key *k, json_t *v)
+{
+    unsigned int *nr = (void *)(p->base + k->nr);
+    char *outer = p->base;
+
+    if (!json_is_array(v)) {
+        parse_error(p, SPOT_VALUE, "%s is not an array", parse_type(v));
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        size_t len = parse_enter_element(p, (unsigned int)i);
+
+        p->base = outer + k->field + *nr * k->size;
+        if (*nr < k->max) {
+            ++*nr;
+            parse_members(p, k->keys, json_array_get(v, i));
+        } else {
+            parse_error(p, SPOT_VALUE, "one too many; %llu are possible",
+                        (unsigned long long)k->max);
+            i = json_array_size(v);
+        }
+        parse_leave(p, len);
+    }
+    p->base = outer;
+}
+
+/* Recurses with the text, which has been found to nest 16 levels at most. */
+static void parse_member(struct parse *p, const struct key *k, json_t *v)
+{
+    static void (*const leaf[])(struct parse *, const struct key *,
+                                const json_t *) = {
+        [KEY_STRINGS] = parse_strings, [KEY_STRING] = parse_string,
+        [KEY_BOOL] = parse_bool,       [KEY_INT] = parse_int,
+        [KEY_WORD] = parse_word,       [KEY_LATER] = parse_later,
+    };
+
+    if (k->kind == KEY_OBJECT)
+        parse_object(p, k, v);
+    else if (k->kind == KEY_ARRAY)
+        parse_array(p, k, v);
+    else
+        leaf[k->kind](p, k, v);
 }
 
 /* ---- the text -------------------------------------------------------------
@@ -388,7 +484,8 @@ static int parse_keep_text(struct parse *p)
 int config_parse(struct config *c, const char *name, const char *text,
                  size_t len)
 {
-    struct parse p = {.c = c, .name = name, .text = text, .len = len};
+    struct parse p = {
+        .c = c, .name = name, .text = text, .len = len, .base = (void *)c};
     json_error_t error;
     json_t *root;
     int r = parse_limits(&p);
@@ -400,7 +497,7 @@ int config_parse(struct config *c, const char *name, const char *text,
     root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
     if (!root)
         return parse_syntax(&p, &error);
-    parse_object(&p, schema, root);
+    parse_members(&p, schema, root);
     json_decref(root);
     return p.errors ? -EINVAL : 0;
 }

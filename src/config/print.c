@@ -14,10 +14,28 @@ static const char *print_word(const struct config_words *words,
     return NULL;
 }
 
-/* NULL: nothing to say. */
-static json_t *print_value(const struct config *c, const struct key *k)
+static json_t *print_strings(char *const *text)
 {
-    const void *field = (const char *)c + k->field;
+    json_t *array = *text ? json_array() : NULL;
+
+    for (; array && *text; text++)
+        json_array_append_new(array, json_string(*text));
+    return array;
+}
+
+/* Zero where that is no value: not given. */
+static json_t *print_int(const void *field, const struct key *k)
+{
+    u64 n = k->scale ? *(const u64 *)field / k->scale
+                     : *(const unsigned int *)field;
+
+    return n < k->min ? NULL : json_integer((json_int_t)n);
+}
+
+/* NULL: nothing to say. */
+static json_t *print_value(const char *base, const struct key *k)
+{
+    const void *field = base + k->field;
 
     if (k->field == KEY_NO_FIELD)
         return NULL;
@@ -25,12 +43,12 @@ static json_t *print_value(const struct config *c, const struct key *k)
     case KEY_STRING:
         return *(char *const *)field ? json_string(*(char *const *)field)
                                      : NULL;
+    case KEY_STRINGS:
+        return print_strings(field);
     case KEY_BOOL:
         return json_boolean(*(const bool *)field);
     case KEY_INT:
-        if (k->scale)
-            return json_integer((json_int_t)(*(const u64 *)field / k->scale));
-        return json_integer(*(const unsigned int *)field);
+        return print_int(field, k);
     case KEY_WORD:
         return json_string(print_word(k->words, *(const unsigned int *)field));
     default:
@@ -38,13 +56,47 @@ static json_t *print_value(const struct config *c, const struct key *k)
     }
 }
 
-static json_t *print_object(const struct config *c, const struct key *keys)
+static bool print_is_zero(const char *at, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (at[i])
+            return false;
+    return true;
+}
+
+static json_t *print_object(const char *base, const struct key *keys);
+
+static json_t *print_array(const char *base, const struct key *k)
+{
+    unsigned int nr = *(const unsigned int *)(const void *)(base + k->nr);
+    json_t *array = nr ? json_array() : NULL;
+
+    for (unsigned int i = 0; i < nr; i++)
+        json_array_append_new(
+            array, print_object(base + k->field + i * k->size, k->keys));
+    return array;
+}
+
+static json_t *print_member(const char *base, const struct key *k)
+{
+    if (k->kind == KEY_ARRAY)
+        return print_array(base, k);
+    if (k->kind != KEY_OBJECT)
+        return print_value(base, k);
+    base += k->field;
+    if (k->size && print_is_zero(base, k->size))
+        return NULL;
+    if (k->word && *base)
+        return json_string(k->word);
+    return print_object(base, k->keys);
+}
+
+static json_t *print_object(const char *base, const struct key *keys)
 {
     json_t *object = json_object();
 
     for (const struct key *k = keys; k->name; k++) {
-        json_t *v = k->kind == KEY_OBJECT ? print_object(c, k->keys)
-                                          : print_value(c, k);
+        json_t *v = print_member(base, k);
 
         if (v)
             json_object_set_new(object, k->name, v);
@@ -70,7 +122,7 @@ static void print_append(const struct config *c, json_t *root)
 
 int config_print(const struct config *c)
 {
-    json_t *root = print_object(c, schema);
+    json_t *root = print_object((const void *)c, schema);
     int r;
 
     if (!root)

@@ -27,8 +27,8 @@ const struct config_words config_levels = {
 };
 
 static const struct config_word mode_list[] = {
-    {"stdio", CHR_STDIO},        {"file", CHR_FILE}, {"off", CHR_OFF},
-    {"unix", CONFIG_WORD_LATER}, {NULL, 0},
+    {"stdio", CHR_STDIO}, {"file", CHR_FILE}, {"unix", CHR_UNIX},
+    {"off", CHR_OFF},     {NULL, 0},
 };
 const struct config_words config_modes = {.list = mode_list};
 
@@ -53,14 +53,57 @@ static const struct config_word template_list[] = {
 static const struct config_words cpu_templates = {.list = template_list};
 
 static const struct config_word device_list[] = {
-    {"serial", 0},
-    {"virtio", CONFIG_WORD_LATER},
+    {"serial", CONSOLE_SERIAL},
+    {"virtio", CONSOLE_VIRTIO},
     {NULL, 0},
 };
-static const struct config_words console_devices = {.list = device_list};
+const struct config_words config_console_devices = {.list = device_list};
+
+static const struct config_word cache_list[] = {
+    {"Writeback", CACHE_WRITEBACK},
+    {"Unsafe", CACHE_UNSAFE},
+    {NULL, 0},
+};
+const struct config_words config_caches = {.any_case = true,
+                                           .list = cache_list};
+
+static const struct config_word io_engine_list[] = {
+    {"Sync", DISK_SYNC},
+    {"Async", DISK_ASYNC},
+    {NULL, 0},
+};
+const struct config_words config_io_engines = {.any_case = true,
+                                               .list = io_engine_list};
+
+static const struct config_word on_error_list[] = {
+    {"report", ERROR_REPORT},
+    {"stop", ERROR_STOP},
+    {"pause", CONFIG_WORD_LATER},
+    {NULL, 0},
+};
+const struct config_words config_on_errors = {.list = on_error_list};
+
+static const struct config_word on_exit_list[] = {
+    {"keep", OVERLAY_KEEP},
+    {"discard", OVERLAY_DISCARD},
+    {NULL, 0},
+};
+static const struct config_words on_exits = {.list = on_exit_list};
+
+static const struct config_word backend_list[] = {
+    {"tap", NET_TAP},
+    {"fd", NET_FD},
+    {"user", NET_USER},
+    {NULL, 0},
+};
+static const struct config_words net_backends = {.list = backend_list};
 
 /* clang-format off */
 #define FIELD(member) .field = offsetof(struct config, member)
+#define IN(type, member) .field = offsetof(struct type, member)
+#define LIMIT(text, type, member)                                             \
+    {text, KEY_OBJECT, IN(type, member), .keys = rate_limiter,                \
+     .size = sizeof(struct limit_config)}
 #define LATER(text)   {.name = text, .kind = KEY_LATER}
 #define LATER_FC(text) {.name = text, .kind = KEY_LATER, .defaults = true}
 
@@ -98,9 +141,106 @@ static const struct key logger[] = {
 static const struct key console[] = {
     {"mode", KEY_WORD, FIELD(console.mode), .words = &config_modes},
     {"path", KEY_STRING, .filled = true, FIELD(console.path)},
-    {"device", KEY_WORD, .field = KEY_NO_FIELD, .words = &console_devices},
+    {"device", KEY_WORD, FIELD(console.device),
+     .words = &config_console_devices},
     LATER("input"),
     LATER("rate_limiter"),
+    {.name = NULL},
+};
+
+static const struct key bucket[] = {
+    {"size", KEY_INT, .required = true, IN(limit_bucket_config, size),
+     .max = INT64_MAX, .scale = 1},
+    {"refill_time", KEY_INT, .required = true,
+     IN(limit_bucket_config, refill_ms), .max = INT64_MAX, .scale = 1},
+    {"one_time_burst", KEY_INT, IN(limit_bucket_config, burst),
+     .max = INT64_MAX, .scale = 1},
+    {.name = NULL},
+};
+
+static const struct key rate_limiter[] = {
+    {"bandwidth", KEY_OBJECT, IN(limit_config, bytes), .keys = bucket,
+     .size = sizeof(struct limit_bucket_config)},
+    {"ops", KEY_OBJECT, IN(limit_config, ops), .keys = bucket,
+     .size = sizeof(struct limit_bucket_config)},
+    {.name = NULL},
+};
+
+static const struct key overlay[] = {
+    {"path", KEY_STRING, .filled = true, IN(overlay_config, path)},
+    {"quota_mib", KEY_INT, IN(overlay_config, quota), .max = 1ull << 34,
+     .scale = MIB},
+    {"on_exit", KEY_WORD, IN(overlay_config, exit), .words = &on_exits},
+    {.name = NULL},
+};
+
+static const struct key drive[] = {
+    {"drive_id", KEY_STRING, .required = true, IN(drive_config, id),
+     .form = config_form_id},
+    {"path_on_host", KEY_STRING, .required = true, .filled = true,
+     IN(drive_config, path)},
+    {"is_root_device", KEY_BOOL, .required = true, IN(drive_config, root)},
+    {"is_read_only", KEY_BOOL, IN(drive_config, read_only)},
+    {"partuuid", KEY_STRING, IN(drive_config, partuuid),
+     .form = config_form_partuuid},
+    {"cache_type", KEY_WORD, IN(drive_config, cache), .words = &config_caches},
+    {"io_engine", KEY_WORD, IN(drive_config, engine),
+     .words = &config_io_engines},
+    LIMIT("rate_limiter", drive_config, limit),
+    {"socket", KEY_LATER, .defaults = true,
+     .hint = "vhost-user-blk is not supported yet; use path_on_host"},
+    {"rbd", KEY_LATER,
+     .hint = "Ceph images are not supported yet; use path_on_host"},
+    {"on_error", KEY_WORD, IN(drive_config, on_error), .words = &config_on_errors},
+    {"overlay", KEY_OBJECT, IN(drive_config, overlay), .keys = overlay,
+     .size = sizeof(struct overlay_config),
+     .given = offsetof(struct overlay_config, given), .word = "ephemeral"},
+    {"direct", KEY_BOOL, IN(drive_config, direct)},
+    {.name = NULL},
+};
+
+static const struct key user[] = {
+    {"program", KEY_STRING, .filled = true, IN(user_config, program)},
+    {"forward", KEY_STRINGS, IN(user_config, forward),
+     .max = CONFIG_FORWARD_MAX, .form = config_form_forward},
+    {"address", KEY_STRING, IN(user_config, address),
+     .form = config_form_address},
+    {"gateway", KEY_STRING, IN(user_config, gateway),
+     .form = config_form_address},
+    {"dns", KEY_STRING, IN(user_config, dns), .form = config_form_address},
+    LATER("allow"),
+    {.name = NULL},
+};
+
+static const struct key network_interface[] = {
+    {"iface_id", KEY_STRING, .required = true, IN(net_config, id),
+     .form = config_form_id},
+    {"host_dev_name", KEY_STRING, .filled = true, IN(net_config, tap)},
+    {"guest_mac", KEY_STRING, IN(net_config, mac), .form = config_form_mac},
+    {"mtu", KEY_INT, IN(net_config, mtu), .min = 68, .max = 65535},
+    LIMIT("rx_rate_limiter", net_config, rx),
+    LIMIT("tx_rate_limiter", net_config, tx),
+    {"backend", KEY_WORD, IN(net_config, backend), .words = &net_backends},
+    {"fd", KEY_INT, IN(net_config, fd), .min = 3, .max = 1048576},
+    {"user", KEY_OBJECT, IN(net_config, user), .keys = user,
+     .size = sizeof(struct user_config),
+     .given = offsetof(struct user_config, given)},
+    {"queue_pairs", KEY_INT, IN(net_config, pairs), .min = 1,
+     .max = NIC_PAIR_MAX},
+    {.name = NULL},
+};
+
+static const struct key entropy[] = {
+    LIMIT("rate_limiter", entropy_config, limit),
+    {.name = NULL},
+};
+
+static const struct key port[] = {
+    {"name", KEY_STRING, .required = true, IN(port_config, name),
+     .form = config_form_id},
+    {"mode", KEY_WORD, .required = true, IN(port_config, mode),
+     .words = &config_modes},
+    {"path", KEY_STRING, .filled = true, IN(port_config, path)},
     {.name = NULL},
 };
 
@@ -109,11 +249,20 @@ const struct key schema[] = {
     {"machine-config", KEY_OBJECT, .keys = machine_config},
     {"logger", KEY_OBJECT, .keys = logger},
     {"console", KEY_OBJECT, .keys = console},
-    LATER_FC("drives"),
+    {"drives", KEY_ARRAY, FIELD(drive), .keys = drive,
+     .size = sizeof(struct drive_config), .max = CONFIG_DEVICE_MAX,
+     .nr = offsetof(struct config, nr_drives)},
     LATER_FC("cpu-config"),
-    LATER_FC("network-interfaces"),
+    {"network-interfaces", KEY_ARRAY, FIELD(net), .keys = network_interface,
+     .size = sizeof(struct net_config), .max = CONFIG_DEVICE_MAX,
+     .nr = offsetof(struct config, nr_nets)},
     LATER_FC("vsock"),
-    LATER_FC("entropy"),
+    {"entropy", KEY_OBJECT, FIELD(entropy), .keys = entropy,
+     .size = sizeof(struct entropy_config),
+     .given = offsetof(struct entropy_config, given)},
+    {"ports", KEY_ARRAY, FIELD(port), .keys = port,
+     .size = sizeof(struct port_config), .max = CONFIG_PORT_MAX,
+     .nr = offsetof(struct config, nr_ports)},
     LATER_FC("metrics"),
     LATER_FC("mmds-config"),
     LATER_FC("balloon"),

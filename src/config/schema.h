@@ -7,6 +7,8 @@
 
 enum key_kind {
     KEY_OBJECT,
+    KEY_ARRAY,   /* of objects */
+    KEY_STRINGS, /* an array of strings; max of them and a NULL */
     KEY_STRING,
     KEY_BOOL,
     KEY_INT,   /* unsigned int; u64 if there is a scale */
@@ -23,11 +25,21 @@ struct key {
     bool required;
     bool filled;   /* KEY_STRING: not empty. */
     bool defaults; /* KEY_LATER: null, false and [] mean what mote does */
-    size_t field;  /* offset in struct config */
-    const struct key *keys;           /* KEY_OBJECT */
+    size_t field;  /* offset in the struct that the object fills */
+    config_form_fn *form;             /* KEY_STRING, KEY_STRINGS; may be NULL */
+    const struct key *keys;           /* KEY_OBJECT, KEY_ARRAY */
     const struct config_words *words; /* KEY_WORD */
     u64 min, max, scale;              /* KEY_INT; scale 0: as it is */
     const char *hint;                 /* KEY_LATER, KEY_OTHER */
+
+    /* KEY_OBJECT, KEY_ARRAY: of the struct at field, of each element. An object
+     * whose struct is all zeros is not printed. 0: always printed. */
+    size_t size;
+    size_t nr; /* KEY_ARRAY: offset of the unsigned int that counts */
+    size_t
+        given; /* KEY_OBJECT: offset in its struct of a bool to set; 0: none */
+    const char *word; /* KEY_OBJECT: a string allowed in its place, which sets
+                         the bool at its struct's start */
 };
 
 extern const struct key schema[]; /* of the file's one object */

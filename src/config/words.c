@@ -122,11 +122,3 @@ int config_parse_size(const char *text, u64 *bytes)
     *bytes = n;
     return 0;
 }
-
-bool config_id_valid(const char *id)
-{
-    size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                          "0123456789_-");
-
-    return n >= 1 && n <= 64 && id[n] == '\0';
-}

@@ -185,6 +185,24 @@ static int kvm_irq_connect(struct engine *e, struct irq *irq, u32 gsi)
     return 0;
 }
 
+/* Where KVM has no ioeventfd the write exits to the bus, as any other. */
+static int kvm_notify_connect(struct engine *e, u64 gpa, u32 value, int fd)
+{
+    struct kvm *k = kvm_of(e);
+    struct kvm_ioeventfd io = {.addr = gpa,
+                               .len = 4,
+                               .datamatch = value,
+                               .fd = fd,
+                               .flags = KVM_IOEVENTFD_FLAG_DATAMATCH};
+
+    if (ioctl(k->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD) <= 0)
+        return 0;
+    if (ioctl(k->vm_fd, KVM_IOEVENTFD, &io) < 0)
+        return fail(-errno, "kvm: ioeventfd %u at 0x%llx", value,
+                    (unsigned long long)gpa);
+    return 0;
+}
+
 /* ---- vCPUs ------------------------------------------------------------ */
 
 static void kvm_vcpu_free(struct engine_vcpu *ev)
@@ -290,6 +308,7 @@ static const struct engine_ops kvm_ops = {
     .get_state = kvm_get_state,
     .set_state = kvm_set_state,
     .irq_connect = kvm_irq_connect,
+    .notify_connect = kvm_notify_connect,
     .page_tables_written = kvm_page_tables_written,
     .stats = kvm_stats,
     .free = kvm_free,

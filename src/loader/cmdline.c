@@ -14,6 +14,7 @@
     "reboot=k panic=1 i8042.noaux i8042.nomux i8042.dumbkbd swiotlb=noforce"
 
 static const char cmdline_serial[] = CMDLINE_BASE " console=ttyS0";
+static const char cmdline_hvc[] = CMDLINE_BASE " console=hvc0";
 static const char cmdline_quiet[] = CMDLINE_BASE " 8250.nr_uarts=0";
 
 /* Counts what it is given, keeps what fits. */
@@ -79,6 +80,12 @@ static int cmdline_check(const char *name, const char *text)
     return 0;
 }
 
+static void cmdline_add_text(struct cmdline *c, const char *text)
+{
+    if (text)
+        cmdline_add(c, text, strlen(text));
+}
+
 static void cmdline_add_devices(struct cmdline *c,
                                 const struct cmdline_spec *spec)
 {
@@ -86,6 +93,7 @@ static void cmdline_add_devices(struct cmdline *c,
     int n;
 
     cmdline_add(c, "pci=off", 7);
+    cmdline_add_text(c, spec->root);
     for (unsigned int i = 0; i < spec->nr_devices; i++) {
         n = snprintf(text, sizeof(text), "virtio_mmio.device=4K@0x%llx:%u",
                      (unsigned long long)spec->device[i].base,
@@ -94,16 +102,17 @@ static void cmdline_add_devices(struct cmdline *c,
     }
 }
 
-static void cmdline_add_init(struct cmdline *c, const char *init)
+/* Without arguments of the user's. */
+static const char *cmdline_default(const struct cmdline_spec *spec)
 {
-    if (init)
-        cmdline_add(c, init, strlen(init));
+    if (spec->hvc)
+        return cmdline_hvc;
+    return spec->serial ? cmdline_serial : cmdline_quiet;
 }
 
 int loader_cmdline(char *out, const struct cmdline_spec *spec)
 {
-    const char *dflt = spec->serial ? cmdline_serial : cmdline_quiet;
-    const char *text = spec->args ? spec->args : dflt;
+    const char *text = spec->args ? spec->args : cmdline_default(spec);
     struct cmdline_part args = cmdline_split(text);
     struct cmdline_part append = cmdline_split(spec->append);
     struct cmdline c = {.out = out};
@@ -121,8 +130,8 @@ int loader_cmdline(char *out, const struct cmdline_spec *spec)
     cmdline_add(&c, append.text, append.kernel);
     if (args.init || append.init)
         cmdline_add(&c, "--", 2);
-    cmdline_add_init(&c, args.init);
-    cmdline_add_init(&c, append.init);
+    cmdline_add_text(&c, args.init);
+    cmdline_add_text(&c, append.init);
     if (c.len >= LOADER_CMDLINE_MAX)
         return fail_rule(-E2BIG,
                          "kernel command line: %zu bytes, %d are "

@@ -45,22 +45,22 @@ static const struct json_case json_cases[] = {
     {"{\"a\\n\\u001b[2J\": 1}",
      "mote: t:1:2: a??[2J: unknown key; known here: boot-source, "
      "machine-config, logger, console, drives, cpu-config, "
-     "network-interfaces, vsock, entropy, metrics, mmds-config, balloon, "
-     "pmem, memory-hotplug, run, sandbox, exit-record\n"},
+     "network-interfaces, vsock, entropy, ports, metrics, mmds-config, "
+     "balloon, pmem, memory-hotplug, run, sandbox, exit-record\n"},
     {"{\"logger\": {\"level\": \"Info\", \"level\": \"Info\"}}",
      "mote: t:1:30: \"level\": duplicate key\n"},
     {"{\"logger\": {},\n \"logger\": {}}",
      "mote: t:2:2: \"logger\": duplicate key\n"},
     /* Not supported yet, by name. */
-    {"{\"drives\": [{}]}", "mote: t:1:2: drives: not supported yet\n"},
-    {"{\"entropy\": {}}", "mote: t:1:2: entropy: not supported yet\n"},
+    {"{\"vsock\": {}}", "mote: t:1:2: vsock: not supported yet\n"},
+    {"{\"balloon\": {}}", "mote: t:1:2: balloon: not supported yet\n"},
+    {"{\"pmem\": [{}]}", "mote: t:1:2: pmem: not supported yet\n"},
     {"{\"run\": null}", "mote: t:1:2: run: not supported yet\n"},
     {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
      "\"track_dirty_pages\": true}}",
      "mote: t:1:59: machine-config.track_dirty_pages: not supported yet\n"},
-    {"{\"console\": {\"mode\": \"unix\"}}",
-     "mote: t:1:22: console.mode: \"unix\" is not supported yet; use stdio, "
-     "file, off\n"},
+    {"{\"console\": {\"input\": false}}",
+     "mote: t:1:14: console.input: not supported yet\n"},
     {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
      "\"huge_pages\": \"2M\"}}",
      "mote: t:1:73: machine-config.huge_pages: \"2M\" is not supported yet; "
@@ -290,7 +290,8 @@ static const struct rule_case rule_cases[] = {
     {KERNEL ", \"console\": {\"mode\": \"file\"}}",
      "mote: t:1:70: console.mode: \"file\" needs a path\n"},
     {KERNEL ", \"console\": {\"path\": \"x\"}}",
-     "mote: t:1:70: console.path: a path is for mode \"file\" only\n"},
+     "mote: t:1:70: console.path: a path is for modes \"file\" and "
+     "\"unix\" only\n"},
     {KERNEL ", \"console\": {\"mode\": \"file\", \"path\": \"x\"}, "
             "\"logger\": {\"log_path\": \"x\"}}",
      "mote: t:1:115: logger.log_path: x is the console's file already\n"},
@@ -470,18 +471,74 @@ START_TEST(test_nearest)
 }
 END_TEST
 
-START_TEST(test_id)
+static const struct form_case {
+    config_form_fn *form;
+    const char *text;
+    bool good;
+} form_cases[] = {
+    {config_form_id, "vm-1_A", true},
+    {config_form_id, "", false},
+    {config_form_id, "a/b", false},
+    {config_form_id, "a b", false},
+    {config_form_mac, "06:00:ac:10:00:02", true},
+    {config_form_mac, "FE:FF:FF:FF:FF:FF", true},
+    {config_form_mac, "06:00:ac:10:00:0", false},
+    {config_form_mac, "06:00:ac:10:00:022", false},
+    {config_form_mac, "06-00-ac-10-00-02", false},
+    {config_form_mac, "06:00:ac:10:00:0g", false},
+    {config_form_mac, "", false},
+    {config_form_mac, "01:00:5e:00:00:01", false},
+    {config_form_mac, "ff:ff:ff:ff:ff:ff", false},
+    {config_form_mac, "00:00:00:00:00:00", false},
+    {config_form_forward, "tcp:8080:80", true},
+    {config_form_forward, "udp:65535:1", true},
+    {config_form_forward, "tcp:8080", false},
+    {config_form_forward, "tcp:0:80", false},
+    {config_form_forward, "tcp:1:65536", false},
+    {config_form_forward, "tcp:1:100000", false},
+    {config_form_forward, "sctp:1:1", false},
+    {config_form_forward, "tcp:1:2:3", false},
+    {config_form_forward, "tcp::2", false},
+    {config_form_forward, "tcp", false},
+    {config_form_forward, "", false},
+    {config_form_address, "10.0.2.15", true},
+    {config_form_address, "fd00::1", true},
+    {config_form_address, "10.0.2", false},
+    {config_form_address, "host", false},
+    {config_form_address, "", false},
+    {config_form_partuuid, "0002dd75-01", true},
+    {config_form_partuuid, "6b2c8a1e-0f0f-4c4c-9d9d-0123456789AB", true},
+    {config_form_partuuid, "a b", false},
+    {config_form_partuuid, "xyz", false},
+    {config_form_partuuid, "", false},
+};
+
+START_TEST(test_form)
+{
+    const struct form_case *t = &form_cases[_i];
+
+    ck_assert_msg(!t->form(t->text) == t->good, "%s", t->text);
+}
+END_TEST
+
+START_TEST(test_long_id)
 {
     char id[66];
 
     memset(id, 'a', sizeof(id));
     id[65] = '\0';
-    ck_assert(config_id_valid("vm-1_A"));
-    ck_assert(config_id_valid(id + 1));
-    ck_assert(!config_id_valid(id));
-    ck_assert(!config_id_valid(""));
-    ck_assert(!config_id_valid("a/b"));
-    ck_assert(!config_id_valid("a b"));
+    ck_assert_ptr_null(config_form_id(id + 1));
+    ck_assert_ptr_nonnull(config_form_id(id));
+}
+END_TEST
+
+START_TEST(test_mac)
+{
+    static const u8 want[6] = {0x06, 0x00, 0xac, 0x1F, 0xff, 0x02};
+    u8 mac[6];
+
+    config_parse_mac("06:00:ac:1F:ff:02", mac);
+    ck_assert_mem_eq(mac, want, 6);
 }
 END_TEST
 
@@ -502,7 +559,9 @@ Suite *suite_config(void)
     tcase_add_loop_test(tc, test_read_errors, 0, ARRAY_SIZE(source_cases));
     tcase_add_loop_test(tc, test_size, 0, ARRAY_SIZE(size_cases));
     tcase_add_test(tc, test_nearest);
-    tcase_add_test(tc, test_id);
+    tcase_add_loop_test(tc, test_form, 0, ARRAY_SIZE(form_cases));
+    tcase_add_test(tc, test_long_id);
+    tcase_add_test(tc, test_mac);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chr_impl.h: what chr.c and chr_unix.c share */
+#ifndef MOTE_CHR_IMPL_H
+#define MOTE_CHR_IMPL_H
+
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "mote/chr.h"
+
+/* How a descriptor is kept from blocking without touching its flags. */
+enum chr_way {
+    CHR_DIRECT, /* our own O_NONBLOCK description, or a regular file */
+    CHR_SOCKET, /* MSG_DONTWAIT */
+    CHR_POLLED, /* poll(2) first, then little */
+};
+
+struct chr_end {
+    int fd; /* -1: none */
+    enum chr_way way;
+    bool own;
+    bool polls; /* epoll takes it */
+};
+
+/* A listening socket, and what tells it from a later one at the same path. */
+struct chr_socket {
+    int listen_fd; /* -1: none */
+    int spare_fd;  /* keeps a number free for the first client */
+    int client_fd; /* -1: none */
+    bool failed;   /* an accept error was reported */
+    struct sockaddr_un addr;
+    dev_t dev;
+    ino_t ino; /* 0: nothing to remove */
+};
+
+struct chr {
+    enum chr_mode mode;
+    struct chr_end in;
+    struct chr_end out;
+    bool in_ended;
+    bool escape; /* the last byte read was Ctrl-A */
+    bool failed; /* an output error was reported */
+    bool lost;   /* the last write was swallowed */
+    chr_escape_fn *escape_fn;
+    void *escape_ctx;
+    struct chr_socket sock;
+};
+
+int chr_unix_open(struct chr *chr, const char *path);
+void chr_unix_close(struct chr *chr);
+
+#endif

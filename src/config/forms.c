@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* forms.c: texts of the operator's that have a form of their own */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+
+#include "mote/config.h"
+
+#define FORM_ID                                                                \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
+const char *config_form_id(const char *text)
+{
+    size_t n = strspn(text, FORM_ID);
+
+    if (n >= 1 && n <= 64 && text[n] == '\0')
+        return NULL;
+    return "is not 1 to 64 letters, digits, - and _";
+}
+
+static bool form_is_mac(const char *text)
+{
+    for (size_t i = 0; i < 17; i++)
+        if (i % 3 == 2 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+            return false;
+    return text[17] == '\0';
+}
+
+void config_parse_mac(const char *text, u8 mac[static 6])
+{
+    unsigned int b[6] = {0};
+
+    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4],
+           &b[5]);
+    for (size_t i = 0; i < 6; i++)
+        mac[i] = (u8)b[i];
+}
+
+const char *config_form_mac(const char *text)
+{
+    static const u8 none[6];
+    u8 mac[6];
+
+    if (!form_is_mac(text))
+        return "is not six hex pairs, such as 06:00:ac:10:00:02";
+    config_parse_mac(text, mac);
+    if (mac[0] & 1)
+        return "is a group address; the first byte of a station's is even";
+    return memcmp(mac, none, 6) == 0 ? "is no station's address" : NULL;
+}
+
+/* A port number at *text, which is moved behind it. */
+static bool form_port(const char **text)
+{
+    unsigned int port = 0;
+    size_t digits = strspn(*text, "0123456789");
+
+    if (digits < 1 || digits > 5)
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        port = port * 10 + (unsigned int)((*text)[i] - '0');
+    *text += digits;
+    return port >= 1 && port <= 65535;
+}
+
+const char *config_form_forward(const char *text)
+{
+    const char *p = text + 4;
+
+    if ((strncmp(text, "tcp:", 4) == 0 || strncmp(text, "udp:", 4) == 0) &&
+        form_port(&p) && *p++ == ':' && form_port(&p) && *p == '\0')
+        return NULL;
+    return "is not tcp:HOST:GUEST or udp:HOST:GUEST with ports 1..65535";
+}
+
+const char *config_form_address(const char *text)
+{
+    struct in6_addr addr;
+
+    if (inet_pton(AF_INET, text, &addr) == 1 ||
+        inet_pton(AF_INET6, text, &addr) == 1)
+        return NULL;
+    return "is not an IP address";
+}
+
+/* It goes on the kernel's command line: a UUID, or a disk signature and a
+ * number (0002dd75-01), nothing that could become another parameter. */
+const char *config_form_partuuid(const char *text)
+{
+    size_t n = strspn(text, "0123456789abcdefABCDEF-");
+
+    if (n >= 1 && n <= 36 && text[n] == '\0')
+        return NULL;
+    return "is not a partition's UUID: hex digits and -";
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rng.c: virtio-rng (virtio 1.2, 5.4): the host's getrandom(), rate-limited */
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "mote/log.h"
+
+#include "dev.h"
+
+#define RNG_ID      4
+#define RNG_VQ_MAX  64
+#define RNG_CHUNK   (64 * KIB) /* of one request; the driver asks again */
+#define RNG_SYSCALL 256u       /* never cut short by a signal: getrandom(2) */
+
+struct rng {
+    struct virtio_dev dev;
+    struct limit limit;
+};
+
+/* Fill the chain from its start. Bytes, fewer if the kernel would have to wait
+ * for its own seed. */
+static u32 rng_fill(struct vq_chain *c, u32 want)
+{
+    u8 buf[RNG_SYSCALL];
+    u32 done = 0;
+
+    while (done < want) {
+        ssize_t n =
+            getrandom(buf, MIN(want - done, RNG_SYSCALL), GRND_NONBLOCK);
+
+        if (n <= 0)
+            break;
+        done += vq_put(c, buf, (u32)n);
+    }
+    return done;
+}
+
+DEV_ONLY static int rng_kick(struct virtio_dev *dev, struct vq *vq)
+{
+    struct rng *rng = container_of(dev, struct rng, dev);
+    struct vq_chain c;
+    u32 want;
+    u64 ns;
+    int r;
+
+    while ((r = vq_pop(vq, &c)) > 0) {
+        want = MIN(c.in_len, (u32)RNG_CHUNK);
+        ns = limit_take(&rng->limit, want, virtio_now());
+        if (ns > 0) {
+            vq_unpop(vq, &c);
+            virtio_pause(dev, vq, ns);
+            return 0;
+        }
+        if (want == 0) /* virtio 1.2, 5.4.6.1: only writable buffers */
+            virtio_count(&dev->errors, 1);
+        vq_push(vq, &c, rng_fill(&c, want));
+    }
+    return r;
+}
+
+static void rng_free(struct virtio_dev *dev)
+{
+    struct rng *rng = container_of(dev, struct rng, dev);
+
+    virtio_dev_fini(dev);
+    free(rng);
+}
+
+static const struct virtio_ops rng_ops = {
+    .name = "rng",
+    .id = RNG_ID,
+    .kick = rng_kick,
+    .free = rng_free,
+};
+
+int rng_new(struct virtio_dev **out, const struct limit_config *limit)
+{
+    struct rng *rng = calloc(1, sizeof(*rng));
+    int r;
+
+    if (!rng)
+        return fail(-ENOMEM, "rng");
+    r = virtio_dev_init(&rng->dev, &rng_ops, "rng", 1, RNG_VQ_MAX, 0);
+    if (r < 0)
+        goto free_rng;
+    limit_init(&rng->limit, limit, virtio_now());
+    *out = &rng->dev;
+    return 0;
+
+free_rng:
+    free(rng);
+    return r;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vm_devices.c: the configuration's drives, interfaces, entropy source and
+ * virtio console, in slots of the MMIO window */
+#include <stdio.h>
+
+#include "mote/dev.h"
+#include "mote/disk.h"
+#include "mote/log.h"
+#include "mote/nic.h"
+
+#include "vm_devices.h"
+
+/* What a flush or a slow backend may take of an orderly end, per device. */
+#define DEVICES_STOP_MS 1000
+
+unsigned int vm_devices_plan(const struct config *cfg,
+                             struct loader_device at[CONFIG_DEVICE_MAX])
+{
+    unsigned int n = cfg->nr_drives + cfg->nr_nets + cfg->entropy.given +
+                     config_has_virtio_console(cfg);
+
+    assert(n <= CONFIG_DEVICE_MAX); /* config_check() has counted */
+    for (unsigned int i = 0; i < n; i++)
+        at[i] = (struct loader_device){
+            .base = VIRTIO_BASE + i * VIRTIO_MMIO_SIZE, .gsi = VIRTIO_GSI + i};
+    return n;
+}
+
+const char *vm_devices_root(const struct config *cfg, char *buf, size_t len)
+{
+    const struct drive_config *d = NULL;
+
+    if (cfg->nr_drives)
+        d = config_drive(cfg, 0); /* the root drive, if there is one */
+    if (!d || !d->root)
+        return NULL;
+    snprintf(buf, len, "root=%s%s %s", d->partuuid ? "PARTUUID=" : "/dev/vda",
+             d->partuuid ? d->partuuid : "", d->read_only ? "ro" : "rw");
+    return buf;
+}
+
+/* ---- one device ---------------------------------------------------------- */
+
+/* Registers, interrupt and notifications of the next slot. dev is ours from
+ * here on. */
+static int devices_add(struct vm_devices *d, struct virtio_dev *dev,
+                       const char *kind, const char *name)
+{
+    const struct vm_devices_env *env = &d->env;
+    const struct engine_ops *ops = env->engine->ops;
+    u64 base = VIRTIO_BASE + d->nr * VIRTIO_MMIO_SIZE;
+    u32 gsi = VIRTIO_GSI + d->nr;
+    int r;
+
+    d->device[d->nr++] =
+        (struct vm_device){.dev = dev, .kind = kind, .name = name};
+    r = virtio_attach(dev, env->mem, env->bus, base);
+    if (r == 0)
+        r = ops->irq_connect(env->engine, virtio_irq(dev), gsi);
+    for (unsigned int q = 0;
+         r == 0 && ops->notify_connect && q < virtio_nr_vqs(dev); q++)
+        r = ops->notify_connect(env->engine, base + VIRTIO_MMIO_NOTIFY, q,
+                                virtio_notify_fd(dev, q));
+    if (r == 0)
+        log_debug("%s %s: 4 KiB at %#llx, GSI %u", kind, name,
+                  (unsigned long long)base, gsi);
+    return r;
+}
+
+static int devices_open_disk(struct disk **out, const struct drive_config *dc)
+{
+    const struct overlay_config *oc = &dc->overlay;
+    struct raw_options raw = {
+        .path = dc->path,
+        .read_only = dc->read_only || oc->given,
+        .direct = dc->direct,
+        .engine = dc->engine,
+    };
+    struct overlay_options over = {
+        .path = oc->path,
+        .quota_bytes = oc->quota,
+        .discard_on_exit = oc->exit == OVERLAY_DISCARD,
+    };
+    struct disk *base;
+    int r = raw_open(&base, &raw);
+
+    if (r < 0)
+        return r;
+    if (!oc->given) {
+        *out = base;
+        return 0;
+    }
+    r = overlay_open(out, base, &over);
+    if (r < 0)
+        disk_free(base);
+    return r;
+}
+
+static int devices_add_drive(struct vm_devices *d,
+                             const struct drive_config *dc)
+{
+    struct blk_options opt = {
+        .name = dc->id,
+        .flush = dc->cache == CACHE_WRITEBACK,
+        .queues = MIN(d->env.cfg->machine.vcpus, 16u),
+        .limit = dc->limit,
+    };
+    struct virtio_dev *dev;
+    struct disk *disk;
+    int r = devices_open_disk(&disk, dc);
+
+    if (r < 0)
+        return r;
+    r = blk_new(&dev, disk, &opt);
+    if (r < 0) {
+        disk_free(disk);
+        return r;
+    }
+    return devices_add(d, dev, "drive", dc->id);
+}
+
+static int devices_open_nic(struct nic **out, const struct net_config *nc)
+{
+    struct tap_options tap = {
+        .name = nc->backend == NET_TAP ? nc->tap : NULL,
+        .fd = (int)nc->fd,
+        .pairs = MAX(nc->pairs, 1u),
+    };
+    struct passt_options user = {
+        .program = nc->user.program,
+        .forward = (const char *const *)nc->user.forward,
+        .address = nc->user.address,
+        .gateway = nc->user.gateway,
+        .dns = nc->user.dns,
+    };
+
+    return nc->backend == NET_USER ? passt_open(out, &user)
+                                   : tap_open(out, &tap);
+}
+
+static int devices_add_net(struct vm_devices *d, const struct net_config *nc)
+{
+    struct net_options opt = {
+        .name = nc->id,
+        .has_mac = nc->mac,
+        .mtu = (u16)nc->mtu,
+        .rx = nc->rx,
+        .tx = nc->tx,
+    };
+    struct virtio_dev *dev;
+    struct nic *nic;
+    int r = devices_open_nic(&nic, nc);
+
+    if (r < 0)
+        return r;
+    if (nc->mac)
+        config_parse_mac(nc->mac, opt.mac);
+    r = net_new(&dev, nic, &opt);
+    if (r < 0) {
+        nic->ops->free(nic);
+        return r;
+    }
+    return devices_add(d, dev, "network", nc->id);
+}
+
+static int devices_add_rng(struct vm_devices *d)
+{
+    struct virtio_dev *dev;
+    int r = rng_new(&dev, &d->env.cfg->entropy.limit);
+
+    return r < 0 ? r : devices_add(d, dev, "entropy", "rng");
+}
+
+/* ---- all of them --------------------------------------------------------- */
+
+int vm_devices_new(struct vm_devices *d, const struct vm_devices_env *env)
+{
+    const struct config *cfg = env->cfg;
+    int r = 0;
+
+    d->env = *env;
+    for (unsigned int i = 0; r == 0 && i < cfg->nr_drives; i++)
+        r = devices_add_drive(d, config_drive(cfg, i));
+    for (unsigned int i = 0; r == 0 && i < cfg->nr_nets; i++)
+        r = devices_add_net(d, config_net(cfg, i));
+    if (r == 0 && cfg->entropy.given)
+        r = devices_add_rng(d);
+    return r;
+}
+
+/* Port 0 is hvc0; without a virtio console nobody listens there. */
+static int devices_open_ports(const struct config *cfg,
+                              struct console_port *port)
+{
+    const struct console_config *k = &cfg->console;
+    bool hvc = k->device == CONSOLE_VIRTIO;
+    int r = chr_open(&port[0].chr, hvc ? k->mode : CHR_OFF, k->path);
+
+    for (unsigned int i = 0; r == 0 && i < cfg->nr_ports; i++) {
+        port[i + 1].name = cfg->port[i].name;
+        r = chr_open(&port[i + 1].chr, cfg->port[i].mode, cfg->port[i].path);
+    }
+    return r;
+}
+
+int vm_devices_console(struct vm_devices *d, chr_escape_fn *escape, void *ctx)
+{
+    const struct config *cfg = d->env.cfg;
+    struct console_port port[CONFIG_PORT_MAX + 1] = {0};
+    struct virtio_dev *dev;
+    int r;
+
+    if (!config_has_virtio_console(cfg))
+        return 0;
+    r = devices_open_ports(cfg, port);
+    if (r < 0)
+        goto close_ports;
+    if (cfg->console.device == CONSOLE_VIRTIO && cfg->console.mode == CHR_STDIO)
+        chr_on_escape(port[0].chr, escape, ctx);
+    r = console_new(&dev, port, cfg->nr_ports + 1);
+    if (r < 0)
+        goto close_ports;
+    return devices_add(d, dev, "console", "console");
+
+close_ports:
+    for (unsigned int i = 0; i < ARRAY_SIZE(port); i++)
+        chr_close(port[i].chr);
+    return r;
+}
+
+int vm_devices_start(struct vm_devices *d)
+{
+    int r = 0;
+
+    for (unsigned int i = 0; r == 0 && i < d->nr; i++)
+        r = virtio_start(d->device[i].dev);
+    return r;
+}
+
+void vm_devices_stop(struct vm_devices *d)
+{
+    for (unsigned int i = 0; i < d->nr; i++)
+        virtio_stop(d->device[i].dev, DEVICES_STOP_MS);
+}
+
+void vm_devices_free(struct vm_devices *d)
+{
+    while (d->nr > 0)
+        virtio_free(d->device[--d->nr].dev);
+}
+
+void vm_devices_say(const struct vm_devices *d)
+{
+    struct virtio_stats s;
+
+    for (unsigned int i = 0; i < d->nr; i++) {
+        const struct vm_device *v = &d->device[i];
+
+        virtio_stats(v->dev, &s);
+        log_info("exit: %s %s: %llu requests, %llu bytes in, %llu out, %llu "
+                 "errors, %llu dropped, %llu wake-ups%s",
+                 v->kind, v->name, (unsigned long long)s.requests,
+                 (unsigned long long)s.bytes_in,
+                 (unsigned long long)s.bytes_out, (unsigned long long)s.errors,
+                 (unsigned long long)s.dropped, (unsigned long long)s.wakeups,
+                 s.broken ? "; its driver broke the rules" : "");
+    }
+}

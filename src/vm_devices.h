@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm_devices.h: the virtio devices of a VM, for vm.c. Call order:
+ * vm_devices_plan, vm_devices_new, vm_devices_console, vm_devices_start, then
+ * vm_devices_stop when every vCPU has ended, vm_devices_free. All on main.
+ */
+#ifndef MOTE_VM_DEVICES_H
+#define MOTE_VM_DEVICES_H
+
+#include "mote/config.h"
+#include "mote/engine.h"
+#include "mote/loader.h"
+#include "mote/power.h"
+#include "mote/virtio.h"
+
+struct vm_devices_env { /* borrowed for the life of the devices */
+    const struct config *cfg;
+    struct mem *mem;
+    struct bus *bus;
+    struct engine *engine;
+    struct power *power;
+};
+
+struct vm_device {
+    struct virtio_dev *dev;
+    const char *kind, *name; /* "drive", "rootfs" */
+};
+
+struct vm_devices {
+    struct vm_devices_env env;
+    unsigned int nr;
+    struct vm_device device[CONFIG_DEVICE_MAX];
+};
+
+/* Where each device of the configuration is going to be, in the guest's order:
+ * drives, network, entropy, console. Returns how many. */
+unsigned int vm_devices_plan(const struct config *cfg,
+                             struct loader_device at[CONFIG_DEVICE_MAX]);
+
+/* "root=/dev/vda rw" into buf; NULL if no drive is the root. */
+const char *vm_devices_root(const struct config *cfg, char *buf, size_t len);
+
+/* Open what is behind drives, network and entropy, and put them on the bus.
+ * 0 or a negative errno, already reported. */
+int vm_devices_new(struct vm_devices *d, const struct vm_devices_env *env);
+
+/* The console, which comes last: it changes the terminal's mode. escape is
+ * called on Ctrl-A x. */
+int vm_devices_console(struct vm_devices *d, chr_escape_fn *escape, void *ctx);
+
+int vm_devices_start(struct vm_devices *d);
+void vm_devices_stop(struct vm_devices *d);
+void vm_devices_free(struct vm_devices *d);
+
+/* One line of log for each. */
+void vm_devices_say(const struct vm_devices *d);
+
+#endif

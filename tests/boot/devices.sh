@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# devices.sh: virtio devices under a Linux that knows nothing of mote. For
+# tests/boot/run, which has set $kernel, $fast and $tmp.
+# shellcheck disable=SC2154,SC2034
+
+modules="virtio_mmio virtio_blk virtio_net virtio_console virtio-rng"
+
+# drive TEST OPTIONS...: a boot with this mote.test
+drive() {
+    local test=$1
+    shift
+    boot "$test" 120 --engine "$fast" --append "$quick quiet mote.test=$test" \
+        "$@"
+}
+
+# until_said TEXT: the guest in the background; $pid, output in $tmp/out
+until_said() {
+    local _
+    for _ in $(seq 600); do
+        grep -aq "$1" "$tmp/out" && return 0
+        kill -0 "$pid" 2>/dev/null || return 1
+        sleep 0.1
+    done
+    return 1
+}
+
+make_ext4() {
+    rm -f "$1"
+    truncate -s 64M "$1"
+    mkfs.ext4 -q -F "$1"
+}
+
+# Written, flushed, and the plug pulled: what was flushed is there.
+test_disk() {
+    local wrote read disk=$tmp/disk.img
+    wanted disk || return
+    command -v mkfs.ext4 >/dev/null || { skip e2fsprogs "no mkfs.ext4"; return; }
+    make_ext4 "$disk"
+    "$mote" run --kernel "$kernel" --initrd "$initrd" --memory 512M \
+        --engine "$fast" --disk "$disk" \
+        --append "$quick quiet mote.test=disk-write" \
+        >"$tmp/out" 2>"$tmp/err" </dev/null &
+    pid=$!
+    if ! until_said '^WROTE'; then
+        not_ok "disk: ext4 was not written"
+        tail -n 5 "$tmp/out" "$tmp/err" | sed 's/^/#   /'
+        kill "$pid"
+        wait "$pid"
+        return
+    fi
+    timeout 20 "$mote" run --kernel "$kernel" --engine "$fast" \
+        --disk "$disk" >"$tmp/out2" 2>"$tmp/err2" </dev/null
+    check "disk: a second mote does not get it" [ $? = 1 ]
+    check "... and says who has it" grep -q "disk.img" "$tmp/err2"
+    kill -KILL "$pid"
+    wait "$pid" 2>/dev/null
+    wrote=$(sed -n 's/^WROTE \([0-9a-f]*\).*/\1/p' "$tmp/out")
+    drive disk-read --disk "$disk"
+    expect "disk: ext4 after kill -9 of mote" 0 "^READ" ""
+    read=$(sed -n 's/^READ \([0-9a-f]*\).*/\1/p' "$tmp/out")
+    check "... what was flushed is there" [ -n "$wrote" -a "$wrote" = "$read" ]
+    check "... and the file system is clean" \
+        e2fsck -fn "$disk" >"$tmp/fsck" 2>&1
+    drive disk-readonly --disk "$disk,ro"
+    expect "disk: read-only is read-only" 0 "^READONLY 1" ""
+    if grep -aq FAIL "$tmp/out"; then not_ok "disk: it was written"; fi
+    drive disk-read --disk "$disk,io=async,direct"
+    expect "disk: by io_uring and O_DIRECT" 0 "^READ $wrote" ""
+}
+
+# The image below an overlay does not change.
+test_overlay() {
+    local before disk=$tmp/base.img
+    wanted overlay || return
+    command -v mkfs.ext4 >/dev/null || { skip e2fsprogs "no mkfs.ext4"; return; }
+    make_ext4 "$disk"
+    before=$(sha256sum <"$disk")
+    drive disk-scratch --disk "$disk,overlay=ephemeral"
+    expect "overlay: ephemeral" 0 "^SCRATCH scratch" ""
+    check "... the image is as it was" [ "$before" = "$(sha256sum <"$disk")" ]
+    drive disk-scratch --disk "$disk,overlay=$tmp/layer"
+    expect "overlay: a file" 0 "^SCRATCH scratch" ""
+    check "... the image is as it was" [ "$before" = "$(sha256sum <"$disk")" ]
+    check "... and the file is there" [ -s "$tmp/layer" ]
+}
+
+# All the devices there are: root first, each in its slot.
+test_disks() {
+    wanted disks || return
+    truncate -s 1M "$tmp/a"
+    truncate -s 2M "$tmp/b"
+    drive disks --disk "$tmp/a,id=first" --disk "$tmp/b,id=top,root,ro" --rng
+    expect "disks: order, sizes, ids" 0 "^DISKS vda:4096:top vdb:2048:first" \
+        "root=/dev/vda ro"
+}
+
+test_rng() {
+    wanted rng || return
+    drive rng --rng
+    expect "rng: the guest reads it" 0 "^RNG virtio_rng.0 256 bytes" \
+        "exit: entropy rng: [1-9]"
+}
+
+test_hvc() {
+    wanted hvc || return
+    rm -f "$tmp/in"
+    mkfifo "$tmp/in"
+    : >"$tmp/out"
+    (exec 3>"$tmp/in"; pid=$$; until_said '^HVC' && echo hello >&3; sleep 3) &
+    timeout -k 5 120 "$mote" run --kernel "$kernel" --initrd "$initrd" \
+        --memory 512M --engine "$fast" --console stdio,device=virtio \
+        --append "$quick quiet mote.test=hvc" \
+        >"$tmp/out" 2>"$tmp/err" <"$tmp/in"
+    status=$?
+    took='?'
+    expect "console: hvc0, both ways" 0 "^GOT hello" "console=hvc0"
+    wait
+}
+
+test_port() {
+    wanted port || return
+    drive port --port "data=file:$tmp/port"
+    expect "console: a named port" 0 "^PORT data" ""
+    check "... writes its file" grep -q "^hello from data" "$tmp/port"
+}
+
+# Kernels with the drivers built in, without ACPI: from the command line.
+test_small() {
+    wanted small-devices || return
+    if [ -z "${MOTE_SMALL_KERNEL:-}" ]; then
+        skip small-kernel "devices without ACPI: MOTE_SMALL_KERNEL is not set"
+        return
+    fi
+    local kernel=$MOTE_SMALL_KERNEL
+    truncate -s 2M "$tmp/b"
+    boot small-disks 120 --engine "$fast" --disk "$tmp/b,id=x" --rng \
+        --append "acpi=off quiet mote.test=disks"
+    expect "small kernel, acpi=off: finds the disk" 0 "^DISKS vda:4096:x" \
+        "virtio_mmio.device=4K@0xc0001000:5"
+    boot small-rng 120 --engine "$fast" --disk "$tmp/b" --rng \
+        --append "acpi=off quiet mote.test=rng"
+    expect "small kernel, acpi=off: finds the rng" 0 "^RNG virtio_rng.0" ""
+}
+
+# shellcheck disable=SC2086
+initrd=$(tools/guest initrd tests/boot/devices-init $modules ext4)
+test_disk
+test_overlay
+test_disks
+test_rng
+test_hvc
+test_port
+test_small
