@@ -7,6 +7,10 @@ B := build/$(MODE)$(if $(filter-out gcc cc,$(CC)),-$(notdir $(CC)))
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 Q := $(if $(V),,@)
+# All cores; below, the job server of the first make counts.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes -Wwrite-strings -Wcast-qual -Wimplicit-fallthrough \
@@ -77,7 +81,12 @@ $B/src/interp/%.o: CFLAGS_ALL += $(INTERP)
 $(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o net/%.o): CFLAGS_ALL += $(STRICT)
 # Unit tests may include the private header of what they test.
 $B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B -include tests/unit/unit.h
+# The packages of the tests come before what includes their headers.
+$(UNITOBJ): | setup-check
+# Tests play every role.
+$B/tests/unit/%.o: CFLAGS_ALL += -Wno-thread-safety
 $B/tests/unit/main.o: $B/suites.h
+$B/tests/unit/test_native.o: tests/unit/native_insns.s
 
 $B/%.o: %.c | setup-build
 	@echo "  CC    $<"
@@ -138,7 +147,12 @@ guest: setup-check mote
 boot: setup-check mote
 	$(Q)tests/boot/run $(T)
 
-check test: setup-check mote $B/unit $B/replay
+# A second unit binary, under ASan and UBSan: hostile input is most of it.
+.PHONY: asan-unit
+asan-unit: | setup-check
+	$(Q)$(MAKE) --no-print-directory MODE=asan build/asan/unit
+
+check test: setup-check mote $B/unit $B/replay asan-unit
 	$(Q)B=$B tests/check
 
 bench: setup-bench mote $B/devpath

@@ -10,8 +10,9 @@
 #include "mote/log.h"
 #include "service.h"
 
-#define SERVICE_SECOND  1000000000ull
-#define SERVICE_PENALTY 1024u
+#define SERVICE_SECOND   1000000000ull
+#define SERVICE_PENALTY  1023u
+#define SERVICE_PATIENCE 8u
 
 /* With every visit; the rest when an instruction asks for it. */
 #define SERVICE_PARTS (CPU_REGS | CPU_SREGS | CPU_EVENTS | CPU_DEBUG)
@@ -30,21 +31,30 @@ static u64 service_now(void)
 
 /*
  * Progress is measured in time, not in exits: "straight back" is less than
- * eight times the cost of a visit. What KVM would have run meanwhile is not
- * known, so a visit that was allowed many instructions but took longer than
- * a microsecond for each was a mistake: stay at one for a while, and for
- * twice as long the next time.
+ * eight times the cost of a visit. Then the next is twice as long. Where only
+ * the refused instruction is cheap, short visits are not worth trying: after a
+ * few of one instruction come thousands.
  */
-u64 service_budget(struct service_backoff *b, u64 now_ns, u64 max)
+u64 service_budget(struct service_backoff *b, u64 now_ns)
 {
-    bool near = now_ns - b->back_ns < 8 * b->cost_ns;
+    bool near = b->cost_ns && now_ns - b->back_ns < 8 * b->cost_ns;
 
-    if (b->hold)
-        b->hold--;
-    b->len = near && b->len && !b->hold ? MIN(2 * b->len, max) : 1;
+    b->hold -= b->hold > 0;
+    b->near = near && !b->hold ? b->near + 1 : 0;
+    if (b->shadow)
+        b->len = b->near < SERVICE_PATIENCE
+                     ? 1
+                     : 1ull << MIN(b->near + 4, SERVICE_BITS_SHADOW);
+    else
+        b->len = 1ull << MIN(b->near, SERVICE_BITS);
     return b->len;
 }
 
+/*
+ * What KVM would have run meanwhile is not known. A visit that could not use
+ * its budget and took longer than a microsecond for each instruction was a
+ * mistake: stay at one for a while, and for twice as long the next time.
+ */
 void service_spent(struct service_backoff *b, u64 start_ns, u64 end_ns,
                    u64 done)
 {
@@ -54,7 +64,7 @@ void service_spent(struct service_backoff *b, u64 start_ns, u64 end_ns,
     b->back_ns = end_ns;
     if (b->len <= 16)
         return;
-    if (cost > done * 1000) {
+    if (done < b->len && cost > done * 1000) {
         b->penalty = MIN(2 * b->penalty + 1, SERVICE_PENALTY);
         b->hold = b->penalty;
     } else {
@@ -285,7 +295,7 @@ static int service_give(struct service *s, const struct interp_run *run)
         return r;
     r = ops->page_tables_written(s->engine);
     if (r > 0)
-        s->max = SERVICE_MAX_SHADOW;
+        s->backoff.shadow = true;
     return MIN(r, 0);
 }
 
@@ -294,7 +304,7 @@ VCPU_ONLY enum service_end service_visit(struct service *s,
 {
     u64 start = service_now(), end;
     struct interp_run run = {
-        .budget = service_budget(&s->backoff, start, s->max),
+        .budget = service_budget(&s->backoff, start),
     };
     enum interp_stop stop;
 
@@ -332,8 +342,7 @@ int service_init(struct service *s, const struct vcpu_env *env,
         .service = true,
     };
 
-    *s = (struct service){
-        .engine = env->engine, .vcpu = vcpu, .id = id, .max = SERVICE_MAX};
+    *s = (struct service){.engine = env->engine, .vcpu = vcpu, .id = id};
     return interp_new(&s->cpu, &ie);
 }
 

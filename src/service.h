@@ -9,11 +9,11 @@
 #include "mote/interp.h"
 #include "mote/vcpu.h"
 
-/* Upper bounds of a visit, in instructions: interrupts wait that long while
- * the LAPIC is KVM's. The second where a visit ends with dropping KVM's shadow
- * page tables, which has to pay. */
-#define SERVICE_MAX        65536u
-#define SERVICE_MAX_SHADOW (1u << 20)
+/* Upper bounds of a visit, as powers of two of instructions: interrupts wait
+ * that long while the LAPIC is KVM's. The second where a visit ends with
+ * dropping KVM's shadow page tables, which has to pay. */
+#define SERVICE_BITS        16u
+#define SERVICE_BITS_SHADOW 20u
 
 #define SERVICE_OPCODES 64
 
@@ -28,8 +28,10 @@ struct service_backoff {
     u64 len;     /* budget of the last visit */
     u64 back_ns; /* when KVM got the vCPU back */
     u64 cost_ns; /* of a visit, moving average */
+    u32 near;    /* visits in a row that came straight back */
     u32 hold;    /* visits that stay at one instruction */
-    u32 penalty; /* the next hold */
+    u32 penalty; /* the last hold */
+    bool shadow; /* more than one instruction costs KVM's shadow */
 };
 
 struct service {
@@ -38,7 +40,6 @@ struct service {
     struct engine_vcpu *vcpu; /* of the engine */
     unsigned int id;
     struct service_backoff backoff;
-    u32 max;       /* SERVICE_MAX, or the other one */
     u64 window_ns; /* start of the second that is being looked at */
     u64 busy_ns;   /* spent in visits within it */
     bool warned;
@@ -71,7 +72,7 @@ u32 service_key(const u8 *insn, unsigned int len);
 void service_why(const struct service *s, char *buf, size_t len);
 
 /* Budget of a visit that begins at now_ns, and what has become of it. */
-u64 service_budget(struct service_backoff *b, u64 now_ns, u64 max);
+u64 service_budget(struct service_backoff *b, u64 now_ns);
 void service_spent(struct service_backoff *b, u64 start_ns, u64 end_ns,
                    u64 done);
 

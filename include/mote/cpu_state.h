@@ -10,7 +10,8 @@
 
 #include "mote/base.h"
 
-enum gpr { /* in the order of instruction encodings */
+/* in the order of instruction encodings */
+enum gpr {
     GPR_RAX,
     GPR_RCX,
     GPR_RDX,
@@ -31,15 +32,8 @@ enum gpr { /* in the order of instruction encodings */
     GPR_NR
 };
 
-enum seg_id { /* in the order of the Sreg encoding */
-    SEG_ES,
-    SEG_CS,
-    SEG_SS,
-    SEG_DS,
-    SEG_FS,
-    SEG_GS,
-    SEG_NR
-};
+/* in the order of the Sreg encoding */
+enum seg_id { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_NR };
 
 /* A segment register with its hidden part. limit is in bytes, expanded. */
 struct cpu_seg {
@@ -55,6 +49,7 @@ struct cpu_seg {
     u8 db;
     u8 g;
     u8 unusable; /* null selector */
+    u8 spare;    /* 0: no padding, so that states compare as bytes */
 };
 
 struct cpu_table { /* GDTR, IDTR */
@@ -161,12 +156,12 @@ struct cpu_state {
 #define CR4_SMEP       (1ull << 20)
 #define CR4_SMAP       (1ull << 21)
 
-#define EFER_SCE     (1ull << 0)
-#define EFER_LME     (1ull << 8)
-#define EFER_LMA     (1ull << 10)
-#define EFER_NXE     (1ull << 11)
-#define EFER_SVME    (1ull << 12)
-#define EFER_FFXSR   (1ull << 14)
+#define EFER_SCE      (1ull << 0)
+#define EFER_LME      (1ull << 8)
+#define EFER_LMA      (1ull << 10)
+#define EFER_NXE      (1ull << 11)
+#define EFER_SVME     (1ull << 12)
+#define EFER_FFXSR    (1ull << 14)
 #define EFER_AUTOIBRS (1ull << 21)
 
 #define RFLAGS_CF   (1ull << 0)

@@ -34,8 +34,8 @@ enum vcpu_exit_reason {
 
 struct vcpu_exit {
     enum vcpu_exit_reason reason;
-    u8 insn[15]; /* VCPU_EMULATE: bytes at rip, for the log only */
-    u8 insn_len; /* how many of them are valid */
+    u8 insn[15];   /* VCPU_EMULATE: bytes at rip, for the log only */
+    u8 insn_len;   /* how many of them are valid */
     char text[96]; /* VCPU_FAILED, VCPU_SHUTDOWN: what happened, no newline */
 };
 
@@ -83,7 +83,8 @@ struct engine_ops {
 
     /* Stores of ours may have gone past KVM's shadow of the guest's page
      * tables: drop that shadow. On a vCPU's thread, outside run(); the other
-     * vCPUs wait meanwhile. 1: dropped, 0: this KVM has none. NULL: the same. */
+     * vCPUs wait meanwhile. 1: dropped, 0: this KVM has none. NULL: the same.
+     */
     int (*page_tables_written)(struct engine *e);
 
     void (*stats)(struct engine *e, struct engine_stats *out);

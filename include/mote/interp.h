@@ -31,12 +31,12 @@ enum interp_flags {
 };
 
 struct interp_run {
-    u64 budget;    /* in: at most this many instructions */
-    u32 flags;     /* in: enum interp_flags */
-    u64 done;      /* out: instructions completed */
-    u32 dirty;     /* out: enum cpu_part bits that were changed */
-    bool wrote_k;  /* out: RAM was written at CPL 0 */
-    u8 insn[15];   /* out: INTERP_UNKNOWN: the bytes */
+    u64 budget;   /* in: at most this many instructions */
+    u32 flags;    /* in: enum interp_flags */
+    u64 done;     /* out: instructions completed */
+    u32 dirty;    /* out: enum cpu_part bits that were changed */
+    bool wrote_k; /* out: RAM was written at CPL 0 */
+    u8 insn[15];  /* out: INTERP_UNKNOWN: the bytes */
     u8 insn_len;
     /* service: make these parts of the state valid, at their first use.
      * NULL: all parts are valid already. */

@@ -12,9 +12,9 @@
 struct vcpu;
 
 struct vcpu_stats {
-    u64 visits;   /* hand-overs from KVM to the interpreter */
-    u64 emulated; /* instructions the interpreter ran for KVM */
-    u64 unknown;  /* answered with #UD: no engine could run them */
+    u64 visits;    /* hand-overs from KVM to the interpreter */
+    u64 emulated;  /* instructions the interpreter ran for KVM */
+    u64 unknown;   /* answered with #UD: no engine could run them */
     char why[160]; /* most frequent refused opcodes with counts, "" if none */
 };
 
@@ -43,7 +43,7 @@ void vcpu_free(struct vcpu *v);
 
 /* Registers, instruction bytes and the console tail, as log_error lines. */
 void vcpu_report(const struct vcpu_env *env, unsigned int id,
-                 const char *reason, const struct cpu_state *s,
-                 const u8 *insn, unsigned int len);
+                 const char *reason, const struct cpu_state *s, const u8 *insn,
+                 unsigned int len);
 
 #endif

@@ -147,6 +147,14 @@ static void origin_text(const struct config *c, const void *field, char *buf,
     }
 }
 
+/* Paths are the operator's or his orchestrator's, and may hold anything. */
+static void origin_make_printable(char *text)
+{
+    for (; *text; text++)
+        if ((u8)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 int config_fail(const struct config *c, const void *field, const char *fmt, ...)
 {
     char where[512], what[512];
@@ -156,5 +164,7 @@ int config_fail(const struct config *c, const void *field, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
+    origin_make_printable(where);
+    origin_make_printable(what);
     return fail_rule(-EINVAL, "%s%s", where, what);
 }

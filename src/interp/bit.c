@@ -33,13 +33,21 @@ enum exec op_btc(struct cpu *c, struct insn *in)
     return EXEC_OK;
 }
 
+/* With REP these are TZCNT and LZCNT to a processor that has them. Whole guests
+ * are not told of any; a guest of KVM gets what it gets on this host. */
+static bool bit_as_host(const struct cpu *c, const struct insn *in)
+{
+    return c->service && in->prefix & PFX_REP;
+}
+
 /* Of a zero source the register stays what it was, in ways that differ with
  * the processor: the host's instruction works on all 64 bits of it. */
 enum exec op_bsf(struct cpu *c, struct insn *in)
 {
     u64 *reg = &c->s.gpr[in->reg];
 
-    *reg = flags_bsf(c, *reg, in->src, in->size);
+    *reg = bit_as_host(c, in) ? flags_rep_bsf(c, *reg, in->src, in->size)
+                              : flags_bsf(c, *reg, in->src, in->size);
     return EXEC_OK;
 }
 
@@ -47,7 +55,8 @@ enum exec op_bsr(struct cpu *c, struct insn *in)
 {
     u64 *reg = &c->s.gpr[in->reg];
 
-    *reg = flags_bsr(c, *reg, in->src, in->size);
+    *reg = bit_as_host(c, in) ? flags_rep_bsr(c, *reg, in->src, in->size)
+                              : flags_bsr(c, *reg, in->src, in->size);
     return EXEC_OK;
 }
 

@@ -23,6 +23,9 @@
 #define PAGES_MAX  16384
 #define PAGES_HASH 4096
 
+/* Conditional jumps in a block, the last of which ends it. */
+#define BLOCK_JUMPS 3
+
 /* Pages that are rewritten all the time are stepped for a while: after
  * SMC_HITS drops within SMC_SPAN instructions, for SMC_SKIP look-ups. */
 #define SMC_HITS 64
@@ -41,6 +44,8 @@ struct code_page {
 /* A block under construction. */
 struct draft {
     unsigned int nr, nr_slow, insns;
+    unsigned int jumps; /* conditional ones, not taken as far as we go on */
+    bool falls;         /* its end can be reached from the last op */
     struct op op[BLOCK_INSNS + 1];
     struct insn slow[BLOCK_INSNS];
 };
@@ -60,11 +65,13 @@ struct block_cache {
 /* What an empty slot of the jump cache holds: it is at no RIP. */
 static struct block block_none = {.at = BLOCK_DEAD};
 
+/* In bytes: one bit for each page up to the end of RAM, in whole words. */
 static size_t block_bitmap_size(const struct mem *m)
 {
     const struct mem_region *last = &m->region[m->nr_regions - 1];
+    u64 pages = (last->gpa + last->size) / PAGE_SIZE;
 
-    return (size_t)((last->gpa + last->size) / PAGE_SIZE / 8);
+    return (size_t)((pages + 63) / 64 * sizeof(u64));
 }
 
 static void *block_map(size_t size)
@@ -264,7 +271,7 @@ static bool draft_insn(struct draft *d, const struct insn *in, u64 rip,
                        unsigned int off)
 {
     struct op o = {.seg = in->seg, .which = EPOCH_FIXED, .guard = 1};
-    bool end = in->row->flags & R_END;
+    bool end = in->row->flags & R_END, falls = !end;
 
     if (insn_is_nop(in)) {
         d->insns++;
@@ -274,7 +281,11 @@ static bool draft_insn(struct draft *d, const struct insn *in, u64 rip,
         o = (struct op){.fn = end ? op_generic_end : op_generic};
         o.imm = d->nr_slow; /* a pointer when its place is known */
         d->slow[d->nr_slow++] = *in;
+    } else if (in->fn == op_jcc) {
+        end = ++d->jumps == BLOCK_JUMPS;
+        falls = true;
     }
+    d->falls = falls;
     draft_op(d, o, off, in->len);
     d->insns++;
     return end;
@@ -285,9 +296,10 @@ static void draft_fill(struct draft *d, u64 rip, const u8 *host)
 {
     unsigned int room = (unsigned int)(PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
     unsigned int off = 0;
-    bool end = false, falls = true;
+    bool end = false;
 
-    d->nr = d->nr_slow = d->insns = 0;
+    d->nr = d->nr_slow = d->insns = d->jumps = 0;
+    d->falls = true;
     while (!end && d->insns < BLOCK_INSNS && off < BLOCK_BYTES - 15) {
         unsigned int len = MIN(room - off, 15u);
         struct insn in;
@@ -299,10 +311,9 @@ static void draft_fill(struct draft *d, u64 rip, const u8 *host)
         if (n <= 0)
             break; /* over the page's end, or too long: for step_one() */
         end = draft_insn(d, &in, rip, off);
-        falls = !end || in.fn == op_jcc;
         off += (unsigned int)n;
     }
-    if (!falls || d->insns == 0)
+    if (!d->falls || d->insns == 0)
         return;
     draft_op(d, (struct op){.fn = op_fall, .which = EPOCH_FIXED, .guard = 1},
              off, 0);

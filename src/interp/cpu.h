@@ -32,7 +32,8 @@ enum exec {
     EXEC_SHUTDOWN, /* triple fault */
 };
 
-enum exc_vector { /* SDM vol. 3A table 6-1 */
+/* SDM vol. 3A table 6-1 */
+enum exc_vector {
     EXC_DE = 0,
     EXC_DB = 1,
     EXC_NMI = 2,
@@ -74,6 +75,15 @@ struct tlb_entry {
     u64 addend;
 };
 
+/* Entries that others took the place of, searched before the page tables are:
+ * a stack and a heap 512 pages apart would walk them at every access. */
+#define TLB_VICTIMS 8
+struct tlb_victim {
+    struct tlb_entry e;
+    u64 gpa;
+    bool local, large;
+};
+
 enum code_mode { MODE_16, MODE_32, MODE_64 };
 
 /* Reasons to leave the fast path at the next block exit. */
@@ -98,11 +108,11 @@ struct cpu {
     struct cpu_state s; /* first: handlers reach it at small offsets */
     u8 of;              /* OF, 0 or 1 */
     u8 cpl;
-    u8 mode;      /* enum code_mode */
-    u8 long_mode; /* EFER.LMA */
+    u8 mode;       /* enum code_mode */
+    u8 long_mode;  /* EFER.LMA */
     u8 stack_size; /* 2, 4 or 8: bytes of the stack pointer in use */
     bool service;
-    bool smc;     /* a store hit decoded code: leave the current block */
+    bool smc;      /* a store hit decoded code: leave the current block */
     bool fpu_live; /* x87 and MXCSR of this host thread hold the guest's */
     bool no_trap;  /* INT n, SYSCALL: TF makes no #DB after this one */
     u8 pauses;     /* PAUSEs since the last time we gave way */
@@ -134,9 +144,9 @@ struct cpu {
      * [EPOCH_FIXED], for links within a page, never. */
     u32 epoch[3];
     u8 leave; /* enum exec: why the handlers went back to the run loop */
-    struct block **jump;  /* blocks by RIP, JUMP_SIZE of them */
-    _Atomic(u64) *code;   /* bitmap of pages with code; all threads read */
-    u64 code_pages;       /* its size in bits */
+    struct block **jump; /* blocks by RIP, JUMP_SIZE of them */
+    _Atomic(u64) *code;  /* bitmap of pages with code; all threads read */
+    u64 code_pages;      /* its size in bits */
 
     struct tlb_entry tlb_kernel[TLB_SIZE] __attribute__((aligned(64)));
     struct tlb_entry tlb_user[TLB_SIZE];
@@ -145,6 +155,8 @@ struct cpu {
     u64 tlb_gpa[2][TLB_SIZE];
     u64 tlb_local[2][TLB_SIZE / 64];
     u64 tlb_large[2][TLB_SIZE / 64];
+    struct tlb_victim victim[2][TLB_VICTIMS];
+    u8 victim_next[2];
 };
 
 /* ---- flags ---------------------------------------------------------- */
@@ -278,7 +290,8 @@ static inline enum exec seg_linear(struct cpu *c, unsigned int seg, u64 off,
     return EXEC_OK;
 }
 
-/* Load a segment register by MOV, POP, LxS: all checks, accessed bit. Not CS. */
+/* Load a segment register by MOV, POP, LxS: all checks, accessed bit. Not CS.
+ */
 enum exec seg_load(struct cpu *c, unsigned int seg, u16 sel);
 
 /* Push and pop size bytes (2, 4, 8) on the stack with the current stack_size;
@@ -298,9 +311,9 @@ enum exec efer_write(struct cpu *c, u64 val);
 
 /* ---- mmu.c: translation, TLB, guest memory ---------------------------- */
 
-int mmu_new(struct cpu *c); /* part of interp_new */
-void mmu_flush_all(struct cpu *c);        /* including global pages */
-void mmu_flush_nonglobal(struct cpu *c);  /* CR3 write */
+int mmu_new(struct cpu *c);                 /* part of interp_new */
+void mmu_flush_all(struct cpu *c);          /* including global pages */
+void mmu_flush_nonglobal(struct cpu *c);    /* CR3 write */
 void mmu_flush_page(struct cpu *c, u64 la); /* INVLPG */
 
 /* Select the TLB half for c->cpl. */
@@ -357,14 +370,18 @@ enum exec mmu_host(struct cpu *c, u64 la, unsigned int size, enum access acc,
  * not RAM. Marks nothing. */
 enum exec mmu_fetch(struct cpu *c, u64 la, u64 *gpa, const u8 **host);
 
-/* Inline fast paths for aligned accesses that hit; for step.c and fast.c. */
+/*
+ * Inline fast path for accesses that hit, at any alignment. The entry is that
+ * of the first byte and the comparison is with the last one's page, so what
+ * crosses into another page misses.
+ */
 static inline u8 *tlb_hit(struct cpu *c, u64 la, unsigned int size,
                           enum access acc)
 {
     struct tlb_entry *e = &c->tlb[la >> 12 & (TLB_SIZE - 1)];
     u64 tag = acc == ACC_WRITE ? e->tag_w : e->tag_r;
 
-    if (likely((la & (~0xfffull | (size - 1))) == tag))
+    if (likely(((la + (size - 1)) & ~0xfffull) == tag))
         return (u8 *)(la + e->addend);
     return NULL;
 }
@@ -423,9 +440,9 @@ void plat_poll(struct cpu *c);
 /* Halted or waiting for SIPI: sleep until the next deadline or a poke. */
 void plat_wait(struct cpu *c);
 
-u64 time_tsc(struct cpu *c);          /* guest TSC now */
+u64 time_tsc(struct cpu *c); /* guest TSC now */
 void time_tsc_set(struct cpu *c, u64 tsc);
-void time_kvmclock_set(struct cpu *c, u64 msr_value); /* MSR 4B564D01 */
+void time_kvmclock_set(struct cpu *c, u64 msr_value);  /* MSR 4B564D01 */
 void time_wallclock_set(struct cpu *c, u64 msr_value); /* MSR 4B564D00 */
 
 /* VMCALL, VMMCALL: RAX and its arguments. */
@@ -433,7 +450,7 @@ enum exec plat_hypercall(struct cpu *c);
 
 /* ---- msr.c, cpuid.c --------------------------------------------------- */
 
-enum exec msr_read(struct cpu *c, u32 msr, u64 *val);  /* #GP if unknown */
+enum exec msr_read(struct cpu *c, u32 msr, u64 *val); /* #GP if unknown */
 enum exec msr_write(struct cpu *c, u32 msr, u64 val);
 void cpuid_query(struct cpu *c, u32 leaf, u32 sub, u32 out[4]);
 
@@ -472,6 +489,25 @@ static inline bool cpu_boundary(const struct cpu *c)
 
 /* I/O permission: IOPL, then the bitmap of the TSS. #GP(0). */
 enum exec io_check(struct cpu *c, u16 port, unsigned int size);
+
+/*
+ * The bus. All of src/interp runs on the vCPU's thread but is reached through
+ * tables of handlers, which carry no attributes; the role is asserted by the
+ * bus itself.
+ */
+TSA(no_thread_safety_analysis)
+static inline u64 cpu_bus_read(struct cpu *c, enum bus_space space, u64 addr,
+                               unsigned int size)
+{
+    return bus_read(c->bus, space, addr, size);
+}
+
+TSA(no_thread_safety_analysis)
+static inline void cpu_bus_write(struct cpu *c, enum bus_space space, u64 addr,
+                                 unsigned int size, u64 val)
+{
+    bus_write(c->bus, space, addr, size, val);
+}
 
 /* A handler has changed these parts. */
 static inline void cpu_dirty(struct cpu *c, u32 parts)

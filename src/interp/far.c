@@ -91,18 +91,22 @@ static void far_commit(struct cpu *c, const struct far_target *t)
     cpu_dirty(c, CPU_SREGS);
 }
 
-/* The operand of JMP and CALL: immediate, or in memory. */
+/* The operand of JMP and CALL: immediate, or in memory. AMD processors know
+ * no m16:64 and read m16:32 instead. */
 static enum exec far_operand(struct cpu *c, const struct insn *in, u16 *sel,
                              u64 *rip)
 {
+    unsigned int size = in->size;
     u64 s = in->imm2;
     enum exec r = EXEC_OK;
 
-    *rip = in->imm & size_mask(in->size);
+    *rip = in->imm & size_mask(size);
     if (in->opcode == 0xff) {
-        r = mem_ld(c, in->la, in->size, rip);
+        if (size == 8 && !cpu_is_intel(c))
+            size = 4;
+        r = mem_ld(c, in->la, size, rip);
         if (r == EXEC_OK)
-            r = mem_ld(c, in->la + in->size, 2, &s);
+            r = mem_ld(c, in->la + size, 2, &s);
     }
     *sel = (u16)s;
     return r;

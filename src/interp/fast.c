@@ -69,8 +69,8 @@ const struct op *fast_link(struct cpu *c, const struct op *o)
     return next(c, b->op);
 }
 
-static const struct op *fast_insn(struct cpu *c, const struct op *o,
-                                  struct insn *in)
+/* False: it did not complete, and the block was left. */
+static bool fast_insn(struct cpu *c, const struct op *o, struct insn *in)
 {
     enum exec r;
 
@@ -108,11 +108,14 @@ const struct op *op_fall(struct cpu *c, const struct op *o)
 }
 
 /*
- * MMIO, unaligned, or a page with code. The block's bytes are decoded again;
- * another processor may have changed them, so what follows is looked up anew
- * unless it is what the block has.
+ * Run the op from the block's bytes. Another processor may have changed them,
+ * so what follows is looked up anew unless it is what the block has: false
+ * then, and when the instruction did not complete.
+ *
+ * Here and below: what has locals with an address is a function of its own,
+ * or its caller's last call would not be a jump.
  */
-const struct op *fast_redo(struct cpu *c, const struct op *o)
+static NOINLINE bool fast_run_bytes(struct cpu *c, const struct op *o)
 {
     const struct block *b = op_block(o);
     struct insn in;
@@ -121,26 +124,41 @@ const struct op *fast_redo(struct cpu *c, const struct op *o)
     memcpy(bytes, b->host + o->rip_off, o->len);
     if (insn_decode(&in, bytes, o->len, MODE_64) != o->len) {
         block_page_written(c, b->gpa);
-        return fast_leave(c, o, EXEC_AGAIN);
+        fast_leave(c, o, EXEC_AGAIN);
+        return false;
     }
     if (!fast_insn(c, o, &in))
+        return false;
+    if (likely(!c->smc && c->next_rip == fast_next_rip(o)))
+        return true;
+    fast_done(c, o);
+    return false;
+}
+
+const struct op *fast_redo(struct cpu *c, const struct op *o)
+{
+    if (!fast_run_bytes(c, o))
         return NULL;
-    if (c->smc || c->next_rip != fast_next_rip(o))
-        return fast_done(c, o);
     return next(c, o + 1);
 }
 
+/* Have the pages of a memory operand translated. */
+static NOINLINE enum exec fast_fill(struct cpu *c, const struct op *o, u64 la,
+                                    unsigned int size, enum access acc)
+{
+    u8 *host;
+
+    if (!is_canonical(la) || !is_canonical(la + size - 1))
+        return raise_err(c, o->seg == SEG_SS ? EXC_SS : EXC_GP, 0);
+    return mmu_host(c, la, size, acc, &host);
+}
+
+/* MMIO, operands across pages and pages with code go to the step tier. */
 const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,
                            unsigned int size, enum access acc)
 {
-    enum exec r;
-    u8 *host;
+    enum exec r = fast_fill(c, o, la, size, acc);
 
-    if (!is_canonical(la) || !is_canonical(la + size - 1)) {
-        raise_err(c, o->seg == SEG_SS ? EXC_SS : EXC_GP, 0);
-        return fast_leave(c, o, EXEC_FAULT);
-    }
-    r = mmu_host(c, la, size, acc, &host);
     if (r != EXEC_OK)
         return fast_leave(c, o, r);
     if (!c->smc && tlb_hit(c, la, size, acc))

@@ -70,7 +70,9 @@ static const struct op *call_reg(struct cpu *c, const struct op *o)
     return call_to(c, o, reg_ld(c, o->src, 8));
 }
 
-/* A store that misses is retried from the start: the load has no effect. */
+/* A store that misses is retried from the start: the load has no effect. A
+ * load that misses is not, because its page and the stack's may be rivals for
+ * one TLB entry, and would drive each other out for ever. */
 FAST const struct op *call_mem(struct cpu *c, const struct op *o,
                                enum ea_kind ea)
 {
@@ -78,7 +80,7 @@ FAST const struct op *call_mem(struct cpu *c, const struct op *o,
     const u8 *p = tlb_hit(c, la, 8, ACC_READ);
 
     if (unlikely(!p))
-        return fast_slow(c, o, la, 8, ACC_READ);
+        return fast_redo(c, o);
     return call_to(c, o, host_ld(p, 8));
 }
 

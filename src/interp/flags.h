@@ -188,6 +188,8 @@ FLAGS_SHIFT(rcr, rcr)
 FLAGS_WIDE(imul, "imul")
 FLAGS_WIDE(bsf, "bsf")
 FLAGS_WIDE(bsr, "bsr")
+FLAGS_WIDE(rep_bsf, "rep; bsf") /* TZCNT, LZCNT where the host has them */
+FLAGS_WIDE(rep_bsr, "rep; bsr")
 FLAGS_WIDE(popcnt, "popcnt")
 FLAGS_WIDE(bt, "bt")
 FLAGS_WIDE(bts, "bts")

@@ -251,21 +251,32 @@ static enum exec x87_env_load(struct cpu *c, struct insn *in, unsigned int size)
     return x87_mem_stub_of(in)(&x) < 0 ? raise_exc(c, EXC_MF) : EXEC_OK;
 }
 
+/* All but FNSTENV, FNSTCW, FNSAVE, FNSTSW report a pending error first. */
+static bool x87_waits(const struct insn *in)
+{
+    return (in->opcode != 0xd9 && in->opcode != 0xdd) ||
+           (in->modrm >> 3 & 7) < 6;
+}
+
 static enum exec x87_mem(struct cpu *c, struct insn *in, char form)
 {
-    /* The decoder leaves 66 alone in such rows: it is no operand size to SSE. */
+    /* The decoder leaves 66 alone in such rows: it is no operand size to SSE.
+     */
     bool narrow = (in->mode == MODE_16) != !!(in->prefix & PFX_66);
     unsigned int size = fpu_msize(in->opcode, in->modrm, narrow ? 2 : 4);
+    enum exec e;
 
-    switch (form) {
-    case 'L':
-        return x87_load(c, in, size);
-    case 'S':
-        return x87_store(c, in, size);
-    default: /* E: /4 loads, /6 stores */
-        return in->modrm >> 3 & 2 ? x87_env_store(c, in, size)
-                                  : x87_env_load(c, in, size);
-    }
+    if (form == 'L')
+        e = x87_load(c, in, size);
+    else if (form == 'S')
+        e = x87_store(c, in, size);
+    else if (in->modrm >> 3 & 2) /* E: /6 stores, /4 loads */
+        e = x87_env_store(c, in, size);
+    else
+        e = x87_env_load(c, in, size);
+    if (e == EXEC_FAULT && x87_waits(in) && stub_fwait() < 0)
+        return raise_exc(c, EXC_MF); /* comes before a fault of the address */
+    return e;
 }
 
 enum exec op_x87(struct cpu *c, struct insn *in)

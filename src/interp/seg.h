@@ -25,6 +25,9 @@ enum seg_type {
 };
 #define TSS_BUSY 2 /* the bit that makes the difference */
 
+/* Where the vendors differ: which one has the guest been told? */
+bool cpu_is_intel(const struct cpu *c);
+
 /* An entry of the GDT or LDT as it was read, once. */
 struct desc {
     u64 la; /* where it is */

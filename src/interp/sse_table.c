@@ -10,7 +10,7 @@ enum mandatory { NP, P66, F3, F2, MANDATORY_NR };
 #define no_stub sse_no_stub
 #define ROW(map, op, pfx, nm, handler, st, mv, third_, ms, fl, mask)           \
     extern sse_stub st;
-#include "sse_rows.h"
+#include "sse_rows.def"
 #undef ROW
 #undef no_stub
 
@@ -32,7 +32,7 @@ enum mandatory { NP, P66, F3, F2, MANDATORY_NR };
     },
 
 static const struct sse_row *const rows[3][256][MANDATORY_NR] = {
-#include "sse_rows.h"
+#include "sse_rows.def"
 };
 #undef ROW
 

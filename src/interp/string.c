@@ -352,7 +352,7 @@ enum exec op_ins(struct cpu *c, struct insn *in)
     if (r != EXEC_OK || !s.n)
         return r;
     s.n = 1;
-    val = bus_read(c->bus, BUS_PIO, port, in->size);
+    val = cpu_bus_read(c, BUS_PIO, port, in->size);
     r = mem_st(c, s.dst_la, in->size, val);
     return r == EXEC_OK ? str_end(c, in, &s, STR_DST, false) : r;
 }
@@ -372,6 +372,6 @@ enum exec op_outs(struct cpu *c, struct insn *in)
     r = str_get(c, &s, s.src, s.src_la, &val);
     if (r != EXEC_OK)
         return r;
-    bus_write(c->bus, BUS_PIO, port, in->size, val);
+    cpu_bus_write(c, BUS_PIO, port, in->size, val);
     return str_end(c, in, &s, STR_SRC, false);
 }

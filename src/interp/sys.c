@@ -89,7 +89,7 @@ enum exec op_in(struct cpu *c, struct insn *in)
     enum exec r = io_check(c, (u16)in->src, in->size);
 
     if (r == EXEC_OK)
-        in->dst = bus_read(c->bus, BUS_PIO, (u16)in->src, in->size);
+        in->dst = cpu_bus_read(c, BUS_PIO, (u16)in->src, in->size);
     return r;
 }
 
@@ -98,7 +98,7 @@ enum exec op_out(struct cpu *c, struct insn *in)
     enum exec r = io_check(c, (u16)in->src, in->size);
 
     if (r == EXEC_OK)
-        bus_write(c->bus, BUS_PIO, (u16)in->src, in->size, in->dst);
+        cpu_bus_write(c, BUS_PIO, (u16)in->src, in->size, in->dst);
     return r;
 }
 
@@ -253,12 +253,14 @@ enum exec op_vmcall(struct cpu *c, struct insn *in)
     return plat_hypercall(c);
 }
 
-enum exec op_monitor(struct cpu *c, struct insn *in)
-{
-    return raise_exc(c, EXC_UD);
-}
-
+/* A guest of KVM may have been promised more than we can do: there it is a gap
+ * of ours, which KVM fills, or what neither engine knows and gets #UD for. */
 enum exec op_ud(struct cpu *c, struct insn *in)
 {
-    return raise_exc(c, EXC_UD);
+    return c->service ? EXEC_UNKNOWN : raise_exc(c, EXC_UD);
+}
+
+enum exec op_monitor(struct cpu *c, struct insn *in)
+{
+    return op_ud(c, in);
 }

@@ -227,10 +227,10 @@ enum exec op_fsgsbase(struct cpu *c, struct insn *in)
 
 /* ---- EFLAGS.AC ---------------------------------------------------------- */
 
-/* SMAP is hidden from whole guests: no CR4.SMAP, no such instruction. */
+/* SMAP is hidden from whole guests: no such instruction. */
 static enum exec ac_write(struct cpu *c, u64 ac)
 {
-    if (!(c->s.cr4 & CR4_SMAP) || c->cpl != 0)
+    if (!c->service || c->cpl != 0)
         return raise_exc(c, EXC_UD);
     c->s.rflags = (c->s.rflags & ~RFLAGS_AC) | ac;
     return EXEC_OK;

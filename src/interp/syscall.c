@@ -4,15 +4,20 @@
  * segments get clean flat attributes. Where the vendors differ, the guest's
  * CPUID decides. APM vol. 2 6.1, SDM vol. 3A 5.8.7, 5.8.8.
  */
+#include <cpuid.h>
+
 #include "ops.h"
 #include "seg.h"
 
-static bool syscall_is_intel(struct cpu *c)
+/* A whole guest is told AMD; under KVM it knows the host's vendor. */
+bool cpu_is_intel(const struct cpu *c)
 {
-    u32 out[4];
+    u32 eax, ebx = 0, ecx, edx;
 
-    cpuid_query(c, 0, 0, out);
-    return out[1] == 0x756e6547; /* "Genu" */
+    if (!c->service)
+        return false;
+    __get_cpuid(0, &eax, &ebx, &ecx, &edx);
+    return ebx == signature_INTEL_ebx;
 }
 
 static struct cpu_seg syscall_code(u64 sel, u8 dpl, unsigned int width)
@@ -74,7 +79,7 @@ enum exec op_syscall(struct cpu *c, struct insn *in)
         return raise_exc(c, EXC_UD);
     if (!c->long_mode)
         return EXEC_UNKNOWN; /* legacy SYSCALL of AMD processors */
-    if (compat && syscall_is_intel(c))
+    if (compat && cpu_is_intel(c))
         return raise_exc(c, EXC_UD);
     if (!cpu_need(c, CPU_MSRS))
         return EXEC_UNKNOWN;
@@ -99,7 +104,7 @@ enum exec op_sysret(struct cpu *c, struct insn *in)
     if (!cpu_need(c, CPU_MSRS))
         return EXEC_UNKNOWN;
     /* AMD enters CPL 3 first and faults there, at the fetch. */
-    if (in->size == 8 && !is_canonical(rip) && syscall_is_intel(c))
+    if (in->size == 8 && !is_canonical(rip) && cpu_is_intel(c))
         return raise_gp(c);
     sel = c->s.msr.star >> 48;
     flags_set(c, c->s.gpr[GPR_R11] & 0x3c7fd7);
@@ -117,7 +122,7 @@ enum exec op_sysenter(struct cpu *c, struct insn *in)
 
     if (!(c->s.cr0 & CR0_PE))
         return raise_gp(c);
-    if (c->long_mode && !syscall_is_intel(c))
+    if (c->long_mode && !cpu_is_intel(c))
         return raise_exc(c, EXC_UD);
     if (!cpu_need(c, CPU_MSRS))
         return EXEC_UNKNOWN;
@@ -137,7 +142,7 @@ enum exec op_sysexit(struct cpu *c, struct insn *in)
 
     if (!(c->s.cr0 & CR0_PE))
         return raise_gp(c);
-    if (c->long_mode && !syscall_is_intel(c))
+    if (c->long_mode && !cpu_is_intel(c))
         return raise_exc(c, EXC_UD);
     if (!cpu_need(c, CPU_MSRS))
         return EXEC_UNKNOWN;

@@ -45,7 +45,7 @@ const char *elf_guess(const u8 *data, u64 len)
         if (off + n <= len && !memcmp(data + off, elf_others[i].magic, n))
             return elf_others[i].text;
     }
-    return "of no known format";
+    return "something that mote does not know";
 }
 
 static int elf_bad_machine(const struct elf *elf, u16 machine)

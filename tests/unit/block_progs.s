@@ -62,6 +62,21 @@ PROG smc_far
 	jnz	1b
 END smc_far
 
+/* The page is written through one mapping, which a rival for its TLB entry
+ * drives out; decoded through another; and written through the first again. */
+PROG smc_rival
+	xorl	%ebx, %ebx
+	movl	$0x00c301b0, 0x40000
+	movl	0x240000, %edx
+	CALL_ABS smc_rival, 0x40000000
+	movzbl	%al, %eax
+	addl	%eax, %ebx
+	incb	0x40001
+	CALL_ABS smc_rival, 0x40000000
+	movzbl	%al, %eax
+	addl	%eax, %ebx
+END smc_rival
+
 /* As often as it takes to have the page stepped. */
 PROG smc_storm
 	xorl	%eax, %eax
@@ -188,3 +203,22 @@ PROG faults
 	decl	%ecx
 	jnz	1b
 END faults
+
+/* The pointer's page and the stack's want the same TLB entry: they lie 512
+ * pages apart. */
+PROG rivals
+	movl	$0x209000, %ebx
+	leaq	6f(%rip), %rax
+	movq	%rax, (%rbx)
+	xorl	%eax, %eax
+	movl	$3, %ecx
+	movl	$0x9ff0, %esp
+1:	call	*(%rbx)
+	call	*(%rbx)
+	decl	%ecx
+	jnz	1b
+	jmp	5f
+6:	incl	%eax
+	ret
+5:
+END rivals

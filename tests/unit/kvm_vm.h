@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "mote/engine.h"
+#include "mote/interp.h"
+#include "mote/power.h"
 
 #define TVM_PORT  0x500
 #define TVM_DONE  0x50f
@@ -28,8 +30,7 @@
 
 /* Guest code, written as assembly: guest_NAME to guest_NAME_end. */
 #define GUEST(name, code)                                                      \
-    __asm__(".pushsection .rodata\n.globl guest_" #name ", guest_" #name       \
-            "_end\nguest_" #name ":\n" code "\nguest_" #name                   \
+    __asm__(".pushsection .rodata\nguest_" #name ":\n" code "\nguest_" #name   \
             "_end:\n.code64\n.popsection");                                    \
     extern const u8 guest_##name[], guest_##name##_end[]
 
@@ -46,7 +47,8 @@ struct tvm {
     struct bus bus;
     struct engine *engine;
     struct engine_vcpu *vcpu[ENGINE_VCPU_MAX];
-    unsigned int cpus;
+    unsigned int cpus;   /* how many of them exist */
+    struct power *power; /* told at TVM_DONE, instead of a kick */
     struct tvm_dev {
         struct tvm *vm;
         u8 space;
@@ -98,7 +100,9 @@ static inline void tvm_write(void *dev, u64 off, unsigned int size, u64 val)
 {
     struct tvm_dev *d = dev;
 
-    if (off == TVM_LEN - 1)
+    if (off == TVM_LEN - 1 && d->vm->power)
+        power_end(d->vm->power, POWER_EXIT_PORT, (u32)val);
+    else if (off == TVM_LEN - 1)
         d->vm->engine->ops->kick(d->vm->vcpu[0]);
     if (off != TVM_LEN - 1 || d->space == BUS_MMIO)
         tvm_note(dev, true, off, size, val);
@@ -121,12 +125,12 @@ static inline void tvm_tables(struct mem *m)
     }
 }
 
-static inline struct tvm *tvm_new(unsigned int cpus)
+/* Without vCPUs. */
+static inline struct tvm *tvm_new_board(unsigned int cpus)
 {
     struct tvm *t = calloc(1, sizeof(*t));
 
     ck_assert_ptr_nonnull(t);
-    t->cpus = cpus;
     ck_assert_int_eq(mem_new(&t->mem, 16 * MIB), 0);
     bus_init(&t->bus);
     for (u8 i = 0; i < 2; i++)
@@ -138,10 +142,17 @@ static inline struct tvm *tvm_new(unsigned int cpus)
     ck_assert_int_eq(
         engine_kvm_new(&t->engine, &(struct engine_env){t->mem, &t->bus, cpus}),
         0);
-    for (unsigned int i = 0; i < cpus; i++)
-        ck_assert_int_eq(t->engine->ops->vcpu_new(t->engine, &t->vcpu[i], i),
-                         0);
     tvm_tables(t->mem);
+    return t;
+}
+
+static inline struct tvm *tvm_new(unsigned int cpus)
+{
+    struct tvm *t = tvm_new_board(cpus);
+
+    for (; t->cpus < cpus; t->cpus++)
+        ck_assert_int_eq(
+            t->engine->ops->vcpu_new(t->engine, &t->vcpu[t->cpus], t->cpus), 0);
     return t;
 }
 
@@ -155,7 +166,7 @@ static inline void tvm_free(struct tvm *t)
 }
 
 /* 64-bit mode at TVM_CODE; everything else as at reset. */
-static inline void tvm_state(struct tvm *t, struct cpu_state *s, u8 cpl)
+static inline void tvm_state(struct cpu_state *s, u8 cpl)
 {
     struct cpu_seg code = {
         .limit = ~0u,
@@ -169,7 +180,7 @@ static inline void tvm_state(struct tvm *t, struct cpu_state *s, u8 cpl)
     };
     struct cpu_seg data = code;
 
-    ck_assert_int_eq(t->engine->ops->get_state(t->vcpu[0], s, CPU_ALL), 0);
+    cpu_state_reset(s, 0);
     data.sel = 16 | cpl;
     data.type = 3;
     data.l = 0;
@@ -210,7 +221,7 @@ static inline enum vcpu_exit_reason tvm_run(struct tvm *t, struct vcpu_exit *x)
     ({                                                                         \
         struct tvm *with_t = tvm_new(1);                                       \
         tvm_code(with_t, name);                                                \
-        tvm_state(with_t, (s), 0);                                             \
+        tvm_state((s), 0);                                                     \
         tvm_set(with_t, (s));                                                  \
         with_t;                                                                \
     })

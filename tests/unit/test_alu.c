@@ -28,7 +28,7 @@ static const u64 edges[] = {
     0x1234,     0xdeadbeef, ~0ull - 1,  0x0123456789abcdefull,
 };
 
-/* ---- the formulas -------------------------------------------------------- */
+/* ---- the formulas --------------------------------------------------- */
 
 static u64 flags_szp(u64 r, unsigned int size)
 {
@@ -98,7 +98,7 @@ static struct result ref_alu(op_fn *fn, u64 a, u64 b, unsigned int carry,
     return r;
 }
 
-/* ---- arithmetic and logic ------------------------------------------------ */
+/* ---- arithmetic and logic ------------------------------------------- */
 
 struct alu_op {
     const char *name;
@@ -154,8 +154,7 @@ START_TEST(test_alu_edges)
 }
 END_TEST
 
-/* ---- shifts ---------------------------------------------------------------
- */
+/* ---- shifts --------------------------------------------------------- */
 
 struct shift_op {
     const char *name;
@@ -254,8 +253,7 @@ START_TEST(test_shift_double)
 }
 END_TEST
 
-/* ---- multiplication and division ------------------------------------------
- */
+/* ---- multiplication and division ------------------------------------ */
 
 static void mul_set(u64 lo, u64 hi, unsigned int size)
 {
@@ -400,8 +398,7 @@ START_TEST(test_idiv_limit)
 }
 END_TEST
 
-/* ---- decimal ---------------------------------------------------------------
- */
+/* ---- decimal -------------------------------------------------------- */
 
 struct bcd_case {
     op_fn *fn;
@@ -457,8 +454,7 @@ START_TEST(test_aam_zero)
 }
 END_TEST
 
-/* ---- conditions -------------------------------------------------------------
- */
+/* ---- conditions ----------------------------------------------------- */
 
 START_TEST(test_cond)
 {

@@ -14,12 +14,14 @@ __asm__(".pushsection .rodata\n.include \"tests/unit/block_progs.s\"\n"
     X(smc_next, 22, -1)                                                        \
     X(smc_wide, 1, -1)                                                         \
     X(smc_far, -1, 590)                                                        \
+    X(smc_rival, 2, 3)                                                         \
     X(smc_storm, 450, -1)                                                      \
     X(smc_rep, 1, -1)                                                          \
     X(remap, 2, 0x66666)                                                       \
     X(remap_cr3, 2, 0x66666)                                                   \
     X(mix, -1, -1)                                                             \
-    X(faults, -1, -1)
+    X(faults, -1, -1)                                                          \
+    X(rivals, 6, -1)
 
 #define DECLARE(name, rax, rbx)                                                \
     extern const u8 prog_##name[], prog_##name##_end[];
@@ -194,6 +196,30 @@ START_TEST(test_device_write)
 }
 END_TEST
 
+/* RAM whose pages do not fill the last word of the bitmap. */
+START_TEST(test_last_page)
+{
+    static const u8 code[] = {0xb8, 1, 0, 0, 0, 0xf4};
+    struct interp_env env = {.cpus = 1};
+    struct rig r = {.run = {.budget = 1}};
+
+    ck_assert_int_eq(mem_new(&r.mem, MEM_SIZE_MIN + PAGE_SIZE), 0);
+    env.mem = r.mem;
+    env.bus = &r.bus;
+    bus_init(&r.bus);
+    ck_assert_int_eq(interp_new(&r.c, &env), 0);
+    rig_tables(&r);
+    rig_state(&r);
+    mem_write(r.mem, MEM_SIZE_MIN, code, sizeof(code));
+    r.c->s.rip = MEM_SIZE_MIN;
+    ck_assert_int_eq(prog_run(&r, 1000, 0), INTERP_HALT);
+    ck_assert(block_page_has_code(r.c, MEM_SIZE_MIN));
+    ck_assert_int_eq(mem_st(r.c, MEM_SIZE_MIN, 1, 0), EXEC_OK);
+    ck_assert(!block_page_has_code(r.c, MEM_SIZE_MIN));
+    rig_free(&r);
+}
+END_TEST
+
 /* 5,000 blocks of 32 generic instructions do not fit; the pool starts over. */
 START_TEST(test_pool)
 {
@@ -222,6 +248,7 @@ Suite *suite_block(void)
     tcase_add_loop_test(tc, test_budget, 0, ARRAY_SIZE(progs));
     tcase_add_test(tc, test_page_crossing);
     tcase_add_test(tc, test_device_write);
+    tcase_add_test(tc, test_last_page);
     tcase_add_test(tc, test_pool);
     suite_add_tcase(s, tc);
     return s;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -39,7 +40,7 @@ static void peer_open(struct peer *p)
     chr_on_escape(p->chr, peer_escape, p);
 }
 
-static void peer_pipes(struct peer *p)
+static void peer_stdio(struct peer *p)
 {
     int in[2], out[2];
 
@@ -53,6 +54,11 @@ static void peer_pipes(struct peer *p)
     close(out[1]);
     p->to = in[1];
     p->from = out[0];
+}
+
+static void peer_pipes(struct peer *p)
+{
+    peer_stdio(p);
     peer_open(p);
 }
 
@@ -169,6 +175,33 @@ START_TEST(test_full_pipe)
     ck_assert_uint_gt(chr_write(p.chr, buf, sizeof(buf)), 0);
     peer_down(&p);
     ck_assert_int_eq(fcntl(STDOUT_FILENO, F_GETFL) & O_NONBLOCK, 0);
+}
+END_TEST
+
+/* Another user's terminal or pipe cannot be opened again: polled instead. */
+START_TEST(test_not_reopened)
+{
+    static u8 buf[65536];
+    struct peer p;
+    size_t n, total = 0;
+
+    if (geteuid() != 0) {
+        printf("skip - only root can become somebody else\n");
+        return;
+    }
+    peer_stdio(&p);
+    ck_assert_int_eq(seteuid(65534), 0);
+    peer_open(&p);
+    ck_assert_int_eq(chr_in_fd(p.chr), STDIN_FILENO); /* the original */
+    ck_assert_int_eq(chr_read(p.chr, buf, sizeof(buf)), 0);
+    ck_assert_int_eq(write(p.to, "a\001xb", 4), 4);
+    ck_assert_int_eq(chr_read(p.chr, buf, sizeof(buf)), 2);
+    ck_assert_uint_eq(p.escapes, 1);
+    while ((n = chr_write(p.chr, buf, sizeof(buf))) > 0)
+        total += n;
+    ck_assert_uint_ge(total, 4096);
+    peer_down(&p);
+    ck_assert_int_eq(seteuid(0), 0);
 }
 END_TEST
 
@@ -402,6 +435,7 @@ Suite *suite_chr(void)
     tcase_add_test(tc, test_end_of_input);
     tcase_add_test(tc, test_dev_null);
     tcase_add_test(tc, test_full_pipe);
+    tcase_add_test(tc, test_not_reopened);
     tcase_add_test(tc, test_closed_pipe);
     tcase_add_test(tc, test_socket);
     tcase_add_test(tc, test_file);

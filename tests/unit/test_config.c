@@ -260,6 +260,9 @@ static const struct rule_case rule_cases[] = {
     {"{\"boot-source\": {\"kernel_image_path\": \"no/such\"}}",
      "mote: t:1:39: boot-source.kernel_image_path: no/such: No such file or "
      "directory (ENOENT)\n"},
+    {"{\"boot-source\": {\"kernel_image_path\": \"a\\n\\u001b[2J\"}}",
+     "mote: t:1:39: boot-source.kernel_image_path: a??[2J: No such file or "
+     "directory (ENOENT)\n"},
     {"{\"boot-source\": {\"kernel_image_path\": \".\"}}",
      "mote: t:1:39: boot-source.kernel_image_path: .: a directory, not a "
      "file\n"},

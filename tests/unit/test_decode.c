@@ -7,7 +7,7 @@
 
 #include "interp/ops.h"
 
-/* ---- an instruction as text: "name size operands" ----------------------- */
+/* ---- an instruction as text: "name size operands" ------------------- */
 
 struct text {
     char s[128];
@@ -119,7 +119,7 @@ static unsigned int bytes_of(const char *hex, u8 *out)
     return n;
 }
 
-/* ---- cases --------------------------------------------------------------- */
+/* ---- cases ---------------------------------------------------------- */
 
 struct decode_case {
     enum code_mode mode;

@@ -170,7 +170,7 @@ START_TEST(test_far)
 {
     const struct far_case *t = &fars[_i];
     struct cpu *c = rig.c;
-    struct insn in = {.opcode = 0xff, .size = 8, .la = RIG_DATA};
+    struct insn in = {.opcode = 0xea, .size = 8, .imm = t->rip, .imm2 = t->sel};
     op_fn *const fn[] = {op_jmp_far, op_call_far};
 
     for (unsigned int i = 0; i < 2; i++) {
@@ -179,8 +179,6 @@ START_TEST(test_far)
 
         rig_state(&rig);
         rig_cpl(&rig, t->cpl);
-        rig_put(&rig, RIG_DATA, 8, t->rip);
-        rig_put(&rig, RIG_DATA + 8, 2, t->sel);
         k = keep();
         r = fn[i](c, &in);
         if (t->want) {
@@ -199,6 +197,25 @@ START_TEST(test_far)
             continue;
         ck_assert_uint_eq(rig_get(&rig, RIG_STACK - 16, 8), RIG_CODE + 2);
         ck_assert_uint_eq(rig_get(&rig, RIG_STACK - 8, 8), k.s.seg[SEG_CS].sel);
+    }
+}
+END_TEST
+
+/* Pointers in memory. AMD: 32 bits of offset, also with REX.W. */
+START_TEST(test_far_memory)
+{
+    static const u8 sizes[] = {2, 4, 8};
+    struct insn in = {.opcode = 0xff, .la = RIG_DATA};
+    struct cpu *c = rig.c;
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+        rig_state(&rig);
+        in.size = sizes[i];
+        rig_put(&rig, RIG_DATA, 4, 0x12345678);
+        rig_put(&rig, RIG_DATA + (in.size == 2 ? 2 : 4), 2, RIG_CONF);
+        ck_assert_int_eq(op_jmp_far(c, &in), EXEC_OK);
+        ck_assert_uint_eq(c->next_rip, in.size == 2 ? 0x5678 : 0x12345678);
+        ck_assert_uint_eq(c->s.seg[SEG_CS].sel, RIG_CONF);
     }
 }
 END_TEST
@@ -546,6 +563,7 @@ Suite *suite_far(void)
     tcase_add_test(tc, test_near_faults);
     tcase_add_test(tc, test_near_bound);
     tcase_add_loop_test(tc, test_far, 0, ARRAY_SIZE(fars));
+    tcase_add_test(tc, test_far_memory);
     tcase_add_loop_test(tc, test_far_iret, 0, ARRAY_SIZE(rets));
     tcase_add_loop_test(tc, test_far_retf, 0, ARRAY_SIZE(rets));
     tcase_add_test(tc, test_far_retf_drops);

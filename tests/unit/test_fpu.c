@@ -104,6 +104,9 @@ START_TEST(test_fpu_mf)
     FAULT(&r, EXC_MF, 0x9b);
     FAULT(&r, EXC_MF, 0xd9, 0x06);
     FAULT(&r, EXC_MF, 0xdd, 0x1e);
+    r.c->s.gpr[GPR_RSI] = RIG_WILD;
+    FAULT(&r, EXC_MF, 0xd9, 0x06); /* before the #GP of its address */
+    FAULT(&r, EXC_GP, 0xd9, 0x3e); /* fnstcw does not wait */
     FAULT(&r, EXC_MF, 0x0f, 0x77); /* emms */
     OK(&r, 0xdb, 0xe2);            /* fnclex */
     OK(&r, 0x9b);

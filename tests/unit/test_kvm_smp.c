@@ -19,6 +19,8 @@ GUEST(ap,
     ".code16\n mov %cs, %ax\n mov %ax, %bx\n xor %ax, %ax\n mov %ax, %ds\n"
     "mov %bx, 0x9002\n movw $0x5a5a, 0x9000\n 1: hlt\n jmp 1b\n");
 
+GUEST(counter, "1: incq 0x9000\n jmp 1b\n");
+
 /* IOAPIC pin 5, edge, to vector 0x40 of APIC 0; then wait in HLT. */
 GUEST(irq,
     "mov $0xfee00000, %edi\n movl $0x1ff, 0xf0(%rdi)\n"
@@ -59,7 +61,7 @@ START_TEST(test_ap)
     t = tvm_new(2);
     tvm_code(t, bsp);
     tvm_load(t, 0x8000, guest_ap, guest_ap_end);
-    tvm_state(t, &s, 0);
+    tvm_state(&s, 0);
     tvm_set(t, &s);
     pthread_create(&id, NULL, run_ap, t);
     ck_assert_int_eq(tvm_run(t, &x), VCPU_KICKED);
@@ -96,6 +98,48 @@ START_TEST(test_ap_waits)
     t->engine->ops->get_state(t->vcpu[1], &s, CPU_EVENTS);
     ck_assert_uint_eq(s.mp_state, MP_WAIT_SIPI);
     (void)x;
+    tvm_free(t);
+}
+END_TEST
+
+static u64 counter_get(struct tvm *t)
+{
+    u64 n = 0;
+
+    mem_read(t->mem, 0x9000, &n, 8);
+    return n;
+}
+
+/* Dropping the shadow page tables waits for the others and lets them go on. */
+START_TEST(test_pause)
+{
+    struct cpu_state s;
+    pthread_t id;
+    void *reason;
+    struct tvm *t;
+
+    if (!tvm_have_kvm())
+        return;
+    t = tvm_new(3);
+    tvm_code(t, counter);
+    tvm_state(&s, 0);
+    ck_assert_int_eq(t->engine->ops->set_state(
+                         t->vcpu[1], &s, CPU_REGS | CPU_SREGS | CPU_EVENTS),
+                     0);
+    pthread_create(&id, NULL, run_ap, t);
+    for (unsigned int i = 0; i < 20; i++) {
+        u64 before = counter_get(t);
+        int r = t->engine->ops->page_tables_written(t->engine);
+
+        ck_assert_int_ge(r, 0);
+        for (unsigned int ms = 0; counter_get(t) == before; ms++) {
+            ck_assert_uint_lt(ms, 2000);
+            usleep(1000);
+        }
+    }
+    t->engine->ops->kick(t->vcpu[1]);
+    pthread_join(id, &reason);
+    ck_assert_int_eq((int)(uintptr_t)reason, VCPU_KICKED);
     tvm_free(t);
 }
 END_TEST
@@ -160,6 +204,7 @@ Suite *suite_kvm_smp(void)
     tcase_add_test(tc, test_ap);
     tcase_add_test(tc, test_ap_waits);
     tcase_add_test(tc, test_irq);
+    tcase_add_test(tc, test_pause);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -66,7 +66,7 @@ START_TEST(test_syscall)
     tvm_load(t, SYS_PROGRAM, guest_program, guest_program_end);
     tvm_load(t, SYS_LSTAR, guest_kernel, guest_kernel_end);
     tvm_load(t, SYS_FAULT, guest_fault, guest_fault_end);
-    tvm_state(t, &s, 3);
+    tvm_state(&s, 3);
     sys_tables(t, &s);
     s.seg[SEG_CS].sel = 0x33;
     s.seg[SEG_SS].sel = 0x2b;

@@ -220,26 +220,32 @@ static void do_flush(struct cpu *c, enum flush f)
         mmu_flush_all(c);
 }
 
-/* The page is moved behind the TLB's back: does it see that? */
+/* The page is moved behind the TLB's back: does it see that? Also when a page
+ * 512 pages away has driven its entry out, to where it can be recalled from. */
 START_TEST(test_flush)
 {
-    const struct flush_case *t = &flushes[_i];
+    const struct flush_case *t = &flushes[_i / 4];
+    u8 cpl = _i & 1 ? 3 : 0;
     struct rig r;
     u64 val;
 
-    for (u8 cpl = 0; cpl <= 3; cpl += 3) {
-        rig_new(&r);
-        rig_cpl(&r, cpl);
-        rig_put(&r, PAGE, 8, 1);
-        rig_put(&r, PAGE + 0x1000, 8, 2);
-        map(&r, 7, 7, 7, t->pte);
-        ck_assert_int_eq(mem_ld(r.c, LA, 8, &val), EXEC_OK);
-        rig_put(&r, PTE_AT, 8, (PAGE + 0x1000) | t->pte);
-        do_flush(r.c, t->flush);
-        ck_assert_int_eq(mem_ld(r.c, LA, 8, &val), EXEC_OK);
+    rig_new(&r);
+    rig_cpl(&r, cpl);
+    rig_put(&r, PAGE, 8, 1);
+    rig_put(&r, PAGE + 0x1000, 8, 2);
+    map(&r, 7, 7, 7, t->pte);
+    rig_put(&r, PDE_AT + 8, 8, PT | 7);
+    ck_assert_int_eq(mem_ld(r.c, LA, 8, &val), EXEC_OK);
+    if (_i & 2)
+        ck_assert_int_eq(mem_ld(r.c, LA + 0x200000, 8, &val), EXEC_OK);
+    rig_put(&r, PTE_AT, 8, (PAGE + 0x1000) | t->pte);
+    do_flush(r.c, t->flush);
+    ck_assert_int_eq(mem_ld(r.c, LA, 8, &val), EXEC_OK);
+    if (val == 2 && t->stays) /* it may always forget */
+        ck_assert_msg(_i & 2, "%s: CPL %u", t->name, cpl);
+    else
         ck_assert_msg(val == (t->stays ? 1 : 2), "%s: CPL %u", t->name, cpl);
-        rig_free(&r);
-    }
+    rig_free(&r);
 }
 END_TEST
 
@@ -260,6 +266,24 @@ START_TEST(test_flush_large)
     mmu_flush_page(r.c, 0x8000300000);
     ck_assert_int_eq(mem_ld(r.c, 0x8000205000, 8, &val), EXEC_OK);
     ck_assert_uint_eq(val, 2);
+    rig_free(&r);
+}
+END_TEST
+
+/* Two pages that want the same entry do not walk at every access. */
+START_TEST(test_rivals)
+{
+    struct rig r;
+    u64 val;
+
+    rig_new(&r);
+    map(&r, 7, 7, 7, 7);
+    rig_put(&r, PDE_AT + 8, 8, PT | 7);
+    for (unsigned int i = 0; i < 10; i++) {
+        ck_assert_int_eq(mem_ld(r.c, LA, 8, &val), EXEC_OK);
+        ck_assert_int_eq(mem_ld(r.c, LA + 0x200000, 8, &val), EXEC_OK);
+    }
+    ck_assert_uint_eq(r.c->stats->tlb_miss, 2);
     rig_free(&r);
 }
 END_TEST
@@ -433,16 +457,19 @@ START_TEST(test_service_apic)
 }
 END_TEST
 
+/* A store is noticed also when a load has filled the TLB before. */
 START_TEST(test_wrote_k)
 {
     struct rig r;
 
     rig_new(&r);
-    map(&r, 7, 7, 7, 7);
+    r.c->service = true;
+    map(&r, 7, 7, 7, 7 | A | D);
     rig_cpl(&r, 3);
     ck_assert_int_eq(touch(&r, LA, ACC_WRITE), EXEC_OK);
-    ck_assert(!r.run.wrote_k);
     rig_cpl(&r, 0);
+    ck_assert_int_eq(touch(&r, LA, ACC_READ), EXEC_OK);
+    ck_assert(!r.run.wrote_k);
     ck_assert_int_eq(touch(&r, LA, ACC_WRITE), EXEC_OK);
     ck_assert(r.run.wrote_k);
     rig_free(&r);
@@ -476,8 +503,9 @@ Suite *suite_mmu(void)
     tcase_add_test(tc, test_accessed_dirty);
     tcase_add_test(tc, test_fault_marks_nothing);
     tcase_add_test(tc, test_large_pages);
-    tcase_add_loop_test(tc, test_flush, 0, ARRAY_SIZE(flushes));
+    tcase_add_loop_test(tc, test_flush, 0, 4 * ARRAY_SIZE(flushes));
     tcase_add_test(tc, test_flush_large);
+    tcase_add_test(tc, test_rivals);
     tcase_add_test(tc, test_halves);
     tcase_add_test(tc, test_crossing);
     tcase_add_test(tc, test_crossing_fault);

@@ -57,7 +57,7 @@ static u64 backoff_after(struct service_backoff *b, unsigned int visits,
 
     for (unsigned int i = 0; i < visits; i++) {
         now += gap;
-        len = service_budget(b, now, SERVICE_MAX);
+        len = service_budget(b, now);
         service_spent(b, now, now + cost + len * ns_per_insn, len);
         now = b->back_ns;
     }
@@ -79,22 +79,44 @@ START_TEST(test_near)
     ck_assert_uint_eq(backoff_after(&b, 1, 5000, 10000, 10), 1);
     ck_assert_uint_eq(backoff_after(&b, 1, 5000, 10000, 10), 2);
     ck_assert_uint_eq(backoff_after(&b, 1, 5000, 10000, 10), 4);
-    ck_assert_uint_eq(backoff_after(&b, 20, 5000, 10000, 10), SERVICE_MAX);
+    ck_assert_uint_eq(backoff_after(&b, 20, 5000, 10000, 10),
+                      1ull << SERVICE_BITS);
     ck_assert_uint_eq(backoff_after(&b, 1, 1000000000, 10000, 10), 1);
 }
 END_TEST
 
-/* Long visits that cost more than they bring are tried ever more rarely. */
+/* Long visits that are cut short and cost more than they bring are tried ever
+ * more rarely. */
 START_TEST(test_penalty)
 {
-    struct service_backoff b = {0};
+    struct service_backoff b = {.shadow = true};
     unsigned int longs = 0;
+    u64 now = 1000000000;
 
-    for (unsigned int i = 0; i < 4000; i++)
-        longs += backoff_after(&b, 1, 5000, 2000000, 10) > 16;
+    for (unsigned int i = 0; i < 4000; i++) {
+        u64 len = service_budget(&b, now + 5000);
+
+        longs += len > 16;
+        service_spent(&b, now, now + (len > 1 ? 2000000 : 20000),
+                      MIN(len, 100u));
+        now = b.back_ns;
+    }
     ck_assert_uint_ge(longs, 3);
     ck_assert_uint_lt(longs, 20);
     ck_assert_uint_gt(b.penalty, 100);
+}
+END_TEST
+
+/* Where a second instruction costs a reset, one is followed by thousands. */
+START_TEST(test_shadow)
+{
+    struct service_backoff b = {.shadow = true};
+
+    ck_assert_uint_eq(backoff_after(&b, 8, 5000, 10000, 10), 1);
+    ck_assert_uint_eq(backoff_after(&b, 1, 5000, 10000, 10), 4096);
+    ck_assert_uint_eq(backoff_after(&b, 1, 5000, 10000, 10), 8192);
+    ck_assert_uint_eq(backoff_after(&b, 20, 5000, 10000, 10),
+                      1ull << SERVICE_BITS_SHADOW);
 }
 END_TEST
 
@@ -109,6 +131,7 @@ Suite *suite_service(void)
     tcase_add_test(tc, test_far);
     tcase_add_test(tc, test_near);
     tcase_add_test(tc, test_penalty);
+    tcase_add_test(tc, test_shadow);
     suite_add_tcase(s, tc);
     return s;
 }

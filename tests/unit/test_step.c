@@ -2,41 +2,15 @@
 /* test_step.c: instructions from memory through step_one(): operands, faults
  * that leave no trace, locks, MMIO, strings, other modes */
 #include <check.h>
-#include <stdlib.h>
+#include <pthread.h>
 
 #include "interp_rig.h"
+#include "step_code.h"
 
 #define CF RFLAGS_CF
 #define ZF RFLAGS_ZF
 
-static void put_code(struct rig *r, u64 at, const char *hex)
-{
-    char *end;
-
-    for (; *hex; hex = end)
-        rig_put(r, at++, 1, strtoul(hex, &end, 16));
-    r->c->s.rip = at;
-}
-
-/* Place hex at RIP's start and run n instructions; the last one's result. */
-static enum exec run_at(struct rig *r, u64 at, const char *hex, unsigned int n)
-{
-    enum exec e = EXEC_OK;
-
-    put_code(r, at, hex);
-    r->c->s.rip = at;
-    while (n-- && e == EXEC_OK)
-        e = step_one(r->c);
-    return e;
-}
-
-static enum exec run(struct rig *r, const char *hex, unsigned int n)
-{
-    return run_at(r, RIG_CODE, hex, n);
-}
-
-/* ---- one instruction, 64-bit mode -----------------------------------------
- */
+/* ---- one instruction, 64-bit mode ----------------------------------- */
 
 /* RSI and RDI are RIG_DATA, [RSI] is mem. */
 struct step_case {
@@ -46,7 +20,7 @@ struct step_case {
 };
 
 #define BIG 0x8877665544332211ull
-#define ALL ~0ull
+#define ALL (~0ull)
 
 /* clang-format off */
 static const struct step_case step_cases[] = {
@@ -190,8 +164,7 @@ START_TEST(test_bit_far)
 }
 END_TEST
 
-/* ---- faults leave no trace --------------------------------------------------
- */
+/* ---- faults leave no trace ------------------------------------------ */
 
 /* RSI is not mapped, RDI is RIG_DATA, RBX and RBP are not canonical. An LEA
  * before the instruction is not what is tested. */
@@ -272,8 +245,33 @@ START_TEST(test_fault)
 }
 END_TEST
 
-/* ---- page crossings and MMIO ------------------------------------------------
- */
+/* A page that may be read, and has been: a read-modify-write faults all the
+ * same, before anything changed. */
+START_TEST(test_fault_read_only)
+{
+    static const char *const forms[] = {"01 06", "f0 01 06", "ff 0e", "d1 26",
+                                        "0f b1 06"};
+    struct rig r;
+
+    rig_new(&r);
+    rig_put(&r, RIG_PDPT + 8, 8, 0xc000 | 7);
+    rig_put(&r, 0xc000, 8, 0x85); /* 2 MiB at the hole, read-only */
+    mmu_flush_all(r.c);
+    r.c->s.gpr[GPR_RSI] = RIG_HOLE + RIG_DATA;
+    rig_put(&r, RIG_DATA, 4, 0x12345678);
+    ck_assert_int_eq(run(&r, "8b 06", 1), EXEC_OK);
+    for (unsigned int i = 0; i < ARRAY_SIZE(forms); i++) {
+        flags_set(r.c, RFLAGS_ONE | CF | ZF);
+        rig_fault(r.c, run(&r, forms[i], 1), EXC_PF, PF_P | PF_W);
+        ck_assert_uint_eq(flags_get(r.c), RFLAGS_ONE | CF | ZF);
+        ck_assert_uint_eq(rig_get(&r, RIG_DATA, 4), 0x12345678);
+        ck_assert_uint_eq(r.c->s.gpr[GPR_RAX], 0x12345678);
+    }
+    rig_free(&r);
+}
+END_TEST
+
+/* ---- page crossings and MMIO ---------------------------------------- */
 
 START_TEST(test_cross)
 {
@@ -363,101 +361,69 @@ START_TEST(test_mmio)
 }
 END_TEST
 
-/* ---- stack
- * ------------------------------------------------------------------- */
+/* ---- locks ---------------------------------------------------------- */
 
-START_TEST(test_stack)
-{
-    struct rig r;
-    u64 *gpr;
+#define LOCK_ROUNDS 50000u
 
-    rig_new(&r);
-    gpr = r.c->s.gpr;
-    gpr[GPR_RAX] = BIG;
-    ck_assert_int_eq(run(&r, "50 66 50 6a ff 5b 66 59 5a", 6), EXEC_OK);
-    ck_assert_uint_eq(gpr[GPR_RBX], ALL);
-    ck_assert_uint_eq(gpr[GPR_RCX], BIG & 0xffff);
-    ck_assert_uint_eq(gpr[GPR_RDX], BIG);
-    ck_assert_uint_eq(gpr[GPR_RSP], RIG_STACK);
-    /* push rsp pushes the old value; pop rsp takes the value popped */
-    ck_assert_int_eq(run(&r, "54 58", 2), EXEC_OK);
-    ck_assert_uint_eq(gpr[GPR_RAX], RIG_STACK);
-    ck_assert_int_eq(run(&r, "68 00 70 00 00 5c", 2), EXEC_OK);
-    ck_assert_uint_eq(gpr[GPR_RSP], 0x7000);
-    /* pop [rsp]: the address is that after the pop */
-    rig_put(&r, 0x7000, 8, BIG);
-    ck_assert_int_eq(run(&r, "8f 04 24", 1), EXEC_OK);
-    ck_assert_uint_eq(rig_get(&r, 0x7008, 8), BIG);
-    ck_assert_uint_eq(gpr[GPR_RSP], 0x7008);
-    rig_free(&r);
-}
-END_TEST
-
-START_TEST(test_enter)
-{
-    struct rig r;
-    u64 *gpr;
-
-    rig_new(&r);
-    gpr = r.c->s.gpr;
-    gpr[GPR_RBP] = 0x7800;
-    ck_assert_int_eq(run(&r, "c8 20 00 00", 1), EXEC_OK);
-    ck_assert_uint_eq(gpr[GPR_RBP], RIG_STACK - 8);
-    ck_assert_uint_eq(gpr[GPR_RSP], RIG_STACK - 8 - 0x20);
-    ck_assert_int_eq(run(&r, "c9", 1), EXEC_OK);
-    ck_assert_uint_eq(gpr[GPR_RBP], 0x7800);
-    ck_assert_uint_eq(gpr[GPR_RSP], RIG_STACK);
-    /* level 3: two outer frame pointers and the new one */
-    rig_put(&r, 0x7800 - 8, 8, 0x1111);
-    rig_put(&r, 0x7800 - 16, 8, 0x2222);
-    ck_assert_int_eq(run(&r, "c8 10 00 23", 1), EXEC_OK);
-    ck_assert_uint_eq(gpr[GPR_RBP], RIG_STACK - 8);
-    ck_assert_uint_eq(gpr[GPR_RSP], RIG_STACK - 32 - 0x10);
-    ck_assert_uint_eq(rig_get(&r, RIG_STACK - 8, 8), 0x7800);
-    ck_assert_uint_eq(rig_get(&r, RIG_STACK - 16, 8), 0x1111);
-    ck_assert_uint_eq(rig_get(&r, RIG_STACK - 24, 8), 0x2222);
-    ck_assert_uint_eq(rig_get(&r, RIG_STACK - 32, 8), RIG_STACK - 8);
-    rig_free(&r);
-}
-END_TEST
-
-struct popf_case {
-    u8 cpl;
-    u64 iopl;
-    bool small; /* POPFW */
-    u64 want;   /* after popping all ones onto clear flags */
+struct lock_rival {
+    _Atomic(u64) *p;
+    _Atomic(bool) stop; /* the test sets it */
+    u64 added;
 };
 
-#define POPF_USER (FLAGS_ARITH | RFLAGS_ONE | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT)
+static void *lock_rival(void *arg)
+{
+    struct lock_rival *rival = arg;
 
-static const struct popf_case popf_cases[] = {
-    {0, 0, false, POPF_USER | RFLAGS_IF | RFLAGS_IOPL | RFLAGS_AC | RFLAGS_ID},
-    {0, 0, true, POPF_USER | RFLAGS_IF | RFLAGS_IOPL},
-    {3, 0, false, POPF_USER | RFLAGS_AC | RFLAGS_ID},
-    {3, RFLAGS_IOPL, false,
-     POPF_USER | RFLAGS_IF | RFLAGS_IOPL | RFLAGS_AC | RFLAGS_ID},
+    for (; !atomic_load(&rival->stop); rival->added++)
+        atomic_fetch_add(rival->p, 1);
+    return NULL;
+}
+
+/* One round is n instructions, which count in RBX what they added. */
+struct lock_case {
+    const char *hex;
+    unsigned int n;
 };
 
-START_TEST(test_popf)
+static const struct lock_case lock_cases[] = {
+    {"f0 48 83 06 01 48 ff c3", 2},                /* add; inc rbx */
+    {"b8 01 00 00 00 f0 48 0f c1 06 48 ff c3", 3}, /* xadd */
+    {"f9 f0 48 83 16 00 48 ff c3", 3},             /* stc; adc */
+    /* mov; lea; cmpxchg; setz dl; add rbx, rdx */
+    {"48 8b 06 48 8d 48 01 f0 48 0f b1 0e 0f 94 c2 48 01 d3", 5},
+};
+
+/* Against another thread on the same quadword nothing is lost. */
+START_TEST(test_lock)
 {
-    const struct popf_case *t = &popf_cases[_i];
+    const struct lock_case *t = &lock_cases[_i];
+    struct lock_rival rival = {0};
+    pthread_t thread;
     struct rig r;
 
     rig_new(&r);
-    rig_cpl(&r, t->cpl);
-    flags_set(r.c, RFLAGS_ONE | t->iopl);
-    rig_put(&r, RIG_STACK, 8, ALL);
-    ck_assert_int_eq(run(&r, t->small ? "66 9d" : "9d", 1), EXEC_OK);
-    ck_assert_uint_eq(flags_get(r.c), t->want);
-    flags_set(r.c, flags_get(r.c) & ~RFLAGS_TF);
-    ck_assert_int_eq(run(&r, "9c 58", 2), EXEC_OK);
-    ck_assert_uint_eq(r.c->s.gpr[GPR_RAX], t->want & ~RFLAGS_TF);
+    rival.p = mem_range(r.mem, RIG_DATA, 8);
+    r.c->s.gpr[GPR_RSI] = RIG_DATA;
+    r.c->s.gpr[GPR_RDX] = 0;
+    put_code(&r, RIG_CODE, t->hex);
+    ck_assert_int_eq(pthread_create(&thread, NULL, lock_rival, &rival), 0);
+    for (unsigned int i = 0; i < LOCK_ROUNDS; i++) {
+        r.c->s.rip = RIG_CODE;
+        for (unsigned int n = 0; n < t->n; n++)
+            if (step_one(r.c) != EXEC_OK)
+                ck_abort();
+    }
+    atomic_store(&rival.stop, true);
+    pthread_join(thread, NULL);
+    ck_assert_uint_gt(r.c->s.gpr[GPR_RBX], 0);
+    ck_assert_uint_eq(rig_get(&r, RIG_DATA, 8),
+                      rival.added + r.c->s.gpr[GPR_RBX]);
     rig_free(&r);
 }
 END_TEST
 
-/* ---- legacy modes
- * -------------------------------------------------------------- */
+/* ---- legacy modes --------------------------------------------------- */
 
 START_TEST(test_real)
 {
@@ -522,28 +488,7 @@ START_TEST(test_protected)
 }
 END_TEST
 
-/* Interrupts wait for one instruction after MOV SS and POP SS. */
-START_TEST(test_mov_ss)
-{
-    struct rig r;
-
-    rig_new(&r);
-    r.c->s.gpr[GPR_RAX] = RIG_DS0;
-    ck_assert_int_eq(run(&r, "8e d0", 1), EXEC_OK);
-    ck_assert_int_eq(r.c->s.event.shadow_mov_ss, 1);
-    r.c->s.event.shadow_mov_ss = 0;
-    ck_assert_int_eq(run(&r, "8e d8", 1), EXEC_OK);
-    ck_assert_int_eq(r.c->s.event.shadow_mov_ss, 0);
-    ck_assert_int_eq(run(&r, "8c d3", 1), EXEC_OK);
-    ck_assert_uint_eq(r.c->s.gpr[GPR_RBX], RIG_DS0);
-    r.c->s.gpr[GPR_RAX] = RIG_ABSENT;
-    rig_fault(r.c, run(&r, "8e d8", 1), EXC_NP, RIG_ABSENT);
-    rig_free(&r);
-}
-END_TEST
-
-/* ---- privilege
- * ------------------------------------------------------------------ */
+/* ---- privilege ------------------------------------------------------ */
 
 START_TEST(test_privilege)
 {
@@ -581,14 +526,12 @@ Suite *suite_step(void)
     tcase_add_loop_test(tc, test_step, 0, ARRAY_SIZE(step_cases));
     tcase_add_test(tc, test_bit_far);
     tcase_add_loop_test(tc, test_fault, 0, ARRAY_SIZE(fault_cases));
+    tcase_add_test(tc, test_fault_read_only);
     tcase_add_test(tc, test_cross);
     tcase_add_test(tc, test_mmio);
-    tcase_add_test(tc, test_stack);
-    tcase_add_test(tc, test_enter);
-    tcase_add_loop_test(tc, test_popf, 0, ARRAY_SIZE(popf_cases));
+    tcase_add_loop_test(tc, test_lock, 0, ARRAY_SIZE(lock_cases));
     tcase_add_test(tc, test_real);
     tcase_add_test(tc, test_protected);
-    tcase_add_test(tc, test_mov_ss);
     tcase_add_test(tc, test_privilege);
     suite_add_tcase(s, tc);
     return s;

@@ -19,8 +19,7 @@ static enum exec str_run(struct rig *r, const u8 *code, unsigned int len,
     return e;
 }
 
-/* ---- the model --------------------------------------------------------------
- */
+/* ---- the model ------------------------------------------------------ */
 
 #define AREA     0x20000u /* all operands lie in RAM from here ... */
 #define AREA_LEN 0x6000u  /* ... six pages of it */
@@ -214,24 +213,56 @@ START_TEST(test_string)
 }
 END_TEST
 
-/* ---- faults, visits, address sizes
- * --------------------------------------------- */
+/* ---- faults, visits, address sizes ---------------------------------- */
 
-/* The guest's last page of RAM under a hole: the identity map ends at 1 GiB. */
+/* 0x200000 is AREA, the page after it is not mapped, what is before it is
+ * itself. */
+static void str_map(struct rig *r)
+{
+    rig_new(r);
+    rig_put(r, RIG_PDPT, 8, 0xc000 | 7);
+    rig_put(r, 0xc000, 8, 0x87);
+    rig_put(r, 0xc008, 8, 0xd000 | 7);
+    rig_put(r, 0xd000, 8, AREA | 7);
+    mmu_flush_all(r->c);
+}
+
+/* Pages that follow each other are not neighbours in memory. */
+START_TEST(test_string_pages)
+{
+    static const u8 code[] = {0xf3, 0x48, 0xa5};
+    struct rig r;
+    u64 *gpr;
+
+    str_map(&r);
+    gpr = r.c->s.gpr;
+    rig_put(&r, 0x1ffff8, 8, 0x1111);
+    rig_put(&r, AREA, 8, 0x2222);
+    rig_put(&r, AREA + 8, 8, 0x3333);
+    for (unsigned int down = 0; down < 2; down++) {
+        r.c->s.rflags = RFLAGS_ONE | (down ? RFLAGS_DF : 0);
+        gpr[GPR_RCX] = 3;
+        gpr[GPR_RSI] = down ? 0x200008 : 0x1ffff8;
+        gpr[GPR_RDI] = RIG_DATA + (down ? 16 : 0);
+        rig_put(&r, RIG_DATA, 8, 0);
+        rig_put(&r, RIG_DATA + 16, 8, 0);
+        ck_assert_int_eq(str_run(&r, code, 3, 5), EXEC_OK);
+        ck_assert_uint_eq(rig_get(&r, RIG_DATA, 8), 0x1111);
+        ck_assert_uint_eq(rig_get(&r, RIG_DATA + 8, 8), 0x2222);
+        ck_assert_uint_eq(rig_get(&r, RIG_DATA + 16, 8), 0x3333);
+    }
+    rig_free(&r);
+}
+END_TEST
+
 START_TEST(test_string_fault)
 {
     static const u8 code[] = {0xf3, 0x48, 0xa5};
     struct rig r;
     u64 *gpr;
 
-    rig_new(&r);
+    str_map(&r);
     gpr = r.c->s.gpr;
-    /* map the page before the hole to RAM: 4 KiB pages there */
-    rig_put(&r, RIG_PDPT, 8, 0xc000 | 7);
-    rig_put(&r, 0xc000, 8, 0x87);
-    rig_put(&r, 0xc008, 8, 0xd000 | 7);
-    rig_put(&r, 0xd000, 8, 0x20000 | 7);
-    mmu_flush_all(r.c);
     rig_put(&r, 0x20ff0, 8, 0x1111);
     rig_put(&r, 0x20ff8, 8, 0x2222);
     gpr[GPR_RCX] = 5;
@@ -337,8 +368,7 @@ START_TEST(test_string_real)
 }
 END_TEST
 
-/* ---- ports and MMIO
- * --------------------------------------------------------------- */
+/* ---- ports and MMIO ------------------------------------------------- */
 
 struct fifo {
     u64 next, sum;
@@ -437,6 +467,7 @@ Suite *suite_string(void)
     TCase *tc = tcase_create("string");
 
     tcase_add_loop_test(tc, test_string, 0, 5);
+    tcase_add_test(tc, test_string_pages);
     tcase_add_test(tc, test_string_fault);
     tcase_add_test(tc, test_string_visits);
     tcase_add_test(tc, test_string_asize);

@@ -524,6 +524,29 @@ START_TEST(test_sys_refused)
 }
 END_TEST
 
+/* A gap of ours is KVM's first; REP BSF is what it is on this host. */
+START_TEST(test_sys_promised)
+{
+    struct cpu *c = rig.c;
+    struct insn in = {.size = 8, .reg = GPR_RAX, .prefix = PFX_REP};
+    u64 want = 0x77;
+
+    ck_assert_int_eq(op_ud(c, &in), EXEC_FAULT);
+    c->service = true;
+    ck_assert_int_eq(op_ud(c, &in), EXEC_UNKNOWN);
+    ck_assert_int_eq(op_monitor(c, &in), EXEC_UNKNOWN);
+    __asm__("rep; bsfq %1, %0" : "+r"(want) : "r"(0ull) : "cc");
+    c->s.gpr[GPR_RAX] = 0x77;
+    ck_assert_int_eq(op_bsf(c, &in), EXEC_OK);
+    ck_assert_uint_eq(c->s.gpr[GPR_RAX], want);
+    want = 0x77;
+    __asm__("rep; bsrq %1, %0" : "+r"(want) : "r"(1ull) : "cc");
+    in.src = 1;
+    ck_assert_int_eq(op_bsr(c, &in), EXEC_OK);
+    ck_assert_uint_eq(c->s.gpr[GPR_RAX], want);
+}
+END_TEST
+
 Suite *suite_sys(void);
 Suite *suite_sys(void)
 {
@@ -549,6 +572,7 @@ Suite *suite_sys(void)
     tcase_add_test(tc, test_sys_halt);
     tcase_add_loop_test(tc, test_sys_boundary, 0, ARRAY_SIZE(boundaries));
     tcase_add_test(tc, test_sys_refused);
+    tcase_add_test(tc, test_sys_promised);
     suite_add_tcase(s, tc);
     return s;
 }
