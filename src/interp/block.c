@@ -284,6 +284,8 @@ static bool draft_insn(struct draft *d, const struct insn *in, u64 rip,
     } else if (in->fn == op_jcc) {
         end = ++d->jumps == BLOCK_JUMPS;
         falls = true;
+        if (d->nr)
+            fast_fuse(&d->op[d->nr - 1], in->opcode & 15);
     }
     d->falls = falls;
     draft_op(d, o, off, in->len);

@@ -43,7 +43,7 @@ struct op {
     u8 rip_off; /* of this instruction, from the block's first */
     u8 len;
     u8 which; /* branches: which of c->epoch[] guards the link */
-    u8 spare;
+    u8 fuse;  /* fast_alu.c: which handler if a Jcc follows; 0: none */
 };
 _Static_assert(sizeof(struct op) == 32, "two ops per cache line");
 
@@ -103,6 +103,9 @@ u64 block_flushes(const struct cpu *c);
  * and length are the caller's.
  */
 bool fast_select(struct op *o, const struct insn *in, u64 next_rip);
+
+/* o is followed by a Jcc: let it do that too, if it can. */
+void fast_fuse(struct op *o, unsigned int cc);
 
 /* The handlers that block.c places itself. */
 op_handler op_generic;     /* runs o->slow through insn_exec() */

@@ -242,7 +242,7 @@ static bool fast_operands(struct op *o, const struct insn *in, u64 next_rip,
     return is_immediate(src) || is_register(in, src) || src == W_NONE;
 }
 
-static bool fast_alu_select(struct op *o, const struct insn *in,
+static bool fast_select_alu(struct op *o, const struct insn *in,
                             unsigned int form)
 {
     static const struct {
@@ -256,10 +256,8 @@ static bool fast_alu_select(struct op *o, const struct insn *in,
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(map); i++) {
-        if (in->fn != map[i].fn)
-            continue;
-        o->fn = fast_alu_handler(map[i].alu, in->size, form);
-        return o->fn != NULL;
+        if (in->fn == map[i].fn)
+            return fast_alu_select(o, map[i].alu, in->size, form);
     }
     return false;
 }
@@ -274,5 +272,5 @@ bool fast_select(struct op *o, const struct insn *in, u64 next_rip)
         return true;
     if (in->row->flags & R_END || !fast_operands(o, in, next_rip, &form))
         return false;
-    return fast_alu_select(o, in, form) || fast_move_select(o, in, form);
+    return fast_select_alu(o, in, form) || fast_move_select(o, in, form);
 }

@@ -142,9 +142,9 @@ enum fast_alu {
 bool fast_memory(struct op *o, const struct insn *in, u64 next_rip,
                  unsigned int *ea);
 
-/* fast_alu.c. NULL: no such form. size: 1, 2, 4, 8. */
-op_handler *fast_alu_handler(enum fast_alu alu, unsigned int size,
-                             unsigned int form);
+/* fast_alu.c: size 1, 2, 4, 8. */
+bool fast_alu_select(struct op *o, enum fast_alu alu, unsigned int size,
+                     unsigned int form);
 
 /* fast_move.c: the others with operands; false: none. */
 bool fast_move_select(struct op *o, const struct insn *in, unsigned int form);
