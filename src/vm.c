@@ -80,7 +80,11 @@ static void vm_on_signal(struct loop_fd *lf, u32 events)
     struct vm *vm = container_of(lf, struct vm, signals);
     struct signalfd_siginfo si;
 
-    if (read(lf->fd, &si, sizeof(si)) == sizeof(si))
+    if (read(lf->fd, &si, sizeof(si)) != sizeof(si))
+        return;
+    if (si.ssi_signo == SIGWINCH)
+        vm_devices_resize(&vm->devices);
+    else
         power_end(&vm->power, POWER_SIGNAL, si.ssi_signo);
 }
 
@@ -183,6 +187,7 @@ static int vm_new_loop(struct vm *vm)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGQUIT);
+    sigaddset(&set, SIGWINCH);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     r = loop_init(&vm->loop);

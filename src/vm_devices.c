@@ -221,6 +221,8 @@ int vm_devices_console(struct vm_devices *d, chr_escape_fn *escape, void *ctx)
     r = console_new(&dev, port, cfg->nr_ports + 1);
     if (r < 0)
         goto close_ports;
+    d->console = dev;
+    d->terminal = port[0].chr;
     return devices_add(d, dev, "console", "console");
 
 close_ports:
@@ -229,12 +231,21 @@ close_ports:
     return r;
 }
 
+void vm_devices_resize(struct vm_devices *d)
+{
+    u16 cols, rows;
+
+    if (d->console && chr_window(d->terminal, &cols, &rows) == 0)
+        console_resize(d->console, cols, rows);
+}
+
 int vm_devices_start(struct vm_devices *d)
 {
     int r = 0;
 
     for (unsigned int i = 0; r == 0 && i < d->nr; i++)
         r = virtio_start(d->device[i].dev);
+    vm_devices_resize(d);
     return r;
 }
 

@@ -30,6 +30,8 @@ struct vm_devices {
     struct vm_devices_env env;
     unsigned int nr;
     struct vm_device device[CONFIG_DEVICE_MAX];
+    struct virtio_dev *console; /* one of device[], or NULL */
+    const struct chr *terminal; /* its port 0; the console's */
 };
 
 /* Where each device of the configuration is going to be, in the guest's order:
@@ -47,6 +49,9 @@ int vm_devices_new(struct vm_devices *d, const struct vm_devices_env *env);
 /* The console, which comes last: it changes the terminal's mode. escape is
  * called on Ctrl-A x. */
 int vm_devices_console(struct vm_devices *d, chr_escape_fn *escape, void *ctx);
+
+/* The terminal has another size: tell the console, if that is its. */
+void vm_devices_resize(struct vm_devices *d);
 
 int vm_devices_start(struct vm_devices *d);
 void vm_devices_stop(struct vm_devices *d);

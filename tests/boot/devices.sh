@@ -118,6 +118,20 @@ test_hvc() {
     wait
 }
 
+# The terminal's size, by script(1), which gives mote a new one.
+test_size() {
+    wanted size || return
+    command -v script >/dev/null || { skip script "no script(1)"; return; }
+    timeout -k 5 120 script -qefc "stty rows 33 cols 111; '$mote' run \
+        --kernel '$kernel' --initrd '$initrd' --memory 512M --engine $fast \
+        --console stdio,device=virtio --log-path '$tmp/err' \
+        --append '$quick quiet mote.test=size'" /dev/null \
+        >"$tmp/out" 2>&1 </dev/null
+    status=$?
+    took='?'
+    expect "console: hvc0 has the terminal's size" 0 "^SIZE 33 111" ""
+}
+
 test_port() {
     wanted port || return
     drive port --port "data=file:$tmp/port"
@@ -150,5 +164,6 @@ test_overlay
 test_disks
 test_rng
 test_hvc
+test_size
 test_port
 test_small
