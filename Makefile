@@ -173,7 +173,8 @@ fuzz-%: setup-fuzz
 		-artifact_prefix=tests/fuzz/regress/$*/ build/corpus/$* \
 		tests/fuzz/corpus/$*
 
-FORMAT := $(wildcard include/*/*.h src/*.[ch] src/*/*.[ch] tests/*/*.[ch])
+FORMAT := $(wildcard include/*/*.h src/*.[ch] src/*/*.[ch] tests/*/*.[ch] \
+	tests/*/*/*.[ch])
 # Both compilers with their warnings as errors, clang's thread roles, layout.
 lint: setup-lint
 	$(Q)clang-format --dry-run --Werror $(FORMAT)

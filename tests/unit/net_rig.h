@@ -103,13 +103,4 @@ static inline bool net_rig_sleeps(void)
            10000000;
 }
 
-/* "skip - reason", or a failure where REQUIRE names the word. */
-static inline void net_rig_skip(const char *word, const char *reason)
-{
-    const char *require = getenv("REQUIRE");
-
-    ck_assert_msg(!require || !strstr(require, word), "%s", reason);
-    printf("skip - %s\n", reason);
-}
-
 #endif

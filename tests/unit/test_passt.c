@@ -410,7 +410,7 @@ START_TEST(test_real)
     int len;
 
     if (access("/usr/bin/passt", X_OK) < 0) {
-        net_rig_skip("passt", "no passt here");
+        unit_skip("passt", "no passt here");
         return;
     }
     ck_assert_int_eq(passt_open(&nic, &opt), 0);

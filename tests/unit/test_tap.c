@@ -33,12 +33,12 @@ static bool netns_enter(void)
 
     if (unshare(CLONE_NEWNET) < 0 &&
         unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
-        net_rig_skip("netns", "no network namespace to be had");
+        unit_skip("netns", "no network namespace to be had");
         return false;
     }
     fd = open("/dev/net/tun", O_RDWR);
     if (fd < 0) {
-        net_rig_skip("netns", "/dev/net/tun cannot be opened");
+        unit_skip("netns", "/dev/net/tun cannot be opened");
         return false;
     }
     close(fd);

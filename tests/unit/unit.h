@@ -7,4 +7,31 @@
 #include <check.h>
 #undef fail
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Is word one of the comma-separated words of $REQUIRE? */
+static inline int unit_requires(const char *word)
+{
+    const char *at = getenv("REQUIRE");
+    size_t n = strlen(word);
+
+    while (at && *at) {
+        if (strncmp(at, word, n) == 0 && (at[n] == ',' || at[n] == '\0'))
+            return 1;
+        at = strchr(at, ',');
+        at = at ? at + 1 : NULL;
+    }
+    return 0;
+}
+
+/* "skip - reason"; a failure where REQUIRE names the word. The test returns
+ * after it. */
+static inline void unit_skip(const char *word, const char *reason)
+{
+    ck_assert_msg(!unit_requires(word), "%s is required: %s", word, reason);
+    printf("skip - %s\n", reason);
+}
+
 #endif
