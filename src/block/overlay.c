@@ -11,16 +11,13 @@
  */
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mote/disk.h"
 #include "mote/log.h"
 
 #include "io.h"
-#include "lock.h"
 #include "overlay.h"
 
 #define OVERLAY_DEPTH 64u
@@ -60,8 +57,7 @@ static struct overlay *overlay_of(struct disk *d)
     return container_of(d, struct overlay, disk);
 }
 
-/* ---- blocks ---------------------------------------------------------------
- */
+/* ---- blocks ------------------------------------------------------------- */
 
 /* Where in the disk the job is, and its block. */
 static u64 overlay_at(const struct overlay_job *job)
@@ -123,8 +119,7 @@ static void overlay_gather(struct overlay_job *job, u8 *to, u64 len)
     }
 }
 
-/* ---- steps: 0: done something, OVERLAY_WAIT, or a negative errno ----------
- */
+/* ---- steps: 0: done something, OVERLAY_WAIT, or a negative errno -------- */
 
 /* Read len bytes of the base at off into job->window. */
 DEV_ONLY static int overlay_ask_base(struct overlay_job *job, u64 off, u64 len,
@@ -313,8 +308,7 @@ DEV_ONLY static int overlay_step(struct overlay_job *job)
     }
 }
 
-/* ---- jobs -----------------------------------------------------------------
- */
+/* ---- jobs --------------------------------------------------------------- */
 
 /* What the base has answered. */
 static int overlay_take_base(struct overlay_job *job)
@@ -358,8 +352,7 @@ DEV_ONLY static void overlay_base_done(struct disk_req *base, int err)
     disk_kick(job->o->base);
 }
 
-/* ---- flush ----------------------------------------------------------------
- */
+/* ---- flush -------------------------------------------------------------- */
 
 /* Data first, then the map that speaks of it. */
 static int overlay_commit(struct overlay *o)
@@ -390,8 +383,7 @@ static int overlay_flush(struct overlay *o)
     return r;
 }
 
-/* ---- hooks ----------------------------------------------------------------
- */
+/* ---- hooks -------------------------------------------------------------- */
 
 static struct overlay_job *overlay_free_job(struct overlay *o)
 {
@@ -442,26 +434,12 @@ static int overlay_attach(struct disk *d, struct loop *loop)
     return disk_attach(overlay_of(d)->base, loop);
 }
 
-/* Only what is still the file we have open. */
-static void overlay_remove(struct overlay *o)
-{
-    const char *slash = strrchr(o->path, '/');
-    const char *name = slash ? slash + 1 : o->path;
-    struct stat ours, there;
-
-    if (fstat(o->fd, &ours) < 0 || fstatat(o->dir_fd, name, &there, 0) < 0 ||
-        ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
-        return;
-    if (unlinkat(o->dir_fd, name, 0) < 0)
-        fail(-errno, "overlay %s: remove", o->path);
-}
-
 static void overlay_free(struct disk *d)
 {
     struct overlay *o = overlay_of(d);
 
     if (o->discard)
-        overlay_remove(o);
+        overlay_file_remove(o->path, o->fd, o->dir_fd);
     else if (o->path && o->map.pages)
         overlay_flush(o);
     overlay_map_fini(&o->map);
@@ -483,62 +461,7 @@ static const struct disk_ops overlay_ops = {
     .free = overlay_free,
 };
 
-/* ---- opening --------------------------------------------------------------
- */
-
-/* In $TMPDIR, else /var/tmp: /tmp is often memory. */
-static int overlay_open_ephemeral(struct overlay *o)
-{
-    const char *dir = getenv("TMPDIR");
-    char path[4096];
-
-    dir = dir && *dir ? dir : "/var/tmp";
-    o->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-    if (o->fd >= 0)
-        return 0;
-    if ((size_t)snprintf(path, sizeof(path), "%s/mote-XXXXXX", dir) >=
-        sizeof(path))
-        return fail(-ENAMETOOLONG, "overlay: %s", dir);
-    o->fd = mkostemp(path, O_CLOEXEC);
-    if (o->fd < 0)
-        return fail(-errno, "overlay: a file in %s", dir);
-    unlink(path);
-    return 0;
-}
-
-/* For a new file's entry to be made durable, and to discard it by. */
-static int overlay_open_dir(struct overlay *o)
-{
-    const char *slash = strrchr(o->path, '/');
-    char *dir =
-        slash ? strndup(o->path, (size_t)(slash - o->path) + 1) : strdup(".");
-    int r = 0;
-
-    if (!dir)
-        return fail(-ENOMEM, "overlay %s", o->path);
-    o->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (o->dir_fd < 0)
-        r = fail(-errno, "overlay %s: its directory", o->path);
-    free(dir);
-    return r;
-}
-
-static int overlay_open_file(struct overlay *o)
-{
-    struct stat st;
-    int r;
-
-    o->fd = open(o->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                 0600);
-    if (o->fd < 0)
-        return fail(-errno, "overlay %s", o->path);
-    if (fstat(o->fd, &st) < 0)
-        return fail(-errno, "overlay %s: stat", o->path);
-    if (!S_ISREG(st.st_mode))
-        return fail_rule(-EINVAL, "overlay %s: not a regular file", o->path);
-    r = overlay_open_dir(o);
-    return r < 0 ? r : lock_file(o->fd, o->path, true);
-}
+/* ---- opening ------------------------------------------------------------ */
 
 static int overlay_start_persistent(struct overlay *o)
 {
@@ -555,7 +478,8 @@ static int overlay_start_persistent(struct overlay *o)
 static int overlay_start(struct overlay *o)
 {
     const struct disk_info *info = &o->base->info;
-    int r = o->path ? overlay_open_file(o) : overlay_open_ephemeral(o);
+    int r = o->path ? overlay_file_open(o->path, &o->fd, &o->dir_fd)
+                    : overlay_file_temporary(&o->fd);
 
     if (r < 0)
         return r;

@@ -69,4 +69,13 @@ bool overlay_map_dirty(const struct overlay_map *m);
  * pages stay changed and the file's last durable copies untouched. */
 int overlay_map_write(struct overlay_map *m);
 
+/* ---- overlay_file.c: descriptors are the caller's, also after an error -- */
+
+int overlay_file_temporary(int *fd);
+
+/* Opened or made, and locked; and its directory, to make a new entry durable
+ * and for overlay_file_remove(), which removes only what is still this file. */
+int overlay_file_open(const char *path, int *fd, int *dir_fd);
+void overlay_file_remove(const char *path, int fd, int dir_fd);
+
 #endif

@@ -40,8 +40,7 @@ static bool meta_is_zero(const u8 *p, u64 len)
     return true;
 }
 
-/* ---- life -----------------------------------------------------------------
- */
+/* ---- life --------------------------------------------------------------- */
 
 int overlay_map_init(struct overlay_map *m, int fd, const char *path,
                      u64 base_size, u64 base_identity)
@@ -77,8 +76,7 @@ void overlay_map_fini(struct overlay_map *m)
     m->dirty = NULL;
 }
 
-/* ---- states ---------------------------------------------------------------
- */
+/* ---- states ------------------------------------------------------------- */
 
 static u8 *meta_page(const struct overlay_map *m, u64 page)
 {
@@ -126,8 +124,7 @@ bool overlay_map_dirty(const struct overlay_map *m)
     return memchr(m->dirty, true, m->nr_pages) != NULL;
 }
 
-/* ---- writing --------------------------------------------------------------
- */
+/* ---- writing ------------------------------------------------------------ */
 
 static u64 meta_place(u64 page, u64 count)
 {
@@ -192,8 +189,7 @@ int overlay_map_format(struct overlay_map *m)
     return r < 0 ? fail(r, "overlay %s: create", m->path) : 0;
 }
 
-/* ---- reading --------------------------------------------------------------
- */
+/* ---- reading ------------------------------------------------------------ */
 
 bool overlay_map_blank(const struct overlay_map *m)
 {

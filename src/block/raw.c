@@ -114,8 +114,7 @@ static void raw_check_size_rarely(struct raw *raw)
     raw_check_size(raw);
 }
 
-/* ---- the plain engine -----------------------------------------------------
- */
+/* ---- the plain engine --------------------------------------------------- */
 
 static int raw_transfer(struct raw *raw, const struct disk_req *req)
 {
@@ -223,8 +222,7 @@ static const struct disk_ops raw_ops = {
     .free = raw_free,
 };
 
-/* ---- opening --------------------------------------------------------------
- */
+/* ---- opening ------------------------------------------------------------ */
 
 /* O_NONBLOCK: a FIFO must not hold us; it means nothing to what we accept, but
  * io_uring would fail requests where it has to wait. */

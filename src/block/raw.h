@@ -41,8 +41,7 @@ int raw_flushed(struct raw *raw, int err);
 /* The disk as it is now: tells the device if it has another size. */
 void raw_check_size(struct raw *raw);
 
-/* ---- uring.c --------------------------------------------------------------
- */
+/* ---- uring.c ------------------------------------------------------------ */
 
 /* A ring for this file, not yet enabled. 0, or a negative errno that is not
  * reported: the caller falls back. */

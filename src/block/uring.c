@@ -53,8 +53,7 @@ static int uring_register(struct uring *u, unsigned int op, void *arg,
     return r < 0 ? -errno : 0;
 }
 
-/* ---- one step of a request ------------------------------------------------
- */
+/* ---- one step of a request ---------------------------------------------- */
 
 /*
  * The rest of a transfer. Inside a vector that is done in part: the rest of
@@ -150,8 +149,7 @@ static bool uring_choose_mode(struct uring *u, struct disk_req *req)
     return req->op == DISK_ZEROES;
 }
 
-/* ---- completions ----------------------------------------------------------
- */
+/* ---- completions -------------------------------------------------------- */
 
 static bool uring_refused(const struct uring_req *ur, int res)
 {
@@ -261,8 +259,7 @@ int uring_attach(struct uring *u, struct loop *loop)
     return loop_add(loop, &u->event, EPOLLIN);
 }
 
-/* ---- set-up ---------------------------------------------------------------
- */
+/* ---- set-up ------------------------------------------------------------- */
 
 static int uring_setup_ring(struct uring *u)
 {

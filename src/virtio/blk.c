@@ -85,8 +85,7 @@ static struct blk *blk_of(struct virtio_dev *dev)
     return container_of(dev, struct blk, dev);
 }
 
-/* ---- answers --------------------------------------------------------------
- */
+/* ---- answers ------------------------------------------------------------ */
 
 /* written: bytes at the front of the writable part, the status is one more. */
 DEV_ONLY static void blk_answer(struct blk_req *req, enum blk_status status,
@@ -189,8 +188,7 @@ DEV_ONLY static void blk_answered(void *ctx)
     blk_batch_end(ctx);
 }
 
-/* ---- requests -------------------------------------------------------------
- */
+/* ---- requests ----------------------------------------------------------- */
 
 /*
  * Each of these checks a request and fills req->dr. 0: for the disk. 1: needs
@@ -351,8 +349,7 @@ DEV_ONLY static int blk_next(struct blk *b, struct vq *vq)
     return blk_handle(b, req);
 }
 
-/* ---- hooks ----------------------------------------------------------------
- */
+/* ---- hooks -------------------------------------------------------------- */
 
 DEV_ONLY static int blk_kick(struct virtio_dev *dev, struct vq *vq)
 {
@@ -430,8 +427,7 @@ static const struct virtio_ops blk_ops = {
     .free = blk_free,
 };
 
-/* ---- construction ---------------------------------------------------------
- */
+/* ---- construction ------------------------------------------------------- */
 
 static u64 blk_features(const struct disk_info *info,
                         const struct blk_options *opt)

@@ -8,8 +8,7 @@
 #include "capture.h"
 #include "overlay_rig.h"
 
-/* ---- content --------------------------------------------------------------
- */
+/* ---- content ------------------------------------------------------------ */
 
 #define BATCH 8u
 
@@ -133,8 +132,7 @@ START_TEST(test_discard)
 }
 END_TEST
 
-/* ---- limits and life ------------------------------------------------------
- */
+/* ---- limits and life ---------------------------------------------------- */
 
 START_TEST(test_quota)
 {
@@ -255,8 +253,7 @@ START_TEST(test_flush_latched)
 }
 END_TEST
 
-/* ---- the file -------------------------------------------------------------
- */
+/* ---- the file ----------------------------------------------------------- */
 
 /* A layer of some data, flushed; its first bytes up to the data in meta. */
 static u64 some_layer(u8 *mirror, u8 *meta)

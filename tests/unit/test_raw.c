@@ -52,8 +52,7 @@ static void down(struct disk_rig *rig)
     unlink(path);
 }
 
-/* ---- content --------------------------------------------------------------
- */
+/* ---- content ------------------------------------------------------------ */
 
 #define BATCH 8u
 #define PARTS 200u /* more than one system call takes */
@@ -196,8 +195,7 @@ START_TEST(test_discard)
 }
 END_TEST
 
-/* ---- trouble --------------------------------------------------------------
- */
+/* ---- trouble ------------------------------------------------------------ */
 
 /* Cut short or grown behind our back: told at the next flush; what is gone is
  * an I/O error, also before that was noticed. */
@@ -289,8 +287,7 @@ START_TEST(test_flush_latched_async)
 }
 END_TEST
 
-/* ---- opening --------------------------------------------------------------
- */
+/* ---- opening ------------------------------------------------------------ */
 
 static int try_open(bool read_only, struct disk **d)
 {
@@ -452,8 +449,7 @@ START_TEST(test_read_only)
 }
 END_TEST
 
-/* ---- io_slice -------------------------------------------------------------
- */
+/* ---- io_slice ----------------------------------------------------------- */
 
 static const struct slice {
     u64 skip, len, bytes;
