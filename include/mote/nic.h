@@ -33,6 +33,7 @@ typedef void nic_event_fn(void *ctx);
 
 struct nic_ops {
     const char *name;
+    /* Main, before the device's thread runs. On failure loop is forgotten. */
     int (*attach)(struct nic *n, struct loop *loop);
     /* One frame into iov. Bytes written (header included); -EAGAIN: none now;
      * -EMSGSIZE: dropped, it left no byte of iov free, so perhaps cut;

@@ -443,8 +443,11 @@ static int passt_attach(struct nic *n, struct loop *loop)
     r = loop_add(loop, &p->socket, 0);
     if (r < 0)
         return r;
-    p->running = true;
-    return loop_add(loop, &p->err, EPOLLIN);
+    r = loop_add(loop, &p->err, EPOLLIN);
+    if (r < 0)
+        loop_del(&p->socket);
+    p->running = r == 0;
+    return r;
 }
 
 static void passt_free(struct nic *n)

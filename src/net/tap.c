@@ -217,28 +217,34 @@ static int tap_set_pairs(struct nic *n, unsigned int pairs)
     return r;
 }
 
+static void tap_unwatch(struct tap *t)
+{
+    for (unsigned int i = 0; i < t->nic.info.pairs; i++)
+        loop_del(&t->pair[i].lf);
+}
+
 static int tap_attach(struct nic *n, struct loop *loop)
 {
     struct tap *t = container_of(n, struct tap, nic);
+    int r = 0;
 
     t->loop = loop;
-    for (unsigned int i = 0; i < n->info.pairs; i++) {
-        int r = loop_add(loop, &t->pair[i].lf, 0);
-
-        if (r < 0)
-            return r;
-    }
-    return tap_set_pairs(n, 1);
+    for (unsigned int i = 0; i < n->info.pairs && r == 0; i++)
+        r = loop_add(loop, &t->pair[i].lf, 0);
+    if (r == 0)
+        r = tap_set_pairs(n, 1);
+    if (r < 0)
+        tap_unwatch(t);
+    return r;
 }
 
 static void tap_free(struct nic *n)
 {
     struct tap *t = container_of(n, struct tap, nic);
 
-    for (unsigned int i = 0; i < n->info.pairs; i++) {
-        loop_del(&t->pair[i].lf);
+    tap_unwatch(t);
+    for (unsigned int i = 0; i < n->info.pairs; i++)
         close(t->pair[i].lf.fd);
-    }
     free(t);
 }
 

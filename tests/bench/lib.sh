@@ -40,31 +40,49 @@ make_initrd() {
 }
 
 with_mote() { # OPTIONS
-    "$mote" run --kernel "$kernel" --initrd "$initrd" --memory 512M \
+    exec "$mote" run --kernel "$kernel" --initrd "$initrd" --memory 512M \
         --engine "${ENGINE:-interp}" --cmdline "$words" "$@"
 }
 
 with_qemu() { # OPTIONS
-    qemu-system-x86_64 -M microvm,acpi=$acpi,rtc=off -accel tcg -cpu max \
+    exec qemu-system-x86_64 -M microvm,acpi=$acpi,rtc=off -accel tcg -cpu max \
         -m 512 -nodefaults -no-user-config -nographic -no-reboot \
         -serial stdio -kernel "$kernel" -initrd "$initrd" -append "$words" "$@"
+}
+
+# The guest's lines, with rates by the host's clock: "FIGURE name rate unit".
+stamp() {
+    local line from=0 rest
+    while IFS= read -r line; do
+        line=${line%$'\r'}
+        case $line in
+        BEGIN\ *) from=$EPOCHREALTIME ;;
+        END\ *)
+            rest=${line#END }
+            awk -v from="$from" -v to="$EPOCHREALTIME" \
+                '{ s = to - from; print "FIGURE", $1, $2 / s, $3 }' <<<"$rest"
+            ;;
+        *) echo "$line" ;;
+        esac
+    done
 }
 
 # run WHO OPTIONS: one run; its figures are added to $tmp/WHO
 run() {
     local who=$1 pid limit=$((30 + ms * 20 / 1000))
     shift
-    "with_$who" "$@" >"$tmp/out" 2>&1 </dev/null &
+    "with_$who" "$@" > >(stamp >"$tmp/out") 2>&1 </dev/null &
     pid=$!
     until ! kill -0 $pid 2>/dev/null || [ $((limit--)) = 0 ]; do sleep 1; done
     kill $pid 2>/dev/null && progress "$who did not end in time"
     wait $pid 2>/dev/null || true
+    sleep 0.2 # for the last line
     if ! grep -aq '^DONE' "$tmp/out"; then
         progress "$who failed:"
         tail -n 15 "$tmp/out" >&2
         return 1
     fi
-    tr -d '\r' <"$tmp/out" | sed -n 's/^FIGURE //p' >>"$tmp/$who"
+    sed -n 's/^FIGURE //p' "$tmp/out" >>"$tmp/$who"
 }
 
 # Lines and one JSON object, best of the runs against best of the runs.

@@ -429,6 +429,55 @@ START_TEST(test_count)
 }
 END_TEST
 
+#define LIMITS                                                                 \
+    "{'bandwidth': {'size': 1, 'refill_time': 2, 'one_time_burst': 3}, "       \
+    "'ops': {'size': 4, 'refill_time': 5, 'one_time_burst': 6}}"
+
+/* Every key of as many devices as the arrays hold: each has an origin. */
+START_TEST(test_full)
+{
+    size_t max = 64 * KIB;
+    char *text = malloc(max);
+    struct config c;
+    FILE *f = fmemopen(text, max, "w");
+
+    fprintf(f, "{'drives': [");
+    for (unsigned int i = 0; i < CONFIG_DEVICE_MAX; i++)
+        fprintf(f,
+                "%s{'drive_id': 'd', 'path_on_host': 'p', 'is_root_device': "
+                "true, 'is_read_only': true, 'partuuid': '1', 'cache_type': "
+                "'Unsafe', 'io_engine': 'Sync', 'on_error': 'stop', 'direct': "
+                "true, 'overlay': {'path': 'o', 'quota_mib': 1, 'on_exit': "
+                "'keep'}, 'rate_limiter': " LIMITS "}",
+                i ? "," : "");
+    fprintf(f, "], 'network-interfaces': [");
+    for (unsigned int i = 0; i < CONFIG_DEVICE_MAX; i++)
+        fprintf(f,
+                "%s{'iface_id': 'n', 'host_dev_name': 't', 'guest_mac': "
+                "'06:00:ac:10:00:02', 'mtu': 1500, 'backend': 'tap', 'fd': 3, "
+                "'queue_pairs': 1, 'user': {'program': 'p', 'address': "
+                "'1.1.1.1', 'gateway': '1.1.1.1', 'dns': '1.1.1.1'}, "
+                "'rx_rate_limiter': " LIMITS ", 'tx_rate_limiter': " LIMITS "}",
+                i ? "," : "");
+    fprintf(f, "], 'entropy': {'rate_limiter': " LIMITS "}, 'ports': [");
+    for (unsigned int i = 0; i < CONFIG_PORT_MAX; i++)
+        fprintf(f, "%s{'name': 'p', 'mode': 'file', 'path': 'x'}",
+                i ? "," : "");
+    fprintf(f, "]}");
+    fclose(f);
+    for (char *s = text; *s; s++)
+        if (*s == '\'')
+            *s = '"';
+    capture_start();
+    ck_assert_int_eq(config_init(&c), 0);
+    ck_assert_int_eq(config_parse(&c, "t", text, strlen(text)), 0);
+    ck_assert_str_eq(capture_text, "");
+    ck_assert_int_eq(config_check(&c), -EINVAL);
+    config_fini(&c);
+    free(text);
+}
+END_TEST
+
 /* The root drive, the file's, the options'. */
 START_TEST(test_order)
 {
@@ -460,6 +509,7 @@ Suite *suite_config_devices(void)
     tcase_add_test(tc, test_values);
     tcase_add_loop_test(tc, test_rules, 0, ARRAY_SIZE(rule_cases));
     tcase_add_test(tc, test_count);
+    tcase_add_test(tc, test_full);
     tcase_add_test(tc, test_order);
     suite_add_tcase(s, tc);
     return s;
