@@ -303,16 +303,6 @@ static void raw_block_info(struct raw *raw)
             info->physical_exp++;
 }
 
-/* A hole past the end changes nothing, and says whether there are holes. */
-static bool raw_can_punch(const struct raw *raw)
-{
-    off_t end = lseek(raw->fd, 0, SEEK_END);
-
-    if (raw->block_dev)
-        return true; /* not to be asked; a refusal reaches the guest */
-    return end >= 0 && fallocate(raw->fd, RAW_MODE_PUNCH, end, 4096) == 0;
-}
-
 static void raw_info(struct raw *raw, bool read_only)
 {
     struct disk_info *info = &raw->disk.info;
@@ -322,7 +312,9 @@ static void raw_info(struct raw *raw, bool read_only)
     info->size = raw_size(raw);
     info->read_only = read_only;
     info->zeroes = !read_only;
-    info->discard = !read_only && raw_can_punch(raw);
+    /* Not tried out, as that would change the file's mtime; where there are
+     * no holes the first refusal reaches the guest. */
+    info->discard = !read_only;
     info->discard_align =
         (info->block_size << info->physical_exp) / DISK_SECTOR;
     info->depth = raw->uring ? RAW_DEPTH : RAW_SYNC_DEPTH;
