@@ -118,6 +118,43 @@ test_hvc() {
     wait
 }
 
+# flood NAME: a guest that only prints, to a reader that first sleeps; memory
+# of mote's own, in KiB, to $tmp/rss.NAME when it has settled and at the end
+flood() {
+    local name=$1
+    shift
+    timeout -k 5 100 "$mote" run --kernel "$kernel" --initrd "$initrd" \
+        --memory 256M --engine "$fast" --append "$quick quiet mote.test=flood" \
+        --log-path "$tmp/flood.$name" "$@" </dev/null 2>/dev/null |
+        { sleep 20; wc -c >"$tmp/bytes.$name"; } &
+    sleep 15
+    pid=$(pgrep -n -f "flood.$name")
+    awk '/^RssAnon/ { print $2 }' "/proc/$pid/status" >"$tmp/rss.$name"
+    sleep 45
+    awk '/^RssAnon/ { print $2 }' "/proc/$pid/status" >>"$tmp/rss.$name"
+    kill "$pid"
+    wait
+}
+
+# Two floods at once, a minute each. What the reader gets shows that the guest
+# did not hang while nobody read.
+test_flood() {
+    local name
+    wanted flood || return
+    flood serial &
+    flood hvc --console stdio,device=virtio &
+    wait
+    for name in serial hvc; do
+        check "flood: $name: memory stays flat ($(xargs <"$tmp/rss.$name") KiB)" \
+            awk 'NR == 1 { a = $1 } END { exit !(NR == 2 && $1 - a < 512) }' \
+            "$tmp/rss.$name"
+        check "... and the reader got $(cat "$tmp/bytes.$name") bytes" \
+            [ "$(cat "$tmp/bytes.$name")" -gt 100000 ]
+        check "... and SIGTERM ended it" \
+            grep -q "stopped by signal SIGTERM" "$tmp/flood.$name"
+    done
+}
+
 # The terminal's size, by script(1), which gives mote a new one.
 test_size() {
     wanted size || return
@@ -164,6 +201,7 @@ test_overlay
 test_disks
 test_rng
 test_hvc
+test_flood
 test_size
 test_port
 test_small
