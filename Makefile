@@ -84,7 +84,7 @@ $B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B -include tests/unit/unit.h
 # The packages of the tests come before what includes their headers.
 $(UNITOBJ): | setup-check
 # Tests play every role.
-$B/tests/unit/%.o: CFLAGS_ALL += -Wno-thread-safety
+$B/tests/%.o: CFLAGS_ALL += -Wno-thread-safety
 $B/tests/unit/main.o: $B/suites.h
 $B/tests/unit/test_native.o: tests/unit/native_insns.s
 
