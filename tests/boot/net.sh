@@ -50,6 +50,9 @@ test_net_user() {
     local to back
     wanted net-user || return
     command -v passt >/dev/null || { skip passt "no passt here"; return; }
+    # passt jails itself.
+    unshare -U true 2>/dev/null ||
+        { skip userns "no user namespace, which passt needs"; return; }
     read -r to back < <(free_ports)
     net_guest --append "$quick quiet" --net "user,tcp=$to:5000,tcp=$back:5001"
     check "net: DHCP from passt" grep -aq "^LEASE [0-9.]* router" "$tmp/out"
