@@ -152,8 +152,9 @@ boot: setup-check mote
 asan-unit: | setup-check
 	$(Q)$(MAKE) --no-print-directory MODE=asan build/asan/unit
 
-check test: setup-check mote $B/unit $B/replay asan-unit
+check: setup-check mote $B/unit $B/replay asan-unit
 	$(Q)B=$B tests/check
+test: check
 
 bench: setup-bench mote $B/devpath
 	$(Q)tests/bench/boot
