@@ -18,6 +18,7 @@ enum exit_status { /* documented in README.md; Firecracker's numbers */
                    STATUS_OK = 0,
                    STATUS_FAILURE = 1,
                    STATUS_BUG = 2,
+                   STATUS_SECCOMP = 148,
                    STATUS_BAD_CONFIG = 152,
                    STATUS_BAD_ARGS = 153,
                    STATUS_SIGHUP = 156,
@@ -117,6 +118,22 @@ struct log_config {
     bool show_origin;
 };
 
+enum sandbox_require { SANDBOX_BEST, SANDBOX_FULL, SANDBOX_OFF };
+enum sandbox_netns { NETNS_NEW, NETNS_NONE, NETNS_PATH };
+
+struct sandbox_config {
+    enum sandbox_require require;
+    enum sandbox_netns netns;
+    char *netns_path; /* NETNS_PATH: a namespace to join */
+    bool has_uid, has_gid;
+    unsigned int uid, gid; /* what to become, if started as root */
+    char *cgroup;          /* a directory, or NULL */
+    u64 memory_max;        /* bytes; limits of the cgroup; 0: none */
+    unsigned int pids_max, cpu_percent;
+    u64 nofile, fsize; /* rlimits; 0: mote's own */
+    bool log_denials;  /* --seccomp=log: learn, do not deny */
+};
+
 /* Where each value came from, for errors found later; private to src/config. */
 struct config_origins;
 
@@ -126,6 +143,7 @@ struct config {
     struct machine_config machine;
     struct console_config console;
     struct log_config log;
+    struct sandbox_config sandbox;
     bool boot_timer;
 
     /* Those of options come first here, and last in the guest. */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * filter.h: seccomp filters, one for each kind of thread. The allow-lists are
+ * in src/sandbox/policy.def; tools/genfilter makes BPF arrays of them when mote
+ * is built, so that at run time they are only loaded. No build and no option
+ * is without them.
+ *
+ * Call order: filter_init() on main before the first thread; thread_start()
+ * then loads each thread's filter before its function runs; main loads its own
+ * when nothing is left to open.
+ */
+#ifndef MOTE_FILTER_H
+#define MOTE_FILTER_H
+
+#include "mote/base.h"
+
+enum filter_kind {
+    FILTER_NONE, /* unit tests */
+    FILTER_MAIN, /* after lock-down */
+    FILTER_VCPU_KVM,
+    FILTER_VCPU_INTERP,
+    FILTER_BLK,
+    FILTER_NET,
+    FILTER_CONSOLE, /* serial and virtio */
+    FILTER_RNG,
+    FILTER_SUPERVISOR,
+    FILTER_KINDS
+};
+
+/* What a denied system call does. */
+enum filter_mode {
+    FILTER_OFF,     /* before filter_init(): threads are not filtered */
+    FILTER_ENFORCE, /* it ends the VM, named */
+    FILTER_LOG,     /* the kernel's audit log names it, and it is done */
+};
+
+/* Written to report_fd by the SIGSYS handler in one piece, for the
+ * supervisor. */
+struct filter_report {
+    u32 kind;      /* enum filter_kind of the thread */
+    u32 arch;      /* AUDIT_ARCH_* */
+    s64 syscall;   /* its number */
+    u64 arg[6];    /* as the registers had them */
+    u64 rip;       /* behind the system call */
+    char name[16]; /* of the thread */
+};
+
+/*
+ * Install the handler of SIGSYS, which writes a struct filter_report to
+ * report_fd and ends the process with STATUS_SECCOMP. Main, once. 0 or a
+ * negative errno, already reported.
+ */
+int filter_init(enum filter_mode mode, int report_fd);
+
+/*
+ * Load the calling thread's filter, for good; the thread has no_new_privs. fd:
+ * the one that ioctl rules name (a vCPU's, or the VM's), or -1. 0 (also when
+ * filters are off) or a negative errno, already reported.
+ */
+int filter_load(enum filter_kind kind, int fd);
+
+/* "blk", "vcpu-kvm" ...: as policy.def names it. */
+const char *filter_kind_name(enum filter_kind kind);
+
+/* Number i of the distinct system calls that the kind may use; NULL behind the
+ * last one. */
+const char *filter_syscall(enum filter_kind kind, unsigned int i);
+
+/* "ptrace" for 101, of mote's own ABI; NULL if there is no such call. */
+const char *filter_syscall_name(s64 number);
+
+/* The line about a report, without newline: 'thread "blk0" (blk) called
+ * ptrace(0x10, ...) at 0x...'. */
+void filter_describe(const struct filter_report *r, char *buf, size_t len);
+
+#endif
