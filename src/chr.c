@@ -79,13 +79,27 @@ static bool chr_stdin_usable(void)
     return false;
 }
 
+static void chr_undo_raw(struct undo *u)
+{
+    term_restore();
+}
+
+static int chr_open_raw(struct chr *chr)
+{
+    int r = term_raw(STDIN_FILENO);
+
+    if (r == 0)
+        undo_add(&chr->undo, chr_undo_raw);
+    return r;
+}
+
 static int chr_open_stdio(struct chr *chr)
 {
     chr->out = chr_end_stdio(STDOUT_FILENO, O_WRONLY);
     if (!chr_stdin_usable())
         return 0;
     chr->in = chr_end_stdio(STDIN_FILENO, O_RDONLY);
-    return isatty(STDIN_FILENO) ? term_raw(STDIN_FILENO) : 0;
+    return isatty(STDIN_FILENO) ? chr_open_raw(chr) : 0;
 }
 
 /* O_RDWR lets a FIFO open at once, reader or not, and keeps EPIPE away. */
@@ -130,8 +144,7 @@ void chr_close(struct chr *chr)
 {
     if (!chr)
         return;
-    if (chr->mode == CHR_STDIO && chr->in.fd >= 0)
-        term_restore();
+    undo_now(&chr->undo);
     chr_end_close(&chr->in);
     chr_end_close(&chr->out);
     chr_unix_close(chr);

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "mote/chr.h"
+#include "mote/undo.h"
 
 /* How a descriptor is kept from blocking without touching its flags. */
 enum chr_way {
@@ -30,7 +31,7 @@ struct chr_socket {
     bool failed;   /* an accept error was reported */
     struct sockaddr_un addr;
     dev_t dev;
-    ino_t ino; /* 0: nothing to remove */
+    ino_t ino;
 };
 
 struct chr {
@@ -44,6 +45,7 @@ struct chr {
     chr_escape_fn *escape_fn;
     void *escape_ctx;
     struct chr_socket sock;
+    struct undo undo; /* the terminal's mode, or the socket's name */
 };
 
 int chr_unix_open(struct chr *chr, const char *path);

@@ -34,15 +34,27 @@ static int chr_unix_bind(struct chr_socket *s)
     return 0;
 }
 
-/* What we have made, so that another's socket is never removed. */
-static void chr_unix_remember(struct chr_socket *s)
+static void chr_unix_undo(struct undo *u)
 {
+    const struct chr_socket *s = &container_of(u, struct chr, undo)->sock;
+    struct stat st;
+
+    if (lstat(s->addr.sun_path, &st) == 0 && st.st_dev == s->dev &&
+        st.st_ino == s->ino)
+        unlink(s->addr.sun_path);
+}
+
+/* What we have made, so that another's socket is never removed. */
+static void chr_unix_remember(struct chr *chr)
+{
+    struct chr_socket *s = &chr->sock;
     struct stat st;
 
     if (lstat(s->addr.sun_path, &st) < 0)
         return;
     s->dev = st.st_dev;
     s->ino = st.st_ino;
+    undo_add(&chr->undo, chr_unix_undo);
 }
 
 int chr_unix_open(struct chr *chr, const char *path)
@@ -62,7 +74,7 @@ int chr_unix_open(struct chr *chr, const char *path)
                          path);
     if (r < 0)
         return fail(r, "console %s", path);
-    chr_unix_remember(s);
+    chr_unix_remember(chr);
     s->spare_fd = fcntl(s->listen_fd, F_DUPFD_CLOEXEC, 0);
     if (s->spare_fd < 0 || listen(s->listen_fd, CHR_BACKLOG) < 0)
         return fail(-errno, "console %s: listen", path);
@@ -76,20 +88,10 @@ static void chr_unix_drop(int *fd)
     *fd = -1;
 }
 
-static void chr_unix_unlink(const struct chr_socket *s)
-{
-    struct stat st;
-
-    if (s->ino != 0 && lstat(s->addr.sun_path, &st) == 0 &&
-        st.st_dev == s->dev && st.st_ino == s->ino)
-        unlink(s->addr.sun_path);
-}
-
 void chr_unix_close(struct chr *chr)
 {
     struct chr_socket *s = &chr->sock;
 
-    chr_unix_unlink(s);
     chr_unix_drop(&s->client_fd);
     chr_unix_drop(&s->spare_fd);
     chr_unix_drop(&s->listen_fd);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mote/thread.h"
+#include "mote/undo.h"
 #include "mote/vm.h"
 
 #include "cli.h"
@@ -35,6 +36,7 @@ static int main_vm(const struct config *c)
         status = vm_run(vm);
         vm_free(vm);
     }
+    undo_all(); /* of a start that failed */
     log_close();
     return status;
 }

@@ -72,6 +72,19 @@ static bool term_signal_wanted(int sig, const struct sigaction *old)
     return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGABRT;
 }
 
+/* A child has nothing to restore, and dies of a signal without a handler's
+ * system calls, which its filter may not allow. */
+static void term_forked(void)
+{
+    struct sigaction now;
+
+    atomic_store(&term_state.fd, -1);
+    for (size_t i = 0; i < ARRAY_SIZE(term_signals); i++)
+        if (sigaction(term_signals[i], NULL, &now) == 0 &&
+            now.sa_sigaction == term_on_signal)
+            sigaction(term_signals[i], &term_state.old[term_signals[i]], NULL);
+}
+
 static void term_install(void)
 {
     struct sigaction sa = {
@@ -83,6 +96,7 @@ static void term_install(void)
         return;
     term_state.installed = true;
     atexit(term_restore);
+    pthread_atfork(NULL, NULL, term_forked);
     sigfillset(&sa.sa_mask);
     for (size_t i = 0; i < ARRAY_SIZE(term_signals); i++) {
         struct sigaction *old = &term_state.old[term_signals[i]];

@@ -5,7 +5,8 @@
 
 /*
  * Put the terminal fd into raw mode; the old mode comes back by term_restore(),
- * at exit, or when a signal ends the process. Once per process at a time.
+ * at exit, or when a signal ends the process. Once per process at a time; the
+ * child of a fork has no part in it.
  * 0 or a negative errno, already reported.
  */
 int term_raw(int fd);

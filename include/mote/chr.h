@@ -4,8 +4,8 @@
  * file, a client of a Unix socket or nowhere. Reads and writes never block, yet
  * the descriptors mote was started with, which others share, never become
  * O_NONBLOCK. For a terminal on stdin raw mode is set by chr_open() and
- * restored by chr_close(), at exit and by the handlers of fatal signals,
- * whichever comes first. The process must ignore SIGPIPE.
+ * restored by chr_close() or undo_all(), at exit and by the handlers of fatal
+ * signals, whichever comes first. The process must ignore SIGPIPE.
  *
  * Every descriptor is opened by chr_open(), but for the connections of
  * CHR_UNIX: chr_accept() calls accept4() on the device's thread. One client is
@@ -30,7 +30,7 @@ typedef void chr_escape_fn(void *ctx);
 
 /*
  * path only for CHR_FILE and CHR_UNIX; a socket's must not exist, and
- * chr_close() removes it. 0 or a negative errno, already reported.
+ * chr_close() or undo_all() removes it. 0 or a negative errno, already reported.
  */
 int chr_open(struct chr **out, enum chr_mode mode, const char *path);
 void chr_close(struct chr *chr);

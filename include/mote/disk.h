@@ -47,6 +47,7 @@ struct disk_info {
     u32 block_size;       /* logical, 512..4096 */
     u32 physical_exp;     /* log2(physical / logical) */
     u32 discard_align;    /* sectors */
+    bool flush_last;      /* what is not flushed before the end is lost */
     unsigned int depth;   /* requests it takes at once */
     u64 identity; /* another one: the contents were changed; 0: not known */
 };
@@ -95,7 +96,7 @@ DEV_ONLY static inline void disk_kick(struct disk *d)
         d->ops->kick(d);
 }
 
-/* No request is in flight. NULL is fine. */
+/* No request is in flight, and what must last was flushed. NULL is fine. */
 static inline void disk_free(struct disk *d)
 {
     if (d)

@@ -16,6 +16,7 @@
 
 #include "mote/disk.h"
 #include "mote/log.h"
+#include "mote/undo.h"
 
 #include "io.h"
 #include "overlay.h"
@@ -42,12 +43,12 @@ struct overlay {
     struct disk disk;
     struct disk *base;
     struct overlay_map map;
-    char *path;      /* NULL: ephemeral */
-    int fd, dir_fd;  /* the layer; its directory, to discard it */
-    bool discard;    /* at exit */
-    bool changed;    /* since the last flush */
-    u64 max_data;    /* blocks the quota allows */
-    int flush_error; /* latched */
+    char *path;       /* NULL: ephemeral */
+    int fd, dir_fd;   /* the layer; its directory, to discard it */
+    struct undo undo; /* the file, if it is not to stay */
+    bool changed;     /* since the last flush */
+    u64 max_data;     /* blocks the quota allows */
+    int flush_error;  /* latched */
     struct overlay_job job[OVERLAY_DEPTH];
     u8 *blocks; /* of the jobs */
 };
@@ -434,14 +435,18 @@ static int overlay_attach(struct disk *d, struct loop *loop)
     return disk_attach(overlay_of(d)->base, loop);
 }
 
+static void overlay_undo(struct undo *u)
+{
+    struct overlay *o = container_of(u, struct overlay, undo);
+
+    overlay_file_remove(o->path, o->fd, o->dir_fd);
+}
+
 static void overlay_free(struct disk *d)
 {
     struct overlay *o = overlay_of(d);
 
-    if (o->discard)
-        overlay_file_remove(o->path, o->fd, o->dir_fd);
-    else if (o->path && o->map.pages)
-        overlay_flush(o);
+    undo_now(&o->undo);
     overlay_map_fini(&o->map);
     disk_free(o->base);
     if (o->dir_fd >= 0)
@@ -508,7 +513,7 @@ static int overlay_init_jobs(struct overlay *o)
     return 0;
 }
 
-static void overlay_init_disk(struct overlay *o)
+static void overlay_init_disk(struct overlay *o, bool keep)
 {
     struct disk_info *info = &o->disk.info;
 
@@ -519,6 +524,7 @@ static void overlay_init_disk(struct overlay *o)
     info->discard_align = (u32)(OVERLAY_BLOCK / DISK_SECTOR);
     info->depth = MIN(info->depth, OVERLAY_DEPTH);
     info->identity = 0;
+    info->flush_last = keep;
     o->base->answered = overlay_answered;
     o->base->ctx = o;
 }
@@ -546,8 +552,9 @@ int overlay_open(struct disk **out, struct disk *base,
         overlay_free(&o->disk);
         return r;
     }
-    overlay_init_disk(o);
-    o->discard = opt->path && opt->discard_on_exit;
+    overlay_init_disk(o, opt->path && !opt->discard_on_exit);
+    if (opt->path && opt->discard_on_exit)
+        undo_add(&o->undo, overlay_undo);
     *out = &o->disk;
     return 0;
 }

@@ -107,6 +107,23 @@ static int process_status(int fd)
     return n == sizeof(status) ? status : 0;
 }
 
+static void process_end(struct undo *u)
+{
+    pid_t pid = container_of(u, struct passt_process, undo)->pid;
+    struct pollfd pfd = {.events = POLLIN};
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    kill(pid, SIGTERM);
+    if (fd >= 0) {
+        pfd.fd = fd;
+        poll(&pfd, 1, STOP_MS);
+        close(fd);
+    }
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 static int process_fork(struct passt_process *p, struct child_fds *fds,
                         char *const argv[])
 {
@@ -115,7 +132,10 @@ static int process_fork(struct passt_process *p, struct child_fds *fds,
     p->pid = fork();
     if (p->pid == 0)
         child_main(*fds, parent, argv);
-    return p->pid < 0 ? -errno : 0;
+    if (p->pid < 0)
+        return -errno;
+    undo_add(&p->undo, process_end);
+    return 0;
 }
 
 static int process_start(struct passt_process *p, char *const argv[])
@@ -144,29 +164,10 @@ static int process_start(struct passt_process *p, char *const argv[])
     return r;
 }
 
-static void process_reap(pid_t pid)
-{
-    struct pollfd pfd = {.events = POLLIN};
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-    if (fd >= 0) {
-        pfd.fd = fd;
-        poll(&pfd, 1, STOP_MS);
-        close(fd);
-    }
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-}
-
 void passt_process_stop(struct passt_process *p)
 {
     process_close(&p->socket);
-    if (p->pid > 0) {
-        kill(p->pid, SIGTERM);
-        process_reap(p->pid);
-    }
-    p->pid = 0;
+    undo_now(&p->undo);
     process_close(&p->err);
 }
 

@@ -6,13 +6,15 @@
 #include <sys/types.h>
 
 #include "mote/nic.h"
+#include "mote/undo.h"
 
 #define PASST_SOCKET_FD 3 /* where the child finds its end of the socket */
 
 struct passt_process {
-    pid_t pid;  /* 0: none */
-    int socket; /* our end, non-blocking */
-    int err;    /* what it says on stderr, non-blocking */
+    pid_t pid;
+    int socket;       /* our end, non-blocking */
+    int err;          /* what it says on stderr, non-blocking */
+    struct undo undo; /* it runs */
 };
 
 /*
@@ -23,7 +25,8 @@ struct passt_process {
 int passt_process_start(struct passt_process *p,
                         const struct passt_options *opt);
 
-/* Close the socket, end the child (it has 500 ms to go by itself), reap it. */
+/* Close what leads to it; end it if it is this process's child (it has 500 ms
+ * to go by itself), and reap it. */
 void passt_process_stop(struct passt_process *p);
 
 #endif

@@ -398,7 +398,7 @@ DEV_ONLY static void blk_stop(struct virtio_dev *dev)
 {
     struct blk *b = blk_of(dev);
 
-    if (!b->flush) {
+    if (!b->flush && !b->disk->info.flush_last) {
         virtio_stopped(dev);
         return;
     }

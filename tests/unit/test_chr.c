@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "mote/chr.h"
+#include "mote/undo.h"
 
 #include "capture.h"
 
@@ -306,12 +307,17 @@ END_TEST
  */
 
 /* How the child leaves with the terminal in raw mode. */
-enum leave { LEAVE_CLOSE = -1, LEAVE_EXIT = -2, LEAVE_FAULT = -3 };
+enum leave {
+    LEAVE_CLOSE = -1,
+    LEAVE_EXIT = -2,
+    LEAVE_FAULT = -3,
+    LEAVE_UNDO = -4,
+};
 
 static const int leaves[] = {
-    LEAVE_CLOSE, LEAVE_EXIT, LEAVE_FAULT, SIGTERM, SIGINT,
-    SIGHUP,      SIGQUIT,    SIGSEGV,     SIGABRT, SIGBUS,
-    SIGILL,      SIGFPE,     SIGXCPU,     SIGXFSZ, SIGUSR1,
+    LEAVE_CLOSE, LEAVE_EXIT, LEAVE_FAULT, LEAVE_UNDO, SIGTERM, SIGINT,
+    SIGHUP,      SIGQUIT,    SIGSEGV,     SIGABRT,    SIGBUS,  SIGILL,
+    SIGFPE,      SIGXCPU,    SIGXFSZ,     SIGUSR1,
 };
 
 /* A page that may not be written: a fault of the kernel's, not a kill(). */
@@ -321,6 +327,24 @@ static void child_fault(void)
         mmap(NULL, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     *p = 1;
+}
+
+/* The terminal is not the business of a child, however that ends. */
+static void leave_undo(struct chr *chr)
+{
+    struct termios now;
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        chr_close(chr);
+        raise(SIGTERM);
+        _exit(0);
+    }
+    if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) ||
+        tcgetattr(STDIN_FILENO, &now) < 0 || now.c_lflag & ICANON)
+        _exit(97);
+    undo_all();
 }
 
 static void child_leave(int how)
@@ -338,6 +362,8 @@ static void child_leave(int how)
         chr_close(chr);
     else if (how == LEAVE_EXIT)
         exit(0);
+    else if (how == LEAVE_UNDO)
+        leave_undo(chr);
     else if (how == LEAVE_FAULT)
         child_fault();
     else

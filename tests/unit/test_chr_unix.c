@@ -9,9 +9,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mote/chr.h"
+#include "mote/undo.h"
 
 #include "capture.h"
 
@@ -290,6 +292,28 @@ START_TEST(test_no_descriptors)
 }
 END_TEST
 
+/* A child that closes leaves the name to its parent. */
+START_TEST(test_fork)
+{
+    struct chr *chr;
+    int status;
+    pid_t pid;
+
+    enter();
+    chr = open_sock();
+    pid = fork();
+    if (pid == 0) {
+        chr_close(chr);
+        _exit(access(SOCK, F_OK));
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    undo_all();
+    ck_assert_int_ne(access(SOCK, F_OK), 0);
+    leave(chr);
+}
+END_TEST
+
 Suite *suite_chr_unix(void);
 Suite *suite_chr_unix(void)
 {
@@ -305,6 +329,7 @@ Suite *suite_chr_unix(void)
     tcase_add_test(tc, test_half);
     tcase_add_test(tc, test_full);
     tcase_add_test(tc, test_no_descriptors);
+    tcase_add_test(tc, test_fork);
     suite_add_tcase(s, tc);
     return s;
 }

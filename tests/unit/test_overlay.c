@@ -66,6 +66,13 @@ static void random_batch(struct disk_rig *rig, u8 *mirror, u8 *buf, u32 *seed)
     }
 }
 
+/* As a device stops it. */
+static void layer_down(struct disk_rig *rig)
+{
+    ck_assert_int_eq(rig_do(rig, DISK_FLUSH, NULL, 0, 0), 0);
+    rig_down(rig);
+}
+
 START_TEST(test_content)
 {
     const struct variant *v = &variants[_i];
@@ -84,7 +91,7 @@ START_TEST(test_content)
         if (round % 10 == 9)
             ck_assert_int_eq(rig_do(&rig, DISK_FLUSH, NULL, 0, 0), 0);
         if (v->persistent && round % 20 == 19) {
-            rig_down(&rig); /* flushes */
+            layer_down(&rig);
             layer_up(&rig, v->engine, opt);
         }
     }
@@ -123,7 +130,7 @@ START_TEST(test_discard)
     ck_assert_int_eq(stat(layer_path, &after), 0);
     ck_assert_int_lt(after.st_blocks, before.st_blocks);
     check_content(&rig, mirror);
-    rig_down(&rig);
+    layer_down(&rig);
     layer_up(&rig, DISK_SYNC, persistent());
     check_content(&rig, mirror);
     rig_down(&rig);
@@ -156,7 +163,7 @@ START_TEST(test_quota)
     ck_assert_int_eq(rig_do(&rig, DISK_WRITE, mirror + 9 * 512, 9 * 512, 512),
                      0);
     if (_i) { /* counted again by the next run */
-        rig_down(&rig);
+        layer_down(&rig);
         layer_up(&rig, DISK_SYNC, opt);
         ck_assert_int_eq(rig_do(&rig, DISK_WRITE, mirror, SIZE - 512, 512),
                          -ENOSPC);
@@ -267,7 +274,7 @@ static u64 some_layer(u8 *mirror, u8 *meta)
     layer_up(&rig, DISK_SYNC, persistent());
     memset(mirror, 0x11, 3 * 512);
     ck_assert_int_eq(rig_do(&rig, DISK_WRITE, mirror, 0, 3 * 512), 0);
-    rig_down(&rig);
+    layer_down(&rig);
     fd = open(layer_path, O_RDONLY | O_CLOEXEC);
     ck_assert_int_eq(fstat(fd, &st), 0);
     len = (u64)st.st_size - 21 * OVERLAY_BLOCK;
