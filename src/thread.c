@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* thread.c: named threads with a role, and the lock */
+/* thread.c: named, filtered threads with a role, and the lock */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "mote/log.h"
 #include "mote/thread.h"
@@ -49,18 +51,72 @@ TSA(no_thread_safety_analysis) void lock_drop(struct lock *lock)
     (void)r;
 }
 
+static _Thread_local pid_t thread_tid;
+
+pid_t thread_id(void)
+{
+    if (!thread_tid)
+        thread_tid = (pid_t)syscall(SYS_gettid);
+    return thread_tid;
+}
+
+int thread_kick_signal(void)
+{
+    return SIGRTMIN;
+}
+
+static enum role thread_role_of(enum filter_kind kind)
+{
+    switch (kind) {
+    case FILTER_MAIN:
+        return ROLE_MAIN;
+    case FILTER_VCPU_KVM:
+    case FILTER_VCPU_SHADOW:
+    case FILTER_VCPU_INTERP:
+        return ROLE_VCPU;
+    case FILTER_BLK:
+    case FILTER_NET:
+    case FILTER_CONSOLE:
+    case FILTER_RNG:
+        return ROLE_DEV;
+    default:
+        return ROLE_NONE;
+    }
+}
+
+/* The end of a thread takes system calls (madvise, rt_sigprocmask, exit) that
+ * no list has; waiting for the end of the process takes none. */
+static void thread_park(struct thread *t)
+{
+    static sem_t never;
+
+    sem_post(&t->parked); /* t may be gone from here on */
+    while (true)
+        sem_wait(&never);
+}
+
 static void *thread_main(void *arg)
 {
     struct thread *t = arg;
+    bool parks = t->parks;
 
     pthread_setname_np(pthread_self(), t->name);
-    role_set(t->role);
+    thread_id();
+    role_set(thread_role_of(t->filter.kind));
+    t->loaded = filter_load(&t->filter, t->name);
+    if (t->loaded < 0) {
+        sem_post(&t->ready);
+        return NULL;
+    }
+    sem_post(&t->ready);
     t->fn(t->arg);
+    if (parks)
+        thread_park(t);
     return NULL;
 }
 
 /* Signals that a fault raises must stay open, or the kernel kills silently. */
-static void thread_signals(sigset_t *set)
+static void thread_signals(sigset_t *set, enum role role)
 {
     sigfillset(set);
     sigdelset(set, SIGSEGV);
@@ -70,32 +126,51 @@ static void thread_signals(sigset_t *set)
     sigdelset(set, SIGTRAP);
     sigdelset(set, SIGABRT);
     sigdelset(set, SIGSYS);
+    if (role == ROLE_VCPU)
+        sigdelset(set, thread_kick_signal());
 }
 
-int thread_start(struct thread *t, const char *name, enum role role,
-                 thread_fn *fn, void *arg)
+static int thread_create(struct thread *t)
 {
     sigset_t blocked, old;
     int r;
 
-    t->role = role;
-    t->fn = fn;
-    t->arg = arg;
-    snprintf(t->name, sizeof(t->name), "%s", name);
-    thread_signals(&blocked);
+    thread_signals(&blocked, thread_role_of(t->filter.kind));
     pthread_sigmask(SIG_SETMASK, &blocked, &old);
     r = pthread_create(&t->id, NULL, thread_main, t);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r != 0)
-        return fail(-r, "thread %s", name);
-    t->running = true;
-    return 0;
+    return r == 0 ? 0 : fail(-r, "thread %s", t->name);
+}
+
+int thread_start(struct thread *t, const char *name, const struct filter *f,
+                 thread_fn *fn, void *arg)
+{
+    int r;
+
+    *t = (struct thread){
+        .filter = *f, .fn = fn, .arg = arg, .parks = filter_on()};
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    sem_init(&t->ready, 0, 0);
+    sem_init(&t->parked, 0, 0);
+    r = thread_create(t);
+    if (r < 0)
+        return r;
+    while (sem_wait(&t->ready) < 0)
+        ; /* EINTR */
+    t->running = t->loaded == 0;
+    if (!t->running)
+        pthread_join(t->id, NULL);
+    return t->loaded;
 }
 
 void thread_join(struct thread *t)
 {
     if (!t->running)
         return;
-    pthread_join(t->id, NULL);
+    if (!t->parks)
+        pthread_join(t->id, NULL);
+    else
+        while (sem_wait(&t->parked) < 0)
+            ; /* EINTR */
     t->running = false;
 }

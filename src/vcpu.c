@@ -118,9 +118,11 @@ free_vcpu:
 int vcpu_start(struct vcpu *v)
 {
     char name[sizeof(v->thread.name)];
+    struct filter filter;
 
+    v->env.engine->ops->filter(v->ev, &filter);
     snprintf(name, sizeof(name), "vcpu%u", v->id);
-    return thread_start(&v->thread, name, ROLE_VCPU, vcpu_main, v);
+    return thread_start(&v->thread, name, &filter, vcpu_main, v);
 }
 
 void vcpu_stop(struct vcpu *v)

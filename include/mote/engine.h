@@ -59,6 +59,9 @@ struct engine_ops {
                     unsigned int id);
     void (*vcpu_free)(struct engine_vcpu *v);
 
+    /* The filter of its thread. */
+    void (*filter)(const struct engine_vcpu *v, struct filter *out);
+
     /* Run until something needs vcpu.c; port and MMIO accesses were served
      * through the bus. Returns at once if kick() came before. VCPU_ONLY. */
     void (*run)(struct engine_vcpu *v, struct vcpu_exit *x);

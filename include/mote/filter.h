@@ -18,6 +18,7 @@ enum filter_kind {
     FILTER_NONE, /* unit tests */
     FILTER_MAIN, /* after lock-down */
     FILTER_VCPU_KVM,
+    FILTER_VCPU_SHADOW, /* a KVM without nested paging needs more */
     FILTER_VCPU_INTERP,
     FILTER_BLK,
     FILTER_NET,
@@ -25,6 +26,16 @@ enum filter_kind {
     FILTER_RNG,
     FILTER_SUPERVISOR,
     FILTER_KINDS
+};
+
+#define FILTER_FD_MAX 8
+
+/* What a thread may do: its kind's list, with the descriptors that the list's
+ * ioctl rules mean; a rule whose descriptor is not given allows nothing. */
+struct filter {
+    enum filter_kind kind;
+    unsigned int nr_fds;
+    int fd[FILTER_FD_MAX]; /* vCPU: its own, the VM's; net: taps; main: stdin */
 };
 
 /* What a denied system call does. */
@@ -52,12 +63,15 @@ struct filter_report {
  */
 int filter_init(enum filter_mode mode, int report_fd);
 
+/* Have threads a filter? Not before filter_init(). Any thread. */
+bool filter_on(void);
+
 /*
- * Load the calling thread's filter, for good; the thread has no_new_privs. fd:
- * the one that ioctl rules name (a vCPU's, or the VM's), or -1. 0 (also when
- * filters are off) or a negative errno, already reported.
+ * Load the calling thread's filter, for good. name: of the thread, for reports;
+ * it must stay. 0 (also when filters are off) or a negative errno, already
+ * reported.
  */
-int filter_load(enum filter_kind kind, int fd);
+int filter_load(const struct filter *f, const char *name);
 
 /* "blk", "vcpu-kvm" ...: as policy.def names it. */
 const char *filter_kind_name(enum filter_kind kind);

@@ -8,8 +8,10 @@
 #define MOTE_THREAD_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "mote/base.h"
+#include "mote/filter.h"
 
 #if defined(__clang__)
 #define TSA(x) __attribute__((x))
@@ -60,21 +62,33 @@ typedef void thread_fn(void *arg);
 struct thread {
     pthread_t id;
     char name[16]; /* shown by ps -L and by denial reports */
-    enum role role;
+    struct filter filter;
     thread_fn *fn;
     void *arg;
     bool running;
+    bool parks;          /* a filtered thread cannot end: it lies down */
+    int loaded;          /* the thread's answer, when ready is posted */
+    sem_t ready, parked; /* the thread posts */
 };
 
 /*
- * Start a thread with all signals blocked but those a fault raises (a vCPU
- * engine opens its kick signal itself). t stays the caller's and must outlive
- * the thread. Returns 0 or a negative errno, already reported. Main only.
+ * Start a thread that runs fn(arg) under its filter; the kind of which says
+ * what role it plays. All signals are blocked but those a fault raises and, on
+ * a vCPU, thread_kick_signal(). t stays the caller's and must outlive fn.
+ * Returns when the filter is loaded: 0, or a negative errno, already reported.
+ * Main only.
  */
-int thread_start(struct thread *t, const char *name, enum role role,
+int thread_start(struct thread *t, const char *name, const struct filter *f,
                  thread_fn *fn, void *arg);
 
-/* Wait for the end of a thread; nothing happens if it was never started. */
+/* What engines interrupt a vCPU's system call with. */
+int thread_kick_signal(void);
+
+/* The calling thread's ID; no system call after the first time, nor on a
+ * thread of thread_start(). */
+pid_t thread_id(void);
+
+/* Wait until fn has returned; nothing happens if it was never started. */
 void thread_join(struct thread *t);
 
 #endif

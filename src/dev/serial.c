@@ -327,7 +327,9 @@ free_serial:
 
 int serial_start(struct serial *s)
 {
-    return thread_start(&s->thread, "serial", ROLE_DEV, serial_run, s);
+    static const struct filter filter = {.kind = FILTER_CONSOLE};
+
+    return thread_start(&s->thread, "serial", &filter, serial_run, s);
 }
 
 /* The thread has gone: what is left in the ring, for a bounded time. */

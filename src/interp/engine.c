@@ -66,6 +66,11 @@ static void engine_vcpu_free(struct engine_vcpu *v)
     free(v);
 }
 
+static void engine_filter(const struct engine_vcpu *v, struct filter *out)
+{
+    *out = (struct filter){.kind = FILTER_VCPU_INTERP};
+}
+
 static void engine_kick(struct engine_vcpu *v)
 {
     interp_poke(v->cpu);
@@ -287,6 +292,7 @@ static const struct engine_ops engine_interp_ops = {
     .name = "interp",
     .vcpu_new = engine_vcpu_new,
     .vcpu_free = engine_vcpu_free,
+    .filter = engine_filter,
     .run = engine_run,
     .kick = engine_kick,
     .get_state = engine_get_state,

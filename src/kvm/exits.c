@@ -18,11 +18,6 @@
  */
 static _Thread_local struct kvm_run *volatile kvm_kick_page;
 
-static int kvm_kick_signal(void)
-{
-    return SIGRTMIN;
-}
-
 static void kvm_kick_handler(int sig)
 {
     struct kvm_run *run = kvm_kick_page;
@@ -37,21 +32,16 @@ int kvm_kick_init(void)
     struct sigaction sa = {.sa_handler = kvm_kick_handler,
                            .sa_flags = SA_RESTART};
 
-    if (sigaction(kvm_kick_signal(), &sa, NULL) < 0)
-        return fail(-errno, "kvm: handler of signal %d", kvm_kick_signal());
+    if (sigaction(thread_kick_signal(), &sa, NULL) < 0)
+        return fail(-errno, "kvm: handler of signal %d", thread_kick_signal());
     return 0;
 }
 
 /* The calling thread is the vCPU's from now on. */
 static void kvm_kick_open(struct kvm_vcpu *v)
 {
-    sigset_t set;
-
     kvm_kick_page = v->run;
-    sigemptyset(&set);
-    sigaddset(&set, kvm_kick_signal());
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    atomic_store(&v->tid, (pid_t)syscall(SYS_gettid));
+    atomic_store(&v->tid, thread_id());
 }
 
 void kvm_kick_forget(const struct kvm_vcpu *v)
@@ -67,7 +57,7 @@ void kvm_kick_out(struct kvm_vcpu *v)
     pid_t tid = atomic_load(&v->tid);
 
     if (tid)
-        syscall(SYS_tgkill, getpid(), tid, kvm_kick_signal());
+        syscall(SYS_tgkill, getpid(), tid, thread_kick_signal());
 }
 
 void kvm_kick(struct engine_vcpu *ev)

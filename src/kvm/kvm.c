@@ -272,6 +272,19 @@ free_vcpu:
     return r;
 }
 
+/* kvm_page_tables_written() moves memory slots and kicks. */
+static void kvm_filter(const struct engine_vcpu *ev, struct filter *out)
+{
+    const struct kvm_vcpu *v = (const struct kvm_vcpu *)ev;
+    bool shadow = v->kvm->quirks.shadow;
+
+    *out = (struct filter){
+        .kind = shadow ? FILTER_VCPU_SHADOW : FILTER_VCPU_KVM,
+        .nr_fds = shadow ? 2 : 1,
+        .fd = {v->fd, v->kvm->vm_fd},
+    };
+}
+
 /* ---- the VM ----------------------------------------------------------- */
 
 static void kvm_stats(struct engine *e, struct engine_stats *out)
@@ -303,6 +316,7 @@ static const struct engine_ops kvm_ops = {
     .partial = true,
     .vcpu_new = kvm_vcpu_new,
     .vcpu_free = kvm_vcpu_free,
+    .filter = kvm_filter,
     .run = kvm_run,
     .kick = kvm_kick,
     .get_state = kvm_get_state,

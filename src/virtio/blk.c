@@ -421,6 +421,7 @@ static void blk_free(struct virtio_dev *dev)
 static const struct virtio_ops blk_ops = {
     .name = "blk",
     .id = BLK_ID,
+    .filter = FILTER_BLK,
     .kick = blk_kick,
     .reset = blk_reset,
     .stop = blk_stop,

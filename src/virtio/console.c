@@ -255,6 +255,7 @@ static void console_free(struct virtio_dev *dev)
 static const struct virtio_ops console_ops = {
     .name = "console",
     .id = CONSOLE_ID,
+    .filter = FILTER_CONSOLE,
     .start = console_start,
     .kick = console_kick,
     .reset = console_reset,

@@ -371,6 +371,7 @@ int virtio_dev_init(struct virtio_dev *dev, const struct virtio_ops *ops,
 
     assert(nr_vqs > 0 && nr_vqs <= VIRTIO_VQ_MAX);
     *dev = (struct virtio_dev){.ops = ops,
+                               .filter.kind = ops->filter,
                                .nr_vqs = nr_vqs,
                                .timer.fd = -1,
                                .reset_ms = VIRTIO_RESET_MS};
@@ -415,7 +416,7 @@ static void virtio_run(void *arg)
 
 int virtio_start(struct virtio_dev *dev)
 {
-    return thread_start(&dev->thread, dev->name, ROLE_DEV, virtio_run, dev);
+    return thread_start(&dev->thread, dev->name, &dev->filter, virtio_run, dev);
 }
 
 /* A thread that is stuck in its backend keeps what it uses. */

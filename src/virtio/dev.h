@@ -7,7 +7,8 @@
  * virtio_notify() per queue and batch.
  *
  *     static const struct virtio_ops rng_ops = {
- *         .name = "rng", .id = 4, .kick = rng_kick, .free = rng_free};
+ *         .name = "rng", .id = 4, .filter = FILTER_RNG,
+ *         .kick = rng_kick, .free = rng_free};
  *
  *     r = virtio_dev_init(&rng->dev, &rng_ops, "rng", 1, 64, 0);
  *
@@ -35,6 +36,7 @@
 struct virtio_ops {
     const char *name; /* of the kind: "blk" */
     u32 id;           /* device ID, virtio 1.2, 5 */
+    enum filter_kind filter;
 
     /* DRIVER_OK: dev->features and the queues are valid from here to reset().
      * Negative errno: NEEDS_RESET. May be NULL. */
@@ -86,6 +88,7 @@ struct virtio_dev {
     char name[32];
     u64 offered; /* feature bits */
     unsigned int nr_vqs;
+    struct filter filter; /* of the device thread; the device adds to fd */
     u32 config_len;
     struct mem *mem;
     struct irq irq;

@@ -433,6 +433,7 @@ static void net_free(struct virtio_dev *dev)
 static const struct virtio_ops net_ops = {
     .name = "net",
     .id = NET_ID,
+    .filter = FILTER_NET,
     .start = net_start,
     .kick = net_kick,
     .reset = net_reset,

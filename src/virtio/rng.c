@@ -69,6 +69,7 @@ static void rng_free(struct virtio_dev *dev)
 static const struct virtio_ops rng_ops = {
     .name = "rng",
     .id = RNG_ID,
+    .filter = FILTER_RNG,
     .kick = rng_kick,
     .free = rng_free,
 };

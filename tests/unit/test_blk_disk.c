@@ -232,7 +232,7 @@ START_TEST(test_reset)
         ck_assert(vdrv_until(f.nr_held == 4));
         used = d.q[0].used + 2;
         seen = vdrv_get16(&d, used);
-        thread_start(&t, "later", ROLE_NONE, later_main, &later);
+        thread_start(&t, "later", &(struct filter){0}, later_main, &later);
         vdrv_reset(&d);
         ck_assert_uint_eq(f.nr_held, 0);
         ck_assert_uint_eq(vdrv_get16(&d, used), seen);

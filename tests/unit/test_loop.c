@@ -36,8 +36,10 @@ static void fixture_up(struct fixture *f)
     ck_assert_int_eq(loop_init(&f->loop), 0);
     f->lf = (struct loop_fd){.fd = eventfd(0, 0), .fn = fixture_event};
     ck_assert_int_eq(loop_add(&f->loop, &f->lf, EPOLLIN), 0);
-    ck_assert_int_eq(
-        thread_start(&f->thread, "loop", ROLE_DEV, fixture_main, f), 0);
+    ck_assert_int_eq(thread_start(&f->thread, "loop",
+                                  &(struct filter){.kind = FILTER_RNG},
+                                  fixture_main, f),
+                     0);
 }
 
 static void fixture_down(struct fixture *f)
@@ -100,7 +102,8 @@ START_TEST(test_many_callers)
     fixture_up(&f);
     for (unsigned int i = 0; i < ARRAY_SIZE(t); i++)
         ck_assert_int_eq(
-            thread_start(&t[i], "caller", ROLE_NONE, caller_main, &f), 0);
+            thread_start(&t[i], "caller", &(struct filter){0}, caller_main, &f),
+            0);
     for (unsigned int i = 0; i < ARRAY_SIZE(t); i++)
         thread_join(&t[i]);
     fixture_down(&f);

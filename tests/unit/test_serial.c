@@ -327,6 +327,7 @@ START_TEST(test_vcpus)
 {
     struct thread t[3] = {0};
     struct serial_stats st;
+    const struct filter vcpu = {.kind = FILTER_VCPU_INTERP};
     struct guest g;
 
     guest_up(&g);
@@ -334,8 +335,7 @@ START_TEST(test_vcpus)
     guest_out(&g, MCR, 0x0b);
     guest_out(&g, IER, 0x03);
     for (size_t i = 0; i < ARRAY_SIZE(t); i++)
-        ck_assert_int_eq(thread_start(&t[i], "vcpu", ROLE_VCPU, vcpu_print, &g),
-                         0);
+        ck_assert_int_eq(thread_start(&t[i], "vcpu", &vcpu, vcpu_print, &g), 0);
     ck_assert_int_gt(write(g.to, "typed meanwhile", 15), 0);
     for (size_t i = 0; i < ARRAY_SIZE(t); i++)
         thread_join(&t[i]);

@@ -103,7 +103,7 @@ START_TEST(test_reset_inflight)
         vdrv_kick(&drv, 0);
         ck_assert(held(8));
         used = drv.q[0].used;
-        thread_start(&t, "backend", ROLE_NONE, toy_release, NULL);
+        thread_start(&t, "backend", &(struct filter){0}, toy_release, NULL);
         vdrv_reset(&drv);
         ck_assert_uint_eq(vdrv_read(&drv, VDRV_STATUS), 0);
         ck_assert_uint_eq(virtio_vq(&toy.dev, 0)->inflight, 0);
@@ -182,7 +182,7 @@ START_TEST(test_stop)
     add_one(0);
     vdrv_kick(&drv, 0);
     ck_assert(held(1));
-    thread_start(&t, "backend", ROLE_NONE, toy_release, NULL);
+    thread_start(&t, "backend", &(struct filter){0}, toy_release, NULL);
     virtio_stop(&toy.dev, 2000);
     thread_join(&t);
     ck_assert(!toy.dev.thread.running);
@@ -236,7 +236,7 @@ START_TEST(test_generation)
     unsigned int good = 0;
 
     toy_up();
-    thread_start(&t, "flip", ROLE_NONE, flip_config, &end);
+    thread_start(&t, "flip", &(struct filter){0}, flip_config, &end);
     (void)vdrv_until(vdrv_config(&drv, 0, 1) > 3);
     for (u64 stop = vdrv_ms() + 100; vdrv_ms() < stop;) {
         u32 gen = vdrv_read(&drv, VDRV_GENERATION);

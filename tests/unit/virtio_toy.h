@@ -95,6 +95,7 @@ static inline void toy_free(struct virtio_dev *dev)
 static const struct virtio_ops toy_ops = {
     .name = "toy",
     .id = TOY_ID,
+    .filter = FILTER_RNG,
     .start = toy_start,
     .kick = toy_kick,
     .reset = toy_reset,
