@@ -34,10 +34,13 @@ static int version_json(const struct kvm_probe *kvm)
 
 int cli_print_version(bool json)
 {
-    struct kvm_probe kvm = {0};
+    struct kvm_probe kvm;
+    struct kvm_file file;
     int r;
 
-    kvm_probe(&kvm);
+    kvm_open(&file);
+    kvm_probe(&file, &kvm);
+    kvm_close(&file);
     if (json)
         r = version_json(&kvm);
     else

@@ -56,7 +56,7 @@ int engine_new(struct engine **out, enum engine_kind kind,
     struct kvm_probe probe = {.kind = KVM_NONE};
 
     if (kind != ENGINE_INTERP)
-        kvm_probe(&probe);
+        kvm_probe(env->kvm, &probe);
     if (kind == ENGINE_AUTO)
         choice = engine_auto(&probe, env->cpus);
     if (choice.kind == ENGINE_KVM)

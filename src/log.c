@@ -42,6 +42,7 @@ int log_open(const struct log_config *cfg)
     if (log_state.fd < 0)
         return fail(-errno, "log %s", cfg->path);
     log_state.stamped = true;
+    tzset(); /* else gmtime_r() looks for /etc/localtime, later than it can */
     return 0;
 }
 

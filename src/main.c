@@ -25,18 +25,36 @@ static void main_fill_stdio(void)
         close(fd);
 }
 
+/* What the caller left open is not for the guest, but for what the
+ * configuration names. */
+static void main_close_inherited(const struct config *c)
+{
+    unsigned int from = STDERR_FILENO + 1, keep;
+
+    do {
+        keep = ~0u;
+        for (unsigned int i = 0; i < c->nr_nets; i++)
+            if (c->net[i].backend == NET_FD && c->net[i].fd >= from)
+                keep = MIN(keep, c->net[i].fd);
+        if (keep > from)
+            close_range(from, keep - 1, 0);
+        from = keep + 1;
+    } while (keep != ~0u);
+}
+
 static int main_vm(const struct config *c)
 {
-    struct vm *vm;
-    int status;
+    struct vm *vm = NULL;
+    int status = STATUS_FAILURE;
 
+    main_close_inherited(c);
     if (log_open(&c->log) < 0)
         return STATUS_BAD_CONFIG;
-    if (vm_new(&vm, c, &status) == 0) {
+    if (vm_open(&vm, c) == 0 && vm_build(vm) == 0 && vm_start(vm) == 0 &&
+        vm_load(vm) == 0)
         status = vm_run(vm);
-        vm_free(vm);
-    }
-    undo_all(); /* of a start that failed */
+    vm_free(vm);
+    undo_all();
     log_close();
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vcpu.c: a vCPU's thread: runs the engine, asks the service for what the
  * engine refuses, reports the end of the guest. */
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +13,9 @@ struct vcpu {
     unsigned int id;
     struct engine_vcpu *ev;
     struct thread thread;
-    _Atomic(bool) stop; /* vcpu_stop() sets, the thread reads */
+    sem_t gate;                   /* posted by vcpu_go() and vcpu_stop() */
+    const struct cpu_state *boot; /* before the gate: main's */
+    _Atomic(bool) stop;           /* vcpu_stop() sets, the thread reads */
     struct service service;
 };
 
@@ -72,11 +75,25 @@ VCPU_ONLY static void vcpu_exit(struct vcpu *v, const struct vcpu_exit *x)
     }
 }
 
+/* The engine has reported what is wrong. */
+static void vcpu_boot(struct vcpu *v)
+{
+    const struct engine_ops *ops = v->env.engine->ops;
+
+    if (!v->boot || ops->set_state(v->ev, v->boot, CPU_ALL) == 0)
+        return;
+    atomic_store(&v->stop, true);
+    power_end(v->env.power, POWER_ENGINE_ERROR, v->id);
+}
+
 TSA(no_thread_safety_analysis) static void vcpu_main(void *arg)
 {
     struct vcpu *v = arg;
     struct vcpu_exit x;
 
+    while (sem_wait(&v->gate) < 0)
+        ; /* interrupted */
+    vcpu_boot(v);
     while (!atomic_load(&v->stop)) {
         v->env.engine->ops->run(v->ev, &x);
         vcpu_exit(v, &x);
@@ -85,8 +102,7 @@ TSA(no_thread_safety_analysis) static void vcpu_main(void *arg)
 
 /* ---- life ------------------------------------------------------------- */
 
-int vcpu_new(struct vcpu **out, const struct vcpu_env *env, unsigned int id,
-             const struct cpu_state *bsp)
+int vcpu_new(struct vcpu **out, const struct vcpu_env *env, unsigned int id)
 {
     const struct engine_ops *ops = env->engine->ops;
     struct vcpu *v = calloc(1, sizeof(*v));
@@ -96,12 +112,11 @@ int vcpu_new(struct vcpu **out, const struct vcpu_env *env, unsigned int id,
         return fail(-ENOMEM, "vcpu%u", id);
     v->env = *env;
     v->id = id;
+    sem_init(&v->gate, 0, 0);
     r = ops->vcpu_new(env->engine, &v->ev, id);
     if (r < 0)
         goto free_vcpu;
-    if (bsp)
-        r = ops->set_state(v->ev, bsp, CPU_ALL);
-    if (r == 0 && ops->partial)
+    if (ops->partial)
         r = service_init(&v->service, env, v->ev, id);
     if (r < 0)
         goto free_engine_vcpu;
@@ -111,6 +126,7 @@ int vcpu_new(struct vcpu **out, const struct vcpu_env *env, unsigned int id,
 free_engine_vcpu:
     ops->vcpu_free(v->ev);
 free_vcpu:
+    sem_destroy(&v->gate);
     free(v);
     return r;
 }
@@ -125,9 +141,16 @@ int vcpu_start(struct vcpu *v)
     return thread_start(&v->thread, name, &filter, vcpu_main, v);
 }
 
+void vcpu_go(struct vcpu *v, const struct cpu_state *boot)
+{
+    v->boot = boot;
+    sem_post(&v->gate);
+}
+
 void vcpu_stop(struct vcpu *v)
 {
     atomic_store(&v->stop, true);
+    sem_post(&v->gate);
     v->env.engine->ops->kick(v->ev);
     service_poke(&v->service);
 }
@@ -149,5 +172,6 @@ void vcpu_free(struct vcpu *v)
         return;
     service_fini(&v->service);
     v->env.engine->ops->vcpu_free(v->ev);
+    sem_destroy(&v->gate);
     free(v);
 }

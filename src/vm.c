@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vm.c: the machine, built in one readable order, run, and taken down */
+/* vm.c: the machine: opened, built, started, loaded, run, and taken down */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,8 @@
 
 struct vm {
     const struct config *cfg;
+    struct vm_files files;
+    sigset_t ends; /* the signals that main's loop is there for */
     struct power power;
     _Atomic(u32) reason; /* enum power_reason; the first report wins */
     u32 value;           /* written once, by whoever won */
@@ -27,7 +29,6 @@ struct vm {
     struct bus bus;
     struct engine *engine;
 
-    struct chr *chr;
     struct irq serial_irq;
     struct serial *serial;
     struct i8042 *i8042;
@@ -36,10 +37,12 @@ struct vm {
 
     unsigned int nr_vcpus;
     struct vcpu *vcpu[ENGINE_VCPU_MAX];
+    struct loader_result loaded;
 
     struct loop loop; /* main's: signals, until somebody reports the end */
     bool loop_ready;
     struct loop_fd signals;
+    bool stopped; /* every thread was told to end */
     u64 start_ns;
 };
 
@@ -174,28 +177,47 @@ static void vm_say_summary(const struct vm *vm, u64 ns)
     vm_devices_say(&vm->devices);
 }
 
+/* ---- opening ----------------------------------------------------------- */
+
+/* Set-up is not interrupted by them, and what they do is vm_run()'s. */
+static void vm_block_signals(struct vm *vm)
+{
+    sigemptyset(&vm->ends);
+    sigaddset(&vm->ends, SIGTERM);
+    sigaddset(&vm->ends, SIGINT);
+    sigaddset(&vm->ends, SIGHUP);
+    sigaddset(&vm->ends, SIGQUIT);
+    sigaddset(&vm->ends, SIGWINCH);
+    pthread_sigmask(SIG_BLOCK, &vm->ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int vm_open(struct vm **out, const struct config *cfg)
+{
+    struct vm *vm = calloc(1, sizeof(*vm));
+
+    *out = vm;
+    if (!vm)
+        return fail(-ENOMEM, "virtual machine");
+    vm->cfg = cfg;
+    vm->power.end = vm_power_end;
+    vm->signals.fd = -1;
+    vm->start_ns = vm_clock(CLOCK_MONOTONIC);
+    vm_block_signals(vm);
+    return vm_files_open(&vm->files, cfg);
+}
+
 /* ---- building ---------------------------------------------------------- */
 
-/* Signals come to main's loop; set-up is not interrupted by them. */
 static int vm_new_loop(struct vm *vm)
 {
-    sigset_t set;
-    int r;
+    int r = loop_init(&vm->loop);
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGQUIT);
-    sigaddset(&set, SIGWINCH);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    r = loop_init(&vm->loop);
     if (r < 0)
         return r;
     vm->loop_ready = true;
     vm->signals.fn = vm_on_signal;
-    vm->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    vm->signals.fd = signalfd(-1, &vm->ends, SFD_CLOEXEC | SFD_NONBLOCK);
     if (vm->signals.fd < 0)
         return fail(-errno, "signalfd");
     return loop_add(&vm->loop, &vm->signals, EPOLLIN);
@@ -205,30 +227,27 @@ static int vm_new_engine(struct vm *vm)
 {
     const struct machine_config *mc = &vm->cfg->machine;
     struct engine_env env = {
-        .mem = vm->mem, .bus = &vm->bus, .cpus = mc->vcpus};
+        .mem = vm->mem,
+        .bus = &vm->bus,
+        .cpus = mc->vcpus,
+        .kvm = &vm->files.kvm,
+    };
 
     return engine_new(&vm->engine, mc->engine, &env);
 }
 
-/* COM1 is always there; it is silent if the console is hvc0. */
-static int vm_new_console(struct vm *vm)
+static int vm_new_serial(struct vm *vm)
 {
     const struct console_config *cc = &vm->cfg->console;
-    bool serial = cc->device == CONSOLE_SERIAL;
+    struct chr *chr = vm->files.serial;
     int r;
 
     r = vm->engine->ops->irq_connect(vm->engine, &vm->serial_irq, SERIAL_GSI);
     if (r < 0)
         return r;
-    r = chr_open(&vm->chr, serial ? cc->mode : CHR_OFF, cc->path);
-    if (r < 0)
-        return r;
-    if (serial && cc->mode == CHR_STDIO)
-        chr_on_escape(vm->chr, vm_on_escape, vm);
-    r = vm_devices_console(&vm->devices, vm_on_escape, vm);
-    if (r < 0)
-        return r;
-    return serial_new(&vm->serial, &vm->bus, &vm->serial_irq, vm->chr);
+    if (cc->device == CONSOLE_SERIAL && cc->mode == CHR_STDIO)
+        chr_on_escape(chr, vm_on_escape, vm);
+    return serial_new(&vm->serial, &vm->bus, &vm->serial_irq, chr);
 }
 
 static int vm_new_devices(struct vm *vm)
@@ -260,45 +279,12 @@ static int vm_new_virtio(struct vm *vm)
         .bus = &vm->bus,
         .engine = vm->engine,
         .power = &vm->power,
+        .files = &vm->files,
+        .escape = vm_on_escape,
+        .escape_ctx = vm,
     };
 
     return vm_devices_new(&vm->devices, &env);
-}
-
-static int vm_load(struct vm *vm, struct loader_result *res)
-{
-    const struct boot_config *bc = &vm->cfg->boot;
-    const struct console_config *cc = &vm->cfg->console;
-    char cmdline[LOADER_CMDLINE_MAX], root[64];
-    struct cmdline_spec cs = {
-        .args = bc->args,
-        .append = bc->append,
-        .serial = cc->mode != CHR_OFF,
-        .hvc = cc->mode != CHR_OFF && cc->device == CONSOLE_VIRTIO,
-        .root = vm_devices_root(vm->cfg, root, sizeof(root)),
-    };
-    struct loader_spec spec = {
-        .kernel = bc->kernel,
-        .initrd = bc->initrd,
-        .cmdline = cmdline,
-        .cpus = vm->cfg->machine.vcpus,
-    };
-    int r;
-
-    spec.nr_devices = vm_devices_plan(vm->cfg, spec.device);
-    cs.nr_devices = spec.nr_devices;
-    cs.device = spec.device;
-    r = loader_cmdline(cmdline, &cs);
-    if (r < 0)
-        return r;
-    r = loader_load(vm->mem, &spec, res);
-    if (r < 0)
-        return r;
-    log_info("kernel %s: %s%s%s, %.1f ms to unpack", bc->kernel, res->format,
-             res->version[0] ? ", " : "", res->version,
-             (double)res->unpack_ns / 1e6);
-    log_info("command line: %s", cmdline);
-    return 0;
 }
 
 static size_t vm_tail(void *ctx, char *buf, size_t len)
@@ -308,7 +294,7 @@ static size_t vm_tail(void *ctx, char *buf, size_t len)
     return serial_tail(vm->serial, buf, len);
 }
 
-static int vm_new_vcpus(struct vm *vm, const struct cpu_state *bsp)
+static int vm_new_vcpus(struct vm *vm)
 {
     struct vcpu_env env = {
         .engine = vm->engine,
@@ -321,7 +307,7 @@ static int vm_new_vcpus(struct vm *vm, const struct cpu_state *bsp)
     };
 
     for (unsigned int i = 0; i < vm->cfg->machine.vcpus; i++) {
-        int r = vcpu_new(&vm->vcpu[i], &env, i, i == 0 ? bsp : NULL);
+        int r = vcpu_new(&vm->vcpu[i], &env, i);
 
         if (r < 0)
             return r;
@@ -330,63 +316,27 @@ static int vm_new_vcpus(struct vm *vm, const struct cpu_state *bsp)
     return 0;
 }
 
-static int vm_build(struct vm *vm, struct loader_result *res)
+int vm_build(struct vm *vm)
 {
-    int r;
+    int r = vm_new_loop(vm);
 
-    r = vm_new_loop(vm);
+    bus_init(&vm->bus);
     if (r == 0)
         r = mem_new(&vm->mem, vm->cfg->machine.mem_bytes);
     if (r == 0)
         r = vm_new_engine(vm);
     if (r == 0)
+        r = vm_new_serial(vm);
+    if (r == 0)
         r = vm_new_devices(vm);
     if (r == 0)
         r = vm_new_virtio(vm);
     if (r == 0)
-        r = vm_load(vm, res);
-    if (r == 0)
-        r = vm_new_console(vm); /* late: it changes the terminal's mode */
-    if (r == 0)
-        r = vm_new_vcpus(vm, &res->bsp);
+        r = vm_new_vcpus(vm);
     return r;
 }
 
-int vm_new(struct vm **out, const struct config *cfg, int *status)
-{
-    struct vm *vm = calloc(1, sizeof(*vm));
-    struct loader_result *res = calloc(1, sizeof(*res));
-    int r = -ENOMEM;
-
-    *status = STATUS_FAILURE;
-    if (!vm || !res) {
-        fail(r, "virtual machine");
-        goto free_both;
-    }
-    vm->cfg = cfg;
-    vm->power.end = vm_power_end;
-    vm->signals.fd = -1;
-    vm->start_ns = vm_clock(CLOCK_MONOTONIC);
-    bus_init(&vm->bus);
-    r = vm_build(vm, res);
-    if (r < 0)
-        goto free_vm;
-    free(res);
-    *out = vm;
-    return 0;
-
-free_vm:
-    vm_free(vm);
-    vm = NULL;
-free_both:
-    free(vm);
-    free(res);
-    return r;
-}
-
-/* ---- running ----------------------------------------------------------- */
-
-static int vm_start(struct vm *vm)
+int vm_start(struct vm *vm)
 {
     int r = serial_start(vm->serial);
 
@@ -397,25 +347,72 @@ static int vm_start(struct vm *vm)
     return r;
 }
 
+/* ---- loading ----------------------------------------------------------- */
+
+int vm_load(struct vm *vm)
+{
+    const struct boot_config *bc = &vm->cfg->boot;
+    const struct console_config *cc = &vm->cfg->console;
+    struct loader_result *res = &vm->loaded;
+    char cmdline[LOADER_CMDLINE_MAX], root[64];
+    struct cmdline_spec cs = {
+        .args = bc->args,
+        .append = bc->append,
+        .serial = cc->mode != CHR_OFF,
+        .hvc = cc->mode != CHR_OFF && cc->device == CONSOLE_VIRTIO,
+        .root = vm_devices_root(vm->cfg, root, sizeof(root)),
+    };
+    struct loader_spec spec = {
+        .kernel = &vm->files.kernel,
+        .initrd = bc->initrd ? &vm->files.initrd : NULL,
+        .cmdline = cmdline,
+        .cpus = vm->cfg->machine.vcpus,
+    };
+    int r;
+
+    spec.nr_devices = vm_devices_plan(vm->cfg, spec.device);
+    cs.nr_devices = spec.nr_devices;
+    cs.device = spec.device;
+    r = loader_cmdline(cmdline, &cs);
+    if (r < 0)
+        return r;
+    r = loader_load(vm->mem, &spec, res);
+    loader_file_close(&vm->files.kernel);
+    loader_file_close(&vm->files.initrd);
+    if (r < 0)
+        return r;
+    log_info("kernel %s: %s%s%s, %.1f ms to unpack", bc->kernel, res->format,
+             res->version[0] ? ", " : "", res->version,
+             (double)res->unpack_ns / 1e6);
+    log_info("command line: %s", cmdline);
+    return 0;
+}
+
+/* ---- running ----------------------------------------------------------- */
+
 static void vm_stop(struct vm *vm)
 {
+    if (vm->stopped)
+        return;
+    vm->stopped = true;
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_stop(vm->vcpu[i]);
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_join(vm->vcpu[i]);
     vm_devices_stop(&vm->devices);
+    if (vm->serial)
+        serial_stop(vm->serial); /* the guest's last words before ours */
 }
 
 int vm_run(struct vm *vm)
 {
     u64 ns = vm_clock(CLOCK_MONOTONIC);
 
-    if (vm_start(vm) < 0)
-        power_end(&vm->power, POWER_ENGINE_ERROR, 0);
+    for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+        vcpu_go(vm->vcpu[i], i == 0 ? &vm->loaded.bsp : NULL);
     loop_run(&vm->loop);
-    vm_stop(vm);
     ns = vm_clock(CLOCK_MONOTONIC) - ns;
-    serial_stop(vm->serial); /* the guest's last words before ours */
+    vm_stop(vm);
     vm_say_reason(vm);
     vm_say_summary(vm, ns);
     return vm_status(vm);
@@ -425,14 +422,15 @@ void vm_free(struct vm *vm)
 {
     if (!vm)
         return;
+    vm_stop(vm);
     while (vm->nr_vcpus > 0)
         vcpu_free(vm->vcpu[--vm->nr_vcpus]);
     vm_devices_free(&vm->devices);
     serial_free(vm->serial);
-    chr_close(vm->chr);
     i8042_free(vm->i8042);
     if (vm->engine)
         vm->engine->ops->free(vm->engine);
+    vm_files_close(&vm->files);
     mem_free(vm->mem);
     if (vm->signals.fd >= 0)
         close(vm->signals.fd);

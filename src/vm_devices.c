@@ -4,9 +4,7 @@
 #include <stdio.h>
 
 #include "mote/dev.h"
-#include "mote/disk.h"
 #include "mote/log.h"
-#include "mote/nic.h"
 
 #include "vm_devices.h"
 
@@ -67,37 +65,8 @@ static int devices_add(struct vm_devices *d, struct virtio_dev *dev,
     return r;
 }
 
-static int devices_open_disk(struct disk **out, const struct drive_config *dc)
-{
-    const struct overlay_config *oc = &dc->overlay;
-    struct raw_options raw = {
-        .path = dc->path,
-        .read_only = dc->read_only || oc->given,
-        .direct = dc->direct,
-        .engine = dc->engine,
-    };
-    struct overlay_options over = {
-        .path = oc->path,
-        .quota_bytes = oc->quota,
-        .discard_on_exit = oc->exit == OVERLAY_DISCARD,
-    };
-    struct disk *base;
-    int r = raw_open(&base, &raw);
-
-    if (r < 0)
-        return r;
-    if (!oc->given) {
-        *out = base;
-        return 0;
-    }
-    r = overlay_open(out, base, &over);
-    if (r < 0)
-        disk_free(base);
-    return r;
-}
-
 static int devices_add_drive(struct vm_devices *d,
-                             const struct drive_config *dc)
+                             const struct drive_config *dc, struct disk **disk)
 {
     struct blk_options opt = {
         .name = dc->id,
@@ -107,39 +76,16 @@ static int devices_add_drive(struct vm_devices *d,
         .power = dc->on_error == ERROR_STOP ? d->env.power : NULL,
     };
     struct virtio_dev *dev;
-    struct disk *disk;
-    int r = devices_open_disk(&disk, dc);
+    int r = blk_new(&dev, *disk, &opt);
 
     if (r < 0)
         return r;
-    r = blk_new(&dev, disk, &opt);
-    if (r < 0) {
-        disk_free(disk);
-        return r;
-    }
+    *disk = NULL;
     return devices_add(d, dev, "drive", dc->id);
 }
 
-static int devices_open_nic(struct nic **out, const struct net_config *nc)
-{
-    struct tap_options tap = {
-        .name = nc->backend == NET_TAP ? nc->tap : NULL,
-        .fd = (int)nc->fd,
-        .pairs = MAX(nc->pairs, 1u),
-    };
-    struct passt_options user = {
-        .program = nc->user.program,
-        .forward = (const char *const *)nc->user.forward,
-        .address = nc->user.address,
-        .gateway = nc->user.gateway,
-        .dns = nc->user.dns,
-    };
-
-    return nc->backend == NET_USER ? passt_open(out, &user)
-                                   : tap_open(out, &tap);
-}
-
-static int devices_add_net(struct vm_devices *d, const struct net_config *nc)
+static int devices_add_net(struct vm_devices *d, const struct net_config *nc,
+                           struct nic **nic)
 {
     struct net_options opt = {
         .name = nc->id,
@@ -149,18 +95,14 @@ static int devices_add_net(struct vm_devices *d, const struct net_config *nc)
         .tx = nc->tx,
     };
     struct virtio_dev *dev;
-    struct nic *nic;
-    int r = devices_open_nic(&nic, nc);
+    int r;
 
-    if (r < 0)
-        return r;
     if (nc->mac)
         config_parse_mac(nc->mac, opt.mac);
-    r = net_new(&dev, nic, &opt);
-    if (r < 0) {
-        nic->ops->free(nic);
+    r = net_new(&dev, *nic, &opt);
+    if (r < 0)
         return r;
-    }
+    *nic = NULL;
     return devices_add(d, dev, "network", nc->id);
 }
 
@@ -172,62 +114,44 @@ static int devices_add_rng(struct vm_devices *d)
     return r < 0 ? r : devices_add(d, dev, "entropy", "rng");
 }
 
+static int devices_add_console(struct vm_devices *d)
+{
+    const struct config *cfg = d->env.cfg;
+    struct chr **chr = d->env.files->port;
+    struct console_port port[CONFIG_PORT_MAX + 1] = {{.chr = chr[0]}};
+    struct virtio_dev *dev;
+    int r;
+
+    for (unsigned int i = 0; i < cfg->nr_ports; i++)
+        port[i + 1] = (struct console_port){cfg->port[i].name, chr[i + 1]};
+    if (cfg->console.device == CONSOLE_VIRTIO && cfg->console.mode == CHR_STDIO)
+        chr_on_escape(chr[0], d->env.escape, d->env.escape_ctx);
+    r = console_new(&dev, port, cfg->nr_ports + 1);
+    if (r < 0)
+        return r;
+    d->console = dev;
+    d->terminal = chr[0];
+    memset(chr, 0, sizeof(d->env.files->port));
+    return devices_add(d, dev, "console", "console");
+}
+
 /* ---- all of them --------------------------------------------------------- */
 
 int vm_devices_new(struct vm_devices *d, const struct vm_devices_env *env)
 {
     const struct config *cfg = env->cfg;
+    struct vm_files *f = env->files;
     int r = 0;
 
     d->env = *env;
     for (unsigned int i = 0; r == 0 && i < cfg->nr_drives; i++)
-        r = devices_add_drive(d, config_drive(cfg, i));
+        r = devices_add_drive(d, config_drive(cfg, i), &f->disk[i]);
     for (unsigned int i = 0; r == 0 && i < cfg->nr_nets; i++)
-        r = devices_add_net(d, config_net(cfg, i));
+        r = devices_add_net(d, config_net(cfg, i), &f->nic[i]);
     if (r == 0 && cfg->entropy.given)
         r = devices_add_rng(d);
-    return r;
-}
-
-/* Port 0 is hvc0; without a virtio console nobody listens there. */
-static int devices_open_ports(const struct config *cfg,
-                              struct console_port *port)
-{
-    const struct console_config *k = &cfg->console;
-    bool hvc = k->device == CONSOLE_VIRTIO;
-    int r = chr_open(&port[0].chr, hvc ? k->mode : CHR_OFF, k->path);
-
-    for (unsigned int i = 0; r == 0 && i < cfg->nr_ports; i++) {
-        port[i + 1].name = cfg->port[i].name;
-        r = chr_open(&port[i + 1].chr, cfg->port[i].mode, cfg->port[i].path);
-    }
-    return r;
-}
-
-int vm_devices_console(struct vm_devices *d, chr_escape_fn *escape, void *ctx)
-{
-    const struct config *cfg = d->env.cfg;
-    struct console_port port[CONFIG_PORT_MAX + 1] = {0};
-    struct virtio_dev *dev;
-    int r;
-
-    if (!config_has_virtio_console(cfg))
-        return 0;
-    r = devices_open_ports(cfg, port);
-    if (r < 0)
-        goto close_ports;
-    if (cfg->console.device == CONSOLE_VIRTIO && cfg->console.mode == CHR_STDIO)
-        chr_on_escape(port[0].chr, escape, ctx);
-    r = console_new(&dev, port, cfg->nr_ports + 1);
-    if (r < 0)
-        goto close_ports;
-    d->console = dev;
-    d->terminal = port[0].chr;
-    return devices_add(d, dev, "console", "console");
-
-close_ports:
-    for (unsigned int i = 0; i < ARRAY_SIZE(port); i++)
-        chr_close(port[i].chr);
+    if (r == 0 && config_has_virtio_console(cfg))
+        r = devices_add_console(d);
     return r;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vm_devices.h: the virtio devices of a VM, for vm.c. Call order:
- * vm_devices_plan, vm_devices_new, vm_devices_console, vm_devices_start, then
- * vm_devices_stop when every vCPU has ended, vm_devices_free. All on main.
+ * vm_devices_plan, vm_devices_new, vm_devices_start, then vm_devices_stop when
+ * every vCPU has ended, vm_devices_free. All on main.
  */
 #ifndef MOTE_VM_DEVICES_H
 #define MOTE_VM_DEVICES_H
@@ -13,12 +13,17 @@
 #include "mote/power.h"
 #include "mote/virtio.h"
 
+#include "vm_files.h"
+
 struct vm_devices_env { /* borrowed for the life of the devices */
     const struct config *cfg;
     struct mem *mem;
     struct bus *bus;
     struct engine *engine;
     struct power *power;
+    struct vm_files *files; /* what is behind the devices */
+    chr_escape_fn *escape;  /* Ctrl-A x on the virtio console */
+    void *escape_ctx;
 };
 
 struct vm_device {
@@ -42,13 +47,9 @@ unsigned int vm_devices_plan(const struct config *cfg,
 /* "root=/dev/vda rw" into buf; NULL if no drive is the root. */
 const char *vm_devices_root(const struct config *cfg, char *buf, size_t len);
 
-/* Open what is behind drives, network and entropy, and put them on the bus.
+/* Make them of what is in files, and put them on the bus; nothing is opened.
  * 0 or a negative errno, already reported. */
 int vm_devices_new(struct vm_devices *d, const struct vm_devices_env *env);
-
-/* The console, which comes last: it changes the terminal's mode. escape is
- * called on Ctrl-A x. */
-int vm_devices_console(struct vm_devices *d, chr_escape_fn *escape, void *ctx);
 
 /* The terminal has another size: tell the console, if that is its. */
 void vm_devices_resize(struct vm_devices *d);

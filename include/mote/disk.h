@@ -71,8 +71,9 @@ struct disk { /* first member of every backend */
     void *ctx;
 };
 
-/* Main, before the device thread runs: watch what needs watching. 0 or a
- * negative errno, already reported. */
+/* Main, in the process that will use the disk, before the device thread runs:
+ * watch what needs watching, make a ring. 0 or a negative errno, already
+ * reported. */
 static inline int disk_attach(struct disk *d, struct loop *loop)
 {
     return d->ops->attach(d, loop);

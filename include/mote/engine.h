@@ -18,11 +18,18 @@
 
 #define ENGINE_VCPU_MAX 32
 
+/* /dev/kvm: opened where there are paths, used where there are none. */
+struct kvm_file {
+    int fd;        /* or a negative errno */
+    char why[160]; /* then: in one line, what is wrong and what to do */
+};
+
 /* Borrowed by the engine for its whole life. */
 struct engine_env {
     struct mem *mem;
     struct bus *bus;
-    unsigned int cpus; /* 1..ENGINE_VCPU_MAX, APIC ids 0..cpus-1 */
+    unsigned int cpus;          /* 1..ENGINE_VCPU_MAX, APIC ids 0..cpus-1 */
+    const struct kvm_file *kvm; /* NULL will do for the interpreter */
 };
 
 enum vcpu_exit_reason {
@@ -123,7 +130,11 @@ struct kvm_probe {
     char why[160]; /* one line: what was found, and what to do about it */
 };
 
-/* Find out what /dev/kvm is good for; under 10 ms. Starts nothing. Main. */
-void kvm_probe(struct kvm_probe *out);
+/* Open /dev/kvm, if this KVM has what mote needs. Reports nothing. Main. */
+void kvm_open(struct kvm_file *out);
+void kvm_close(struct kvm_file *kvm); /* also when it is not open */
+
+/* Find out what it is good for; under 10 ms. Starts nothing. Main. */
+void kvm_probe(const struct kvm_file *kvm, struct kvm_probe *out);
 
 #endif

@@ -19,10 +19,25 @@ struct loader_device {
     u32 gsi;
 };
 
+/* An open file to load from. */
+struct loader_file {
+    const char *what; /* "kernel", "initrd": how messages begin */
+    const char *path; /* the caller's; for messages only */
+    int fd;
+    u64 size;
+};
+
+/* Regular files that are not empty, and nothing of them is read yet. 0 or a
+ * negative errno, already reported (absent, directory, FIFO ...); fd is then
+ * -1. */
+int loader_file_open(struct loader_file *out, const char *what,
+                     const char *path);
+void loader_file_close(struct loader_file *file);
+
 struct loader_spec {
-    const char *kernel;  /* path */
-    const char *initrd;  /* path or NULL */
-    const char *cmdline; /* complete; loader_cmdline() makes it */
+    const struct loader_file *kernel;
+    const struct loader_file *initrd; /* or NULL */
+    const char *cmdline;              /* complete; loader_cmdline() makes it */
     unsigned int cpus;
     unsigned int nr_devices;
     struct loader_device device[LOADER_DEVICE_MAX];
@@ -37,7 +52,8 @@ struct loader_result {
     u64 unpack_ns; /* spent decompressing */
 };
 
-/* Everything above, into m. 0 or a negative errno, already reported. Main. */
+/* Everything above, into m; opens nothing. 0 or a negative errno, already
+ * reported. Main. */
 int loader_load(struct mem *m, const struct loader_spec *spec,
                 struct loader_result *out);
 

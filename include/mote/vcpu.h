@@ -29,11 +29,16 @@ struct vcpu_env {
     void *tail_ctx;
 };
 
-/* Create vCPU id in its engine. bsp: its first state, NULL for an AP that
- * waits for INIT/SIPI. 0 or a negative errno, already reported. Main. */
-int vcpu_new(struct vcpu **out, const struct vcpu_env *env, unsigned int id,
-             const struct cpu_state *bsp);
+/* Create vCPU id in its engine. 0 or a negative errno, already reported.
+ * Main. */
+int vcpu_new(struct vcpu **out, const struct vcpu_env *env, unsigned int id);
+
+/* Start its thread, which allocates nothing and waits for vcpu_go(). */
 int vcpu_start(struct vcpu *v);
+
+/* Let it run: from this state, the caller's until the thread has ended, or as
+ * an AP that waits for INIT/SIPI (NULL). Main, once. */
+void vcpu_go(struct vcpu *v, const struct cpu_state *boot);
 
 /* Ask the thread to end, any thread; then wait for it, main. */
 void vcpu_stop(struct vcpu *v);

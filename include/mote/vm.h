@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vm.h: build, run and take down one VM. Call order: vm_new, vm_run, vm_free;
- * all on the main thread. */
+/*
+ * vm.h: one VM, from its files to its end. Call order: as below, all on main.
+ * Each returns 0 or a negative errno, already reported; vm_free() is due then,
+ * too.
+ */
 #ifndef MOTE_VM_H
 #define MOTE_VM_H
 
@@ -9,14 +12,28 @@
 
 struct vm;
 
-/* Everything but running: memory, engine, devices, kernel. 0 or a negative
- * errno, already reported; *status is then what mote should exit with. */
-int vm_new(struct vm **out, const struct config *cfg, int *status);
+/* Outside the jail: open all that needs a path, a device node, a socket or a
+ * child process. Signals that end mote wait for vm_run() from here on. */
+int vm_open(struct vm **out, const struct config *cfg);
 
-/* Start the vCPUs, serve signals and the console, until the VM ends. Prints
- * the one-line reason and, at level Info, the summary. Returns the status. */
+/* In the jail, where nothing can be opened: memory, engine, devices, vCPUs. All
+ * that is ever allocated, but for the loader's, is now. */
+int vm_build(struct vm *vm);
+
+/* Start every thread; those of vCPUs wait. Then lock main down, too. */
+int vm_start(struct vm *vm);
+
+/* Only now, with every thread locked down: kernel and initrd, which are
+ * untrusted, into memory. */
+int vm_load(struct vm *vm);
+
+/* Let the vCPUs go, serve signals and the console, until the VM ends. Prints
+ * the one-line reason and, at level Info, the summary. Returns mote's exit
+ * status. */
 int vm_run(struct vm *vm);
 
+/* From any state, NULL included: ends the threads, and undoes vm_open() if it
+ * was this process's. */
 void vm_free(struct vm *vm);
 
 #endif

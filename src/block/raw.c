@@ -192,11 +192,20 @@ static void raw_kick(struct disk *d)
         uring_kick(raw->uring);
 }
 
+/* The ring is made by the process that uses it, and not before. */
 static int raw_attach(struct disk *d, struct loop *loop)
 {
     struct raw *raw = raw_of(d);
+    int r;
 
-    return raw->uring ? uring_attach(raw->uring, loop) : 0;
+    if (raw->engine != DISK_ASYNC)
+        return 0;
+    r = uring_new(&raw->uring, raw);
+    if (r == 0)
+        return uring_attach(raw->uring, loop);
+    log_info("disk %s: no io_uring here (%s): using the Sync engine", raw->path,
+             errno_name(r));
+    return 0;
 }
 
 static void raw_free(struct disk *d)
@@ -317,7 +326,7 @@ static void raw_info(struct raw *raw, bool read_only)
     info->discard = !read_only;
     info->discard_align =
         (info->block_size << info->physical_exp) / DISK_SECTOR;
-    info->depth = raw->uring ? RAW_DEPTH : RAW_SYNC_DEPTH;
+    info->depth = raw->engine == DISK_ASYNC ? RAW_DEPTH : RAW_SYNC_DEPTH;
     raw->no_punch = !info->discard;
     if (end == 0)
         log_info("disk %s: is empty", raw->path);
@@ -326,15 +335,6 @@ static void raw_info(struct raw *raw, bool read_only)
                  "not shown to the guest",
                  raw->path, (long long)end,
                  (unsigned long long)end - info->size);
-}
-
-static void raw_start_uring(struct raw *raw)
-{
-    int r = uring_new(&raw->uring, raw);
-
-    if (r < 0)
-        log_info("disk %s: no io_uring here (%s): using the Sync engine",
-                 raw->path, errno_name(r));
 }
 
 int raw_open(struct disk **out, const struct raw_options *opt)
@@ -356,8 +356,7 @@ int raw_open(struct disk **out, const struct raw_options *opt)
         r = raw_open_direct(raw, opt->read_only);
     if (r < 0)
         goto free_raw;
-    if (opt->engine == DISK_ASYNC)
-        raw_start_uring(raw);
+    raw->engine = opt->engine;
     raw_info(raw, opt->read_only);
     *out = &raw->disk;
     return 0;

@@ -16,12 +16,13 @@ struct raw {
     int direct_fd; /* the same file with O_DIRECT, or -1 */
     u32 direct_align;
     bool block_dev;
+    enum disk_engine engine; /* asked for */
 
     /* The device thread's. */
     bool no_punch, no_zero_range; /* the file system has said so */
     int flush_error;              /* latched: what was lost stays lost */
     u64 sized_ms;                 /* when the size was looked at */
-    struct uring *uring;          /* NULL: DISK_SYNC */
+    struct uring *uring;          /* since attach; NULL: DISK_SYNC */
 };
 
 /* Does this request qualify for O_DIRECT? */

@@ -307,7 +307,6 @@ static void kvm_free(struct engine *e)
     pthread_cond_destroy(&k->gate.cond);
     pthread_mutex_destroy(&k->gate.mutex);
     close(k->vm_fd);
-    close(k->fd);
     free(k);
 }
 
@@ -401,16 +400,12 @@ int engine_kvm_new(struct engine **out, const struct engine_env *env)
     pthread_cond_init(&k->gate.cond, NULL);
     for (unsigned int i = 0; i < KVM_GSI_NR; i++)
         k->irqfd[i] = -1;
-    k->fd = kvm_open(why, sizeof(why));
-    if (k->fd < 0) {
-        r = fail_rule(k->fd, "kvm: %s", why);
-        goto free_kvm;
-    }
+    k->fd = env->kvm->fd;
     kvm_probe_quirks(k->fd, &k->quirks);
     k->vm_fd = kvm_create_vm(k->fd, why, sizeof(why));
     if (k->vm_fd < 0) {
         r = fail_rule(k->vm_fd, "kvm: %s", why);
-        goto close_kvm;
+        goto free_kvm;
     }
     r = kvm_build(k);
     if (r < 0)
@@ -420,8 +415,6 @@ int engine_kvm_new(struct engine **out, const struct engine_env *env)
 
 close_vm:
     close(k->vm_fd);
-close_kvm:
-    close(k->fd);
 free_kvm:
     pthread_cond_destroy(&k->gate.cond);
     pthread_mutex_destroy(&k->gate.mutex);

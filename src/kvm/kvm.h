@@ -56,7 +56,7 @@ struct kvm_quirks {
 struct kvm {
     struct engine engine; /* first: the engine is the VM */
     struct engine_env env;
-    int fd; /* /dev/kvm */
+    int fd; /* /dev/kvm, borrowed */
     int vm_fd;
     u32 run_size;   /* of a vCPU's shared page(s) */
     u32 xsave_size; /* of KVM_GET_XSAVE2, at least 4096 */
@@ -102,11 +102,8 @@ static inline struct kvm_vcpu *kvm_vcpu_of(struct engine_vcpu *v)
 
 /* ---- open.c ----------------------------------------------------------- */
 
-/* /dev/kvm, version and capabilities checked. A descriptor, or a negative
- * errno with one line of what was found and what to do in why. */
-int kvm_open(char *why, size_t len);
-
-/* An empty VM of that /dev/kvm; the same answers. */
+/* An empty VM of that /dev/kvm. A descriptor, or a negative errno with one line
+ * of what was found and what to do in why. */
 int kvm_create_vm(int fd, char *why, size_t len);
 
 /* ---- cpuid.c ---------------------------------------------------------- */

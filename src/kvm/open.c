@@ -128,19 +128,28 @@ static int kvm_check(int fd, char *why, size_t len)
     return 0;
 }
 
-int kvm_open(char *why, size_t len)
+void kvm_open(struct kvm_file *out)
 {
-    int fd = open(KVM_PATH, O_RDWR | O_CLOEXEC);
+    size_t len = sizeof(out->why);
     int r;
 
-    if (fd < 0)
-        return kvm_why_not_open(-errno, why, len);
-    r = kvm_check(fd, why, len);
-    if (r < 0) {
-        close(fd);
-        return r;
+    out->fd = open(KVM_PATH, O_RDWR | O_CLOEXEC);
+    if (out->fd < 0) {
+        out->fd = kvm_why_not_open(-errno, out->why, len);
+        return;
     }
-    return fd;
+    r = kvm_check(out->fd, out->why, len);
+    if (r < 0) {
+        close(out->fd);
+        out->fd = r;
+    }
+}
+
+void kvm_close(struct kvm_file *kvm)
+{
+    if (kvm->fd >= 0)
+        close(kvm->fd);
+    kvm->fd = -EBADF;
 }
 
 int kvm_create_vm(int fd, char *why, size_t len)

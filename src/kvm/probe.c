@@ -327,18 +327,15 @@ static int probe_measure(struct kvm_probe *out, int fd)
     return r;
 }
 
-void kvm_probe(struct kvm_probe *out)
+void kvm_probe(const struct kvm_file *kvm, struct kvm_probe *out)
 {
-    int fd;
-
     *out = (struct kvm_probe){.kind = KVM_NONE};
-    fd = kvm_open(out->why, sizeof(out->why));
-    if (fd < 0) {
-        out->err = fd;
+    if (kvm->fd < 0) {
+        out->err = kvm->fd;
+        memcpy(out->why, kvm->why, sizeof(out->why));
         return;
     }
-    out->err = probe_measure(out, fd);
-    close(fd);
+    out->err = probe_measure(out, kvm->fd);
     if (out->err < 0)
         return;
     out->kind = out->mips < PROBE_MIPS_MIN ? KVM_SOFTWARE : KVM_NATIVE;

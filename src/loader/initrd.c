@@ -20,20 +20,18 @@ static int initrd_place(const struct mem *m, const struct source *src,
     return 0;
 }
 
-int initrd_load(struct mem *m, const char *path, const struct kernel *k,
-                u64 *gpa, u64 *len)
+int initrd_load(struct mem *m, const struct loader_file *file,
+                const struct kernel *k, u64 *gpa, u64 *len)
 {
     struct source src;
     s64 n = 0;
-    int r = source_open(&src, "initrd", path);
+    int r;
 
-    if (r < 0)
-        return r;
+    source_init(&src, file);
     *len = src.end;
     r = initrd_place(m, &src, k, gpa);
     if (r == 0)
         n = source_read(&src, mem_range(m, *gpa, *len), *len);
-    source_close(&src);
     if (r == 0 && n >= 0)
         mem_code_written(m, *gpa, *len);
     return r < 0 ? r : n < 0 ? (int)n : 0;

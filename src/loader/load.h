@@ -34,9 +34,8 @@ struct source {
     u64 pos, end;
 };
 
-/* 0 or a negative errno, already reported (absent, directory, FIFO ...). */
-int source_open(struct source *src, const char *what, const char *path);
-void source_close(struct source *src);
+/* From the start of the file, whose fd is borrowed. */
+void source_init(struct source *src, const struct loader_file *file);
 
 /* Up to len bytes into buf: all of them unless end comes first. Returns their
  * number; -EIO and the like are reported, a file that shrank as well. */
@@ -161,8 +160,8 @@ int loader_no_room(const char *what, const char *path, u64 end, u64 ram);
 u64 loader_low_ram(const struct mem *m);
 
 /* Into RAM below k->initrd_max and above the kernel, as high as it fits. */
-int initrd_load(struct mem *m, const char *path, const struct kernel *k,
-                u64 *gpa, u64 *len);
+int initrd_load(struct mem *m, const struct loader_file *file,
+                const struct kernel *k, u64 *gpa, u64 *len);
 
 struct boot_info {
     const struct kernel *kernel;

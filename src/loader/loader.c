@@ -78,7 +78,8 @@ static int loader_version(struct source *src, u64 at, char *out, size_t size)
 }
 
 /* Leave src at the payload of a bzImage, or at the start of anything else. */
-static int loader_open(struct source *src, struct bzimage *bz, struct kernel *k)
+static int loader_begin(struct source *src, struct bzimage *bz,
+                        struct kernel *k)
 {
     struct head head;
     int r = head_read(src, 0, head.bytes, sizeof(head.bytes), &head.len);
@@ -119,12 +120,12 @@ static int loader_detect(struct source *src, bool bzimage)
                       elf_guess(head.bytes, head.len));
 }
 
-static int loader_unpack(struct mem *m, struct source *src, struct kernel *k)
+static int loader_kernel(struct mem *m, struct source *src, struct kernel *k)
 {
     u64 start = loader_now();
     struct bzimage bz;
     struct elf elf;
-    int pack, r = loader_open(src, &bz, k);
+    int pack, r = loader_begin(src, &bz, k);
 
     if (r < 0)
         return r;
@@ -143,19 +144,6 @@ static int loader_unpack(struct mem *m, struct source *src, struct kernel *k)
     return r;
 }
 
-static int loader_kernel(struct mem *m, const char *path, struct kernel *k)
-{
-    struct source src;
-    int r = source_open(&src, "kernel", path);
-
-    if (r < 0)
-        return r;
-    *k = (struct kernel){0};
-    r = loader_unpack(m, &src, k);
-    source_close(&src);
-    return r;
-}
-
 static int loader_tables(struct mem *m, const struct loader_spec *spec,
                          const struct boot_info *info)
 {
@@ -169,10 +157,13 @@ static int loader_tables(struct mem *m, const struct loader_spec *spec,
 int loader_load(struct mem *m, const struct loader_spec *spec,
                 struct loader_result *out)
 {
-    struct kernel k;
+    struct kernel k = {0};
     struct boot_info info = {.kernel = &k, .cmdline = spec->cmdline};
-    int r = loader_kernel(m, spec->kernel, &k);
+    struct source src;
+    int r;
 
+    source_init(&src, spec->kernel);
+    r = loader_kernel(m, &src, &k);
     if (r == 0 && spec->initrd)
         r = initrd_load(m, spec->initrd, &k, &info.initrd_gpa,
                         &info.initrd_len);

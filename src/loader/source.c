@@ -27,41 +27,53 @@ static const char *source_kind(mode_t mode)
     }
 }
 
-int source_open(struct source *src, const char *what, const char *path)
+static int loader_file_check(struct loader_file *f)
 {
     struct stat st;
+
+    if (fstat(f->fd, &st) < 0)
+        return fail(-errno, "%s %s", f->what, f->path);
+    if (!S_ISREG(st.st_mode))
+        return fail_rule(-EINVAL, "%s %s: is %s; a regular file is needed",
+                         f->what, f->path, source_kind(st.st_mode));
+    if (st.st_size == 0)
+        return fail_rule(-ENOEXEC, "%s %s: the file is empty", f->what,
+                         f->path);
+    f->size = (u64)st.st_size;
+    return 0;
+}
+
+int loader_file_open(struct loader_file *out, const char *what,
+                     const char *path)
+{
     int r;
 
-    *src = (struct source){.what = what, .path = path};
+    *out = (struct loader_file){.what = what, .path = path};
     /* Not to hang in open() on a FIFO nobody writes to. */
-    src->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (src->fd < 0)
+    out->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (out->fd < 0)
         return fail(-errno, "%s %s", what, path);
-    if (fstat(src->fd, &st) < 0) {
-        r = fail(-errno, "%s %s", what, path);
-        goto close_fd;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        r = fail_rule(-EINVAL, "%s %s: is %s; a regular file is needed", what,
-                      path, source_kind(st.st_mode));
-        goto close_fd;
-    }
-    if (st.st_size == 0) {
-        r = source_bad(src, "the file is empty");
-        goto close_fd;
-    }
-    src->end = (u64)st.st_size;
-    return 0;
-
-close_fd:
-    source_close(src);
+    r = loader_file_check(out);
+    if (r < 0)
+        loader_file_close(out);
     return r;
 }
 
-void source_close(struct source *src)
+void loader_file_close(struct loader_file *file)
 {
-    close(src->fd);
-    src->fd = -1;
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+}
+
+void source_init(struct source *src, const struct loader_file *file)
+{
+    *src = (struct source){
+        .fd = file->fd,
+        .what = file->what,
+        .path = file->path,
+        .end = file->size,
+    };
 }
 
 s64 source_read(struct source *src, void *buf, u64 len)

@@ -45,6 +45,7 @@ struct tvm_access {
 struct tvm {
     struct mem *mem;
     struct bus bus;
+    struct kvm_file kvm;
     struct engine *engine;
     struct engine_vcpu *vcpu[ENGINE_VCPU_MAX];
     unsigned int cpus;   /* how many of them exist */
@@ -136,8 +137,11 @@ static inline struct tvm *tvm_new_board(unsigned int cpus)
             &t->dev[BUS_PIO]);
     bus_add(&t->bus, BUS_MMIO, TVM_MMIO, TVM_LEN, "mmio", &tvm_ops,
             &t->dev[BUS_MMIO]);
+    kvm_open(&t->kvm);
+    ck_assert_msg(t->kvm.fd >= 0, "%s", t->kvm.why);
     ck_assert_int_eq(
-        engine_kvm_new(&t->engine, &(struct engine_env){t->mem, &t->bus, cpus}),
+        engine_kvm_new(&t->engine,
+                       &(struct engine_env){t->mem, &t->bus, cpus, &t->kvm}),
         0);
     tvm_tables(t->mem);
     return t;
@@ -158,6 +162,7 @@ static inline void tvm_free(struct tvm *t)
     for (unsigned int i = 0; i < t->cpus; i++)
         t->engine->ops->vcpu_free(t->vcpu[i]);
     t->engine->ops->free(t->engine);
+    kvm_close(&t->kvm);
     mem_free(t->mem);
     free(t);
 }

@@ -195,9 +195,15 @@ static inline void lt_bzimage_head(u8 head[static LT_PAYLOAD], u32 payload_len)
 static inline int lt_load(struct mem *m, const char *path,
                           struct loader_result *out)
 {
-    struct loader_spec spec = {.kernel = path, .cmdline = "quiet", .cpus = 1};
+    struct loader_file kernel;
+    struct loader_spec spec = {
+        .kernel = &kernel, .cmdline = "quiet", .cpus = 1};
+    int r = loader_file_open(&kernel, "kernel", path);
 
-    return loader_load(m, &spec, out);
+    if (r == 0)
+        r = loader_load(m, &spec, out);
+    loader_file_close(&kernel);
+    return r;
 }
 
 #endif

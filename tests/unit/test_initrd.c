@@ -29,6 +29,7 @@ START_TEST(test_place)
     struct kernel k = {.end = t->kernel_end, .initrd_max = t->initrd_max};
     const char *path = lt_file("initrd", "", 0);
     u64 gpa = 0, len = 0;
+    struct loader_file file;
     struct mem *m;
     u8 last = 0x77;
     int fd = open(path, O_WRONLY), r;
@@ -36,7 +37,9 @@ START_TEST(test_place)
     ck_assert_int_eq(pwrite(fd, &last, 1, (off_t)t->size - 1), 1);
     close(fd);
     ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
-    r = initrd_load(m, path, &k, &gpa, &len);
+    ck_assert_int_eq(loader_file_open(&file, "initrd", path), 0);
+    r = initrd_load(m, &file, &k, &gpa, &len);
+    loader_file_close(&file);
     ck_assert_msg(r == (t->gpa ? 0 : -ENOMEM), "%s: %d %s", t->name, r, lt_log);
     if (t->gpa) {
         ck_assert_uint_eq(gpa, t->gpa);
@@ -54,15 +57,18 @@ START_TEST(test_boot_params)
 {
     struct lt_elf h = lt_elf_headers();
     u8 *image = lt_elf_image(&h);
-    char kernel[64], initrd[64];
+    struct loader_file kernel, initrd;
     struct loader_spec spec = {
-        .kernel = kernel, .initrd = initrd, .cmdline = "", .cpus = 1};
+        .kernel = &kernel, .initrd = &initrd, .cmdline = "", .cpus = 1};
     struct loader_result res;
     struct mem *m;
     u8 *bp;
 
-    strcpy(kernel, lt_file("k", image, LT_ELF_SIZE));
-    strcpy(initrd, lt_file("i", "hello", 5));
+    ck_assert_int_eq(
+        loader_file_open(&kernel, "kernel", lt_file("k", image, LT_ELF_SIZE)),
+        0);
+    ck_assert_int_eq(
+        loader_file_open(&initrd, "initrd", lt_file("i", "hello", 5)), 0);
     ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
     ck_assert_int_eq(loader_load(m, &spec, &res), 0);
     ck_assert_uint_eq(res.initrd_gpa, TEST_RAM - PAGE_SIZE);
@@ -71,9 +77,16 @@ START_TEST(test_boot_params)
     ck_assert_uint_eq(le32_get(bp + 0x218), res.initrd_gpa);
     ck_assert_uint_eq(le32_get(bp + 0x21c), 5);
     ck_assert_mem_eq(mem_range(m, res.initrd_gpa, 5), "hello", 5);
-    strcpy(initrd, lt_path("absent"));
-    ck_assert_int_eq(loader_load(m, &spec, &res), -ENOENT);
+    ck_assert_int_eq(ftruncate(initrd.fd, 4), -1); /* opened to read */
+    ck_assert_int_eq(truncate(initrd.path, 4), 0);
+    ck_assert_int_eq(loader_load(m, &spec, &res), -ENOEXEC);
+    lt_said("shrunk", "shrank to 4 bytes");
+    lt_log[0] = 0;
+    loader_file_close(&initrd);
+    ck_assert_int_eq(loader_file_open(&initrd, "initrd", lt_path("absent")),
+                     -ENOENT);
     lt_said("absent", "initrd /tmp/");
+    loader_file_close(&kernel);
     mem_free(m);
     free(image);
 }

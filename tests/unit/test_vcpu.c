@@ -88,8 +88,9 @@ static void rig_init(struct rig *rig, const u8 *code, const u8 *end,
 
 static void rig_start(struct rig *rig, const struct cpu_state *s)
 {
-    ck_assert_int_eq(vcpu_new(&rig->v, &rig->env, 0, s), 0);
+    ck_assert_int_eq(vcpu_new(&rig->v, &rig->env, 0), 0);
     ck_assert_int_eq(vcpu_start(rig->v), 0);
+    vcpu_go(rig->v, s);
 }
 
 static u64 rig_ms(void)
@@ -115,6 +116,24 @@ static u64 rig_stop(struct rig *rig, struct vcpu_stats *stats)
     log_sink_set(NULL);
     return start;
 }
+
+/* Stopped at the gate: it never ran. */
+START_TEST(test_gate)
+{
+    static struct cpu_state s;
+    struct vcpu_stats stats;
+    struct rig rig;
+
+    if (!tvm_have_kvm())
+        return;
+    rig_new(&rig, triple, &s);
+    ck_assert_int_eq(vcpu_new(&rig.v, &rig.env, 0), 0);
+    ck_assert_int_eq(vcpu_start(rig.v), 0);
+    usleep(20000);
+    ck_assert_uint_lt(rig_stop(&rig, &stats), 500);
+    ck_assert_int_eq(rig.reason, POWER_NONE);
+}
+END_TEST
 
 /* From within the guest's code, from HLT, and before it ran at all. */
 START_TEST(test_stop)
@@ -233,6 +252,7 @@ Suite *suite_vcpu(void)
     Suite *s = suite_create("vcpu");
     TCase *tc = tcase_create("vcpu");
 
+    tcase_add_test(tc, test_gate);
     tcase_add_loop_test(tc, test_stop, 0, 3);
     tcase_add_test(tc, test_triple);
     tcase_add_test(tc, test_backoff);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vm_files.c: opens what the configuration names */
+#include "mote/log.h"
+
+#include "vm_files.h"
+
+static int files_open_disk(struct disk **out, const struct drive_config *dc)
+{
+    const struct overlay_config *oc = &dc->overlay;
+    struct raw_options raw = {
+        .path = dc->path,
+        .read_only = dc->read_only || oc->given,
+        .direct = dc->direct,
+        .engine = dc->engine,
+    };
+    struct overlay_options over = {
+        .path = oc->path,
+        .quota_bytes = oc->quota,
+        .discard_on_exit = oc->exit == OVERLAY_DISCARD,
+    };
+    struct disk *base;
+    int r = raw_open(&base, &raw);
+
+    if (r < 0)
+        return r;
+    if (!oc->given) {
+        *out = base;
+        return 0;
+    }
+    r = overlay_open(out, base, &over);
+    if (r < 0)
+        disk_free(base);
+    return r;
+}
+
+static int files_open_nic(struct nic **out, const struct net_config *nc)
+{
+    struct tap_options tap = {
+        .name = nc->backend == NET_TAP ? nc->tap : NULL,
+        .fd = (int)nc->fd,
+        .pairs = MAX(nc->pairs, 1u),
+    };
+    struct passt_options user = {
+        .program = nc->user.program,
+        .forward = (const char *const *)nc->user.forward,
+        .address = nc->user.address,
+        .gateway = nc->user.gateway,
+        .dns = nc->user.dns,
+    };
+
+    return nc->backend == NET_USER ? passt_open(out, &user)
+                                   : tap_open(out, &tap);
+}
+
+static int files_open_devices(struct vm_files *f, const struct config *cfg)
+{
+    int r = 0;
+
+    for (unsigned int i = 0; r == 0 && i < cfg->nr_drives; i++)
+        r = files_open_disk(&f->disk[i], config_drive(cfg, i));
+    for (unsigned int i = 0; r == 0 && i < cfg->nr_nets; i++)
+        r = files_open_nic(&f->nic[i], config_net(cfg, i));
+    return r;
+}
+
+/* Port 0 is hvc0; without a virtio console nobody listens there. COM1 is
+ * always there; it is silent if the console is hvc0. */
+static int files_open_consoles(struct vm_files *f, const struct config *cfg)
+{
+    const struct console_config *k = &cfg->console;
+    bool hvc = k->device == CONSOLE_VIRTIO;
+    int r = chr_open(&f->serial, hvc ? CHR_OFF : k->mode, k->path);
+
+    if (r == 0)
+        r = chr_open(&f->port[0], hvc ? k->mode : CHR_OFF, k->path);
+    for (unsigned int i = 0; r == 0 && i < cfg->nr_ports; i++)
+        r = chr_open(&f->port[i + 1], cfg->port[i].mode, cfg->port[i].path);
+    return r;
+}
+
+int vm_files_open(struct vm_files *f, const struct config *cfg)
+{
+    int r;
+
+    *f = (struct vm_files){.kvm.fd = -EBADF, .kernel.fd = -1, .initrd.fd = -1};
+    if (cfg->machine.engine != ENGINE_INTERP)
+        kvm_open(&f->kvm);
+    r = loader_file_open(&f->kernel, "kernel", cfg->boot.kernel);
+    if (r == 0 && cfg->boot.initrd)
+        r = loader_file_open(&f->initrd, "initrd", cfg->boot.initrd);
+    if (r == 0)
+        r = files_open_devices(f, cfg);
+    if (r == 0)
+        r = files_open_consoles(f, cfg); /* last: the terminal becomes raw */
+    return r;
+}
+
+void vm_files_close(struct vm_files *f)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(f->port); i++)
+        chr_close(f->port[i]);
+    chr_close(f->serial);
+    for (unsigned int i = 0; i < CONFIG_DEVICE_MAX; i++) {
+        if (f->nic[i])
+            f->nic[i]->ops->free(f->nic[i]);
+        disk_free(f->disk[i]);
+    }
+    loader_file_close(&f->initrd);
+    loader_file_close(&f->kernel);
+    kvm_close(&f->kvm);
+}

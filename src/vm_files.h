@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm_files.h: all that a VM has of the host: files, device nodes, sockets and
+ * passt, opened before the jail closes, so that behind it nothing needs a path.
+ * A device takes what is behind it out of here; the rest is closed at the end.
+ * All on main.
+ */
+#ifndef MOTE_VM_FILES_H
+#define MOTE_VM_FILES_H
+
+#include "mote/chr.h"
+#include "mote/config.h"
+#include "mote/disk.h"
+#include "mote/engine.h"
+#include "mote/loader.h"
+#include "mote/nic.h"
+
+struct vm_files {
+    struct kvm_file kvm; /* not opened for ENGINE_INTERP */
+    struct loader_file kernel, initrd;
+    struct disk *disk[CONFIG_DEVICE_MAX]; /* as config_drive() counts */
+    struct nic *nic[CONFIG_DEVICE_MAX];   /* as config_net() counts */
+    struct chr *serial;
+    struct chr *port[CONFIG_PORT_MAX + 1]; /* hvc0, then the named ones */
+};
+
+/* 0 or a negative errno, already reported; vm_files_close() is due either
+ * way. A KVM that cannot be used is no error yet. */
+int vm_files_open(struct vm_files *f, const struct config *cfg);
+void vm_files_close(struct vm_files *f);
+
+#endif
