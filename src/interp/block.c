@@ -94,6 +94,7 @@ int block_cache_new(struct cpu *c)
         c->code = NULL;
         return fail(-ENOMEM, "interpreter: block cache");
     }
+    madvise(c->blocks, sizeof(*c->blocks), MADV_HUGEPAGE);
     c->jump = c->blocks->jump;
     for (unsigned int i = 0; i < JUMP_SIZE; i++)
         c->jump[i] = &block_none;
@@ -293,6 +294,21 @@ static bool draft_insn(struct draft *d, const struct insn *in, u64 rip,
     return end;
 }
 
+static void draft_begin(struct draft *d)
+{
+    d->nr = d->nr_slow = d->insns = d->jumps = 0;
+    d->falls = true;
+}
+
+/* Room is there for op_fall: the last op, where the block's end is reached. */
+static void draft_end(struct draft *d, unsigned int off)
+{
+    if (d->falls && d->insns > 0)
+        draft_op(d,
+                 (struct op){.fn = op_fall, .which = EPOCH_FIXED, .guard = 1},
+                 off, 0);
+}
+
 /* Instructions from host up to the end of the page at most. */
 static void draft_fill(struct draft *d, u64 rip, const u8 *host)
 {
@@ -300,8 +316,7 @@ static void draft_fill(struct draft *d, u64 rip, const u8 *host)
     unsigned int off = 0;
     bool end = false;
 
-    d->nr = d->nr_slow = d->insns = d->jumps = 0;
-    d->falls = true;
+    draft_begin(d);
     while (!end && d->insns < BLOCK_INSNS && off < BLOCK_BYTES - 15) {
         unsigned int len = MIN(room - off, 15u);
         struct insn in;
@@ -311,14 +326,51 @@ static void draft_fill(struct draft *d, u64 rip, const u8 *host)
         memcpy(bytes, host + off, len); /* others may be writing there */
         n = insn_decode(&in, bytes, len, MODE_64);
         if (n <= 0)
-            break; /* over the page's end, or too long: for step_one() */
+            break; /* over the page's end, or too long */
         end = draft_insn(d, &in, rip, off);
         off += (unsigned int)n;
     }
-    if (!d->falls || d->insns == 0)
+    draft_end(d, off);
+}
+
+/*
+ * One instruction that goes on in the next page. Its bytes there, rest, are
+ * kept in the op_cross before it and compared each time: the block belongs to
+ * the page it begins in, and nobody tells it of changes in the other one.
+ */
+static void draft_cross(struct draft *d, u64 rip, const u8 *host,
+                        const u8 *next)
+{
+    unsigned int room = (unsigned int)(PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
+    struct op o = {.fn = op_cross, .which = EPOCH_FIXED};
+    struct insn in;
+    u8 bytes[15];
+    int n;
+
+    memcpy(&o.imm, next, sizeof(o.imm)); /* as above */
+    memcpy(bytes, host, room);
+    memcpy(bytes + room, &o.imm, MIN(sizeof(o.imm), sizeof(bytes) - room));
+    draft_begin(d);
+    n = insn_decode(&in, bytes, MIN(room + 8, 15u), MODE_64);
+    if (n <= (int)room)
         return;
-    draft_op(d, (struct op){.fn = op_fall, .which = EPOCH_FIXED, .guard = 1},
-             off, 0);
+    o.scale = (u8)(n - (int)room);
+    draft_op(d, o, 0, (unsigned int)n);
+    draft_insn(d, &in, rip, 0);
+    draft_end(d, (unsigned int)n);
+}
+
+/* The page behind that of rip is not RAM, or fetching there faults: step_one()
+ * will do what is right. */
+static void draft_fill_cross(struct cpu *c, struct draft *d, u64 rip,
+                             const u8 *host)
+{
+    u64 next_rip = (rip | (PAGE_SIZE - 1)) + 1, gpa;
+    const u8 *next;
+
+    if (next_rip - rip < 15 && mmu_fetch(c, next_rip, &gpa, &next) == EXEC_OK &&
+        next)
+        draft_cross(d, rip, host, next);
 }
 
 /* Room for the largest block and one more page. */
@@ -364,6 +416,8 @@ static struct block *block_decode(struct cpu *c, u64 rip, u64 gpa,
     }
     block_mark(c, gpa);
     draft_fill(&bc->draft, rip, host);
+    if (bc->draft.insns == 0)
+        draft_fill_cross(c, &bc->draft, rip, host);
     if (bc->draft.insns == 0)
         return NULL;
     b = block_place(bc);

@@ -111,6 +111,7 @@ void fast_fuse(struct op *o, unsigned int cc);
 op_handler op_generic;     /* runs o->slow through insn_exec() */
 op_handler op_generic_end; /* the same; goes back to the run loop after it */
 op_handler op_fall;        /* the block is over, o is its end: no instruction */
+op_handler op_cross;       /* first op, before one that crosses pages */
 
 /* From the run loop: run blocks from b until a handler leaves. */
 static inline void block_run(struct cpu *c, const struct block *b)

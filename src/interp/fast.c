@@ -107,6 +107,50 @@ const struct op *op_fall(struct cpu *c, const struct op *o)
     return fast_go(c, o, o->before);
 }
 
+/* Has the rest of the instruction, in the next page, stayed as it was? EXEC_OK:
+ * yes. EXEC_AGAIN: no, and the block is dropped. */
+static NOINLINE enum exec fast_look_across(struct cpu *c, const struct op *o)
+{
+    const struct block *b = op_block(o);
+    u64 now = 0, gpa;
+    const u8 *host;
+    enum exec r = mmu_fetch(c, (b->rip | (PAGE_SIZE - 1)) + 1, &gpa, &host);
+
+    if (r != EXEC_OK)
+        return r;
+    if (likely(host != NULL))
+        memcpy(&now, host, sizeof(now));
+    if (likely(host && (now ^ o->imm) << (64 - 8 * o->scale) == 0))
+        return EXEC_OK;
+    block_page_written(c, b->gpa);
+    return EXEC_AGAIN;
+}
+
+const struct op *op_cross(struct cpu *c, const struct op *o)
+{
+    enum exec r = fast_look_across(c, o);
+
+    if (likely(r == EXEC_OK))
+        return next(c, o + 1);
+    if (r != EXEC_AGAIN)
+        return fast_leave(c, o, r);
+    c->s.rip = op_block(o)->rip;
+    c->leave = (u8)step_one(c);
+    return NULL;
+}
+
+/* The bytes the op was decoded from; those in the next page are in op_cross. */
+static void fast_bytes(const struct op *o, u8 bytes[15])
+{
+    const struct block *b = op_block(o);
+    u64 at = (b->rip + o->rip_off) & (PAGE_SIZE - 1);
+    unsigned int here = (unsigned int)MIN((u64)o->len, PAGE_SIZE - at);
+
+    memcpy(bytes, b->host + o->rip_off, here);
+    if (here < o->len)
+        memcpy(bytes + here, &b->op[0].imm, o->len - here);
+}
+
 /*
  * Run the op from the block's bytes. Another processor may have changed them,
  * so what follows is looked up anew unless it is what the block has: false
@@ -117,13 +161,12 @@ const struct op *op_fall(struct cpu *c, const struct op *o)
  */
 static NOINLINE bool fast_run_bytes(struct cpu *c, const struct op *o)
 {
-    const struct block *b = op_block(o);
     struct insn in;
     u8 bytes[15];
 
-    memcpy(bytes, b->host + o->rip_off, o->len);
+    fast_bytes(o, bytes);
     if (insn_decode(&in, bytes, o->len, MODE_64) != o->len) {
-        block_page_written(c, b->gpa);
+        block_page_written(c, op_block(o)->gpa);
         fast_leave(c, o, EXEC_AGAIN);
         return false;
     }

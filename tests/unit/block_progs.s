@@ -222,3 +222,71 @@ PROG rivals
 	ret
 5:
 END rivals
+
+/* A function that begins with an instruction across pages, whose rest in the
+ * second page changes. */
+PROG cross_smc
+	movl	$0x000001b8, 0x40ffd	/* movl $1, %eax */
+	movw	$0xc300, 0x41001	/* ret */
+	xorl	%ebx, %ebx
+	movl	$20, %ecx
+1:	CALL_ABS cross_smc, 0x40ffd
+	addl	%eax, %ebx
+	incb	0x41000
+	decl	%ecx
+	jnz	1b
+END cross_smc
+
+/* The same with a jump, so that no code is in the second page: to 0x42000 and
+ * 0x43000 by turns. */
+PROG cross_jump
+	movl	$0x000ffde9, 0x40ffe	/* jmp 0x42000 */
+	movb	$0, 0x41002
+	movl	$0x00c301b0, 0x42000	/* movb $1, %al; ret */
+	movl	$0x00c302b0, 0x43000
+	xorl	%eax, %eax
+	xorl	%ebx, %ebx
+	movl	$20, %ecx
+1:	CALL_ABS cross_jump, 0x40ffe
+	shll	$1, %ebx
+	addl	%eax, %ebx
+	xorb	$0x10, 0x41000
+	decl	%ecx
+	jnz	1b
+END cross_jump
+
+/* The second page goes away: a fault at its first byte, which goes on at the
+ * RET, 13 bytes before. 0x40001000 is page 0x40000. */
+PROG cross_fault
+	movl	$0x000001b8, 0x40ffd	/* movl $1, %eax */
+	movb	$0xc3, 0x40ff0		/* ret */
+	movl	$0x00c30000, 0x42000	/* the rest; ret */
+	movl	$0x42007, 0x32010	/* at 0x40002000 */
+	movq	$-13, %r15
+	xorl	%ebx, %ebx
+	movl	$3, %ecx
+1:	xorl	%eax, %eax
+	CALL_ABS cross_fault, 0x40001ffd
+	addl	%eax, %ebx
+	decl	%ecx
+	jnz	1b
+	movl	$0, 0x32010
+	invlpg	0x40002000
+	movl	$100, %eax
+	CALL_ABS cross_fault, 0x40001ffd
+	addl	%eax, %ebx
+END cross_fault
+
+/* Across pages with an operand across pages, which the step tier serves from
+ * the block's bytes; the second page is not the next one of memory. */
+PROG cross_operand
+	xorl	%ebx, %ebx
+	movl	$0xfe250401, 0x40ffc	/* addl %eax, 0x45ffe */
+	movl	$0xc300045f, 0x40000	/* the rest; ret */
+	movl	$3, %eax
+	movl	$20, %ecx
+1:	CALL_ABS cross_operand, 0x40000ffc
+	decl	%ecx
+	jnz	1b
+	movl	0x45ffe, %ebx
+END cross_operand
