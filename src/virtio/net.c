@@ -12,6 +12,11 @@
  * with a frame but no buffers, the driver's notification, which vq_pop() asks
  * for when it finds the ring empty; without tokens, the pause. Each of them
  * looks at everything again, so that none can be missed (rule R10).
+ *
+ * A guest that sends and sends while nothing comes back waits for no answer:
+ * then its frames are fetched every NET_COALESCE_NS, without notifications, so
+ * that it and we are disturbed once for many frames. The first frame that
+ * comes in, or a look that finds no frame, ends this.
  */
 #include <stdlib.h>
 
@@ -25,6 +30,11 @@
 #define NET_FRAME_MIN 14u  /* an Ethernet header */
 #define NET_FRAME_MAX (NIC_FRAME_MAX - NIC_HDR_LEN)
 #define NET_MTU_MIN   68 /* RFC 791 */
+
+/* Sends in one direction only that make a stream, and how long its frames may
+ * wait for each other: as network cards have it by default. */
+#define NET_STREAM      8u
+#define NET_COALESCE_NS 100000u
 
 /* Less payload a segment makes thousands of frames of one: no TCP does. */
 #define NET_GSO_MIN 48
@@ -122,6 +132,7 @@ DEV_ONLY static void net_rx_push(struct net *n, struct net_pair *p,
 {
     u32 done = 0, rest = p->len - direct;
 
+    n->one_way = 0;
     p->hdr.num_buffers = (u16)(1 + nr);
     vq_put(&p->first, &p->hdr, NIC_HDR_LEN);
     if (nr == 0)
@@ -323,12 +334,20 @@ DEV_ONLY static int net_tx_one(struct net *n, unsigned int pair)
 
 DEV_ONLY static int net_tx(struct net *n, unsigned int pair)
 {
+    bool stream = n->one_way == NET_STREAM;
+    struct vq *vq = net_tx_vq(n, pair);
     int r = !n->pair[pair].tx_full;
 
-    for (unsigned int i = 0; i < NET_BATCH && r > 0; i++)
+    for (unsigned int i = 0; i < NET_BATCH && r > 0; i++) {
+        if (i > 0 && stream && !vq_peek(vq)) {
+            virtio_pause(&n->dev, vq, NET_COALESCE_NS);
+            return 0;
+        }
         r = net_tx_one(n, pair);
+    }
+    n->one_way += !stream;
     if (r > 0)
-        virtio_kick_later(&n->dev, net_tx_vq(n, pair));
+        virtio_kick_later(&n->dev, vq);
     return MIN(r, 0);
 }
 
@@ -416,6 +435,7 @@ DEV_ONLY static void net_reset(struct virtio_dev *dev)
         }
         p->pending = p->tx_full = p->tx_paid = false;
     }
+    n->one_way = 0;
     (void)n->nic->ops->set_offloads(n->nic, 0);
     if (n->nic->ops->set_pairs)
         (void)n->nic->ops->set_pairs(n->nic, 1);

@@ -93,6 +93,7 @@ struct net {
     unsigned int max_pairs;
     struct net_config config;
     struct limit rx_limit, tx_limit;
+    unsigned int one_way; /* sends since a frame came in, up to NET_STREAM */
 
     /* Scratch of one frame: its header, a chain, the spill. */
     struct iovec iov[VQ_SIZE_MAX + 2];

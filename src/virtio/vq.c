@@ -285,13 +285,13 @@ static void vq_arm(struct vq *vq)
     vq_set_quiet(vq, false);
 }
 
-/* 1: an entry is there, 0: none, and the driver will tell. */
-static int vq_look(struct vq *vq)
+/* 1: an entry is there, 0: none, and the driver will tell if asked to. */
+static int vq_look(struct vq *vq, bool ask)
 {
     if (vq->next_avail != vq->seen_avail)
         return 1;
     vq->seen_avail = vq_avail_idx(vq);
-    if (vq->next_avail == vq->seen_avail) {
+    if (ask && vq->next_avail == vq->seen_avail) {
         vq_arm(vq);
         vq->seen_avail = vq_avail_idx(vq);
     }
@@ -358,7 +358,7 @@ int vq_pop(struct vq *vq, struct vq_chain *c)
 
     if (!vq->ready || vq->stopped)
         return 0;
-    r = vq_look(vq);
+    r = vq_look(vq, true);
     if (r <= 0)
         return r;
     if (vq_spent(vq))
@@ -372,6 +372,11 @@ int vq_pop(struct vq *vq, struct vq_chain *c)
     vq_set_quiet(vq, true);
     vq_hand_out(vq, c, head);
     return 1;
+}
+
+bool vq_peek(struct vq *vq)
+{
+    return vq->ready && !vq->stopped && vq_look(vq, false) != 0;
 }
 
 /* ---- used ring: push ------------------------------------------------------

@@ -95,6 +95,10 @@ DEV_ONLY void vq_stop(struct vq *vq);
  */
 DEV_ONLY int vq_pop(struct vq *vq, struct vq_chain *c);
 
+/* Would vq_pop() find something (if only a breach)? It does not make the driver
+ * notify if not: the caller looks again by itself. */
+DEV_ONLY bool vq_peek(struct vq *vq);
+
 /* Put back the chain popped last (again for the one before it, ...). */
 DEV_ONLY void vq_unpop(struct vq *vq, const struct vq_chain *c);
 

@@ -234,6 +234,66 @@ START_TEST(test_tx_error)
 }
 END_TEST
 
+/* A frame to the network, kicked if that is wanted. Was it? */
+static bool send_one(struct rig *r)
+{
+    u16 old = r->d.q[TX].avail_idx;
+    bool kick;
+
+    vdrv_add(&r->d, TX, &(struct vdrv_buf){r->gpa, 72, false}, 1);
+    kick = vdrv_kick_wanted(&r->d, TX, old);
+    if (kick)
+        vdrv_kick(&r->d, TX);
+    ck_assert_int_ge(vdrv_wait(&r->d, TX, NULL), 0);
+    ck_assert_int_eq(peer_recv(r), 72);
+    return kick;
+}
+
+/* With and without event indices: frames in a row go out without a kick each,
+ * and the device sleeps when there are no more. */
+START_TEST(test_tx_stream)
+{
+    static struct rig r;
+    unsigned int kicks = 0;
+    u64 before;
+
+    rig_up(&r, _i ? ~0ull : ~VDRV_F_EVENT_IDX);
+    for (unsigned int i = 0; i < 200; i++)
+        kicks += send_one(&r);
+    ck_assert_uint_lt(kicks, 200);
+    usleep(20000);
+    before = rig_stats(&r).wakeups;
+    ck_assert(send_one(&r));
+    usleep(20000);
+    ck_assert_uint_le(rig_stats(&r).wakeups, before + 3);
+    rig_down(&r);
+}
+END_TEST
+
+/* Who gets answers is not kept waiting: there is no wake-up but for the kick
+ * and for the frame that comes in. */
+START_TEST(test_tx_answers)
+{
+    static struct rig r;
+    u64 before;
+
+    rig_up(&r, ~0ull);
+    for (unsigned int i = 0; i < 40; i++)
+        add_rx(&r, r.gpa + 4096 + i * 2048ull, 2048);
+    vdrv_kick(&r.d, RX);
+    for (unsigned int i = 0; i < 2; i++)
+        send_one(&r);
+    before = rig_stats(&r).wakeups;
+    for (unsigned int i = 0; i < 40; i++) {
+        send_one(&r);
+        ck_assert(peer_send(&r, 60, i));
+        ck_assert_int_ge(vdrv_wait(&r.d, RX, NULL), 0);
+    }
+    ck_assert_uint_le(rig_stats(&r).wakeups, before + 2 * 40);
+    rig_down(&r);
+}
+END_TEST
+
 /* ---- control queue ------------------------------------------------------ */
 
 struct ctrl_case {
@@ -442,6 +502,8 @@ Suite *suite_net(void)
     tcase_add_loop_test(tc, test_tx_header, 0, ARRAY_SIZE(tx_cases));
     tcase_add_test(tc, test_tx_short);
     tcase_add_test(tc, test_tx_error);
+    tcase_add_loop_test(tc, test_tx_stream, 0, 2);
+    tcase_add_test(tc, test_tx_answers);
     tcase_add_test(tc, test_ctrl);
     tcase_add_test(tc, test_pairs);
     tcase_add_test(tc, test_link);

@@ -324,6 +324,8 @@ START_TEST(test_notify_flag)
     ck_assert_uint_eq(get16(&r, USED), 0);
     vq_hush(&r.vq);
     ck_assert_uint_eq(get16(&r, USED), 1);
+    ck_assert(!vq_peek(&r.vq));
+    ck_assert_uint_eq(get16(&r, USED), 1);
     ring_down(&r);
 }
 END_TEST
@@ -343,6 +345,11 @@ START_TEST(test_notify_event)
     ck_assert_int_eq(vq_pop(&r.vq, &c), 0);
     ck_assert_uint_eq(get16(&r, USED + 4 + 32), 2);
     ck_assert_uint_eq(get16(&r, USED), 0);
+    offer(&r, 2, 2);
+    ck_assert(vq_peek(&r.vq));
+    ck_assert_int_eq(vq_pop(&r.vq, &c), 1);
+    ck_assert(!vq_peek(&r.vq));
+    ck_assert_uint_eq(get16(&r, USED + 4 + 32), 2);
     ring_down(&r);
 }
 END_TEST
