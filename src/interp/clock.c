@@ -83,12 +83,11 @@ void clock_settle(struct clock *clk)
 
     if (clk->hz != 0)
         return;
-    for (;;) {
+    /* Not a sleep: that is in no thread's list, and the time has passed long
+     * before when a kernel was loaded meanwhile. */
+    do
         clock_read_pair(clk, &ticks, &ns);
-        if (ns - clk->ref_ns >= CLOCK_SETTLE_NS)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = CLOCK_SETTLE_NS}, NULL);
-    }
+    while (ns - clk->ref_ns < CLOCK_SETTLE_NS);
     clk->hz =
         (u64)((u128)(ticks - clk->base) * NSEC_PER_SEC / (ns - clk->ref_ns));
     clk->hz = MAX(clk->hz, 1000000ull); /* a stopped TSC is no 0 to divide by */

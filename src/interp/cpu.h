@@ -124,8 +124,8 @@ struct cpu {
     _Atomic(u64) poll_at;  /* leave blocks when icount reaches it; others
                             * store 0 after setting attn */
     _Atomic(u32) attn;     /* enum attn; others set, the owner clears */
-    _Atomic(u32) asleep;   /* in plat_wait(): a waker must write wake_fd */
-    int wake_fd;
+    _Atomic(u32) asleep;   /* in plat_wait(), perhaps as a futex; a waker
+                            * clears it */
 
     struct interp_run *run; /* of the visit under way */
     u32 have;               /* service: parts of s fetched in this visit */

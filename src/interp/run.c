@@ -7,7 +7,6 @@
  * what this loop looks at (IF, CPL, mode, shadows).
  */
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "block.h"
@@ -289,23 +288,13 @@ void interp_state_changed(struct cpu *c)
 
 static int interp_new_parts(struct cpu *c)
 {
-    int r;
+    int r = block_cache_new(c);
 
-    c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (c->wake_fd < 0)
-        return fail(-errno, "interpreter: eventfd");
-    r = block_cache_new(c);
     if (r < 0)
-        goto close_fd;
+        return r;
     r = mmu_new(c);
     if (r < 0)
-        goto free_blocks;
-    return 0;
-
-free_blocks:
-    block_cache_free(c);
-close_fd:
-    close(c->wake_fd);
+        block_cache_free(c);
     return r;
 }
 
@@ -354,7 +343,6 @@ void interp_free(struct cpu *c)
     if (c->mem->written_ctx == c)
         c->mem->written = NULL;
     block_cache_free(c);
-    close(c->wake_fd);
     free(c->stats);
     free(c);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* smp.c: interrupt messages: who is addressed, and posting to other threads */
+#include <linux/futex.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "platform.h"
@@ -14,15 +16,10 @@
  */
 void cpu_notify(struct cpu *c, u32 attn)
 {
-    u64 one = 1;
-
     atomic_fetch_or(&c->attn, attn);
     atomic_store(&c->poll_at, 0);
-    if (!atomic_load(&c->asleep))
-        return;
-    /* EAGAIN: the counter is full, so it wakes anyway. */
-    if (write(c->wake_fd, &one, sizeof(one)) < 0)
-        return;
+    if (atomic_exchange(&c->asleep, 0))
+        syscall(SYS_futex, &c->asleep, FUTEX_WAKE_PRIVATE, 1);
 }
 
 /* SDM vol. 3A 10.6.2.1, 10.12.10 */

@@ -229,7 +229,8 @@ enum exec op_pause(struct cpu *c, struct insn *in)
     c->pauses = 0;
     if (cpu_boundary(c))
         return EXEC_BOUNDARY;
-    sched_yield();
+    if (!c->service) /* there it is KVM that runs the spinning */
+        sched_yield();
     return EXEC_OK;
 }
 

@@ -5,7 +5,8 @@
  * plat_wait(). No timer thread and no signal: all timers of a vCPU are one
  * number of ticks, compared at every poll and used as time-out of the sleep.
  */
-#include <poll.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -293,9 +294,8 @@ static bool plat_may_sleep(struct cpu *c)
 /* Sleep until the timer, or for ever. One nanosecond too long, never short. */
 static void plat_sleep(struct cpu *c)
 {
-    struct pollfd pfd = {.fd = c->wake_fd, .events = POLLIN};
     struct timespec ts, *timeout = NULL;
-    u64 now, ns = 0, drop;
+    u64 now, ns = 0;
 
     if (c->lapic->expires != TIMER_OFF) {
         now = time_now(c);
@@ -305,9 +305,9 @@ static void plat_sleep(struct cpu *c)
                                .tv_nsec = (long)(ns % NSEC_PER_SEC)};
         timeout = &ts;
     }
-    if (ppoll(&pfd, 1, timeout, NULL) > 0 &&
-        read(c->wake_fd, &drop, sizeof(drop)) < 0)
-        return; /* somebody's write will come: one wake-up too many */
+    /* Not asleep any more: somebody was here in between. A signal's end of the
+     * wait is one look too many. */
+    syscall(SYS_futex, &c->asleep, FUTEX_WAIT_PRIVATE, 1, timeout);
 }
 
 /* asleep is set before the last look; see cpu_notify(). */

@@ -6,7 +6,6 @@
 
 #include <check.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "interp/platform.h"
@@ -43,7 +42,6 @@ static struct cpu *fix_cpu_new(struct machine *m, unsigned int id)
     c->nr_cpus = m->nr_cpus;
     c->run = &fix_run;
     c->have = CPU_ALL;
-    c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     c->s.rflags = RFLAGS_ONE | RFLAGS_IF;
     c->s.apic_base = APIC_BASE_RESET | APIC_BASE_ENABLE;
     c->lapic->expires = TIMER_OFF;
@@ -76,7 +74,6 @@ static void fix_setup(void)
 static void fix_teardown(void)
 {
     for (unsigned int i = 0; i < FIX_CPUS; i++) {
-        close(fix_machine.cpu[i]->wake_fd);
         free(fix_machine.cpu[i]);
     }
     mem_free(fix_machine.mem);
