@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* chr.c: console bytes from and to stdio, a file or nowhere */
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "mote/log.h"
@@ -18,16 +16,26 @@
 #define CHR_READS  16   /* in a row that held nothing but escapes */
 #define CHR_CHUNK  256u /* bytes of one read, and of one cautious write */
 
-/* epoll_ctl() alone knows: it refuses files that are always ready. */
+/* A set that says whether fd is ready; -1: it always is. epoll_ctl() alone
+ * knows: it refuses such files. */
+static int chr_watch(int fd, u32 events)
+{
+    struct epoll_event ev = {.events = events};
+    int epfd = epoll_create1(EPOLL_CLOEXEC);
+
+    if (epfd < 0 || epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev) == 0)
+        return epfd;
+    close(epfd);
+    return -1;
+}
+
 static bool chr_polls(int fd)
 {
-    struct epoll_event ev = {0};
-    int epfd = epoll_create1(EPOLL_CLOEXEC);
-    bool ok = epfd >= 0 && epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev) == 0;
+    int epfd = chr_watch(fd, 0);
 
     if (epfd >= 0)
         close(epfd);
-    return ok;
+    return epfd >= 0;
 }
 
 /* The same terminal or pipe once more, as a description of our own. */
@@ -41,20 +49,17 @@ static int chr_reopen(int fd, int mode)
 
 static struct chr_end chr_end_stdio(int fd, int mode)
 {
-    struct chr_end e = {.fd = fd, .polls = chr_polls(fd)};
+    struct chr_end e = {.fd = fd, .ready_fd = -1, .polls = chr_polls(fd)};
     struct stat st;
     int again;
 
-    /* Reopening a file would lose the offset; a socket cannot be. */
+    /* Reopening a file would lose the offset. */
     if (fstat(fd, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
         return e;
-    if (S_ISSOCK(st.st_mode)) {
-        e.way = CHR_SOCKET;
-        return e;
-    }
     again = chr_reopen(fd, mode);
-    if (again < 0) { /* another user's terminal, no /proc ... */
+    if (again < 0) { /* a socket, another user's terminal, no /proc ... */
         e.way = CHR_POLLED;
+        e.ready_fd = chr_watch(fd, mode == O_RDONLY ? EPOLLIN : EPOLLOUT);
         return e;
     }
     e.fd = again;
@@ -66,6 +71,8 @@ static void chr_end_close(struct chr_end *e)
 {
     if (e->own)
         close(e->fd);
+    if (e->ready_fd >= 0)
+        close(e->ready_fd);
 }
 
 /* Reading a terminal from the background would stop the process. */
@@ -112,7 +119,8 @@ static int chr_open_file(struct chr *chr, const char *path)
 
     if (fd < 0)
         return fail(-errno, "console %s", path);
-    chr->out = (struct chr_end){.fd = fd, .own = true, .polls = chr_polls(fd)};
+    chr->out = (struct chr_end){
+        .fd = fd, .ready_fd = -1, .own = true, .polls = chr_polls(fd)};
     return 0;
 }
 
@@ -124,7 +132,7 @@ int chr_open(struct chr **out, enum chr_mode mode, const char *path)
     if (!chr)
         return fail(-ENOMEM, "console");
     chr->mode = mode;
-    chr->in.fd = chr->out.fd = -1;
+    chr->in = chr->out = (struct chr_end){.fd = -1, .ready_fd = -1};
     chr->sock.listen_fd = chr->sock.spare_fd = chr->sock.client_fd = -1;
     if (mode == CHR_STDIO)
         r = chr_open_stdio(chr);
@@ -174,11 +182,12 @@ int chr_out_fd(const struct chr *chr)
     return chr->out.polls ? chr->out.fd : -1;
 }
 
-static bool chr_ready(const struct chr_end *e, short events)
+static bool chr_ready(const struct chr_end *e)
 {
-    struct pollfd p = {.fd = e->fd, .events = events};
+    struct epoll_event ev;
 
-    return poll(&p, 1, 0) == 1;
+    return e->way == CHR_DIRECT || e->ready_fd < 0 ||
+           epoll_wait(e->ready_fd, &ev, 1, 0) == 1;
 }
 
 /* Bytes, 0 at the end of input, or -errno; -EAGAIN when there are none now. */
@@ -186,12 +195,9 @@ static ssize_t chr_end_read(const struct chr_end *e, u8 *buf, size_t len)
 {
     ssize_t n;
 
-    if (e->way == CHR_POLLED && !chr_ready(e, POLLIN))
+    if (!chr_ready(e))
         return -EAGAIN;
-    if (e->way == CHR_SOCKET)
-        n = recv(e->fd, buf, len, MSG_DONTWAIT);
-    else
-        n = read(e->fd, buf, len);
+    n = read(e->fd, buf, len);
     return n < 0 ? -errno : n;
 }
 
@@ -252,13 +258,10 @@ static ssize_t chr_end_write(const struct chr_end *e, const u8 *buf, size_t len)
 {
     ssize_t n;
 
-    if (e->way == CHR_POLLED && !chr_ready(e, POLLOUT))
+    if (!chr_ready(e))
         return -EAGAIN;
-    if (e->way == CHR_SOCKET)
-        n = send(e->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    else
-        n = write(e->fd, buf,
-                  e->way == CHR_POLLED ? MIN(len, (size_t)CHR_CHUNK) : len);
+    n = write(e->fd, buf,
+              e->way == CHR_POLLED ? MIN(len, (size_t)CHR_CHUNK) : len);
     return n < 0 ? -errno : n;
 }
 

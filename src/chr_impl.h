@@ -12,15 +12,15 @@
 /* How a descriptor is kept from blocking without touching its flags. */
 enum chr_way {
     CHR_DIRECT, /* our own O_NONBLOCK description, or a regular file */
-    CHR_SOCKET, /* MSG_DONTWAIT */
-    CHR_POLLED, /* poll(2) first, then little */
+    CHR_POLLED, /* is it ready? then little */
 };
 
 struct chr_end {
     int fd; /* -1: none */
     enum chr_way way;
     bool own;
-    bool polls; /* epoll takes it */
+    bool polls;   /* epoll takes it */
+    int ready_fd; /* CHR_POLLED: an epoll set, or -1: always ready */
 };
 
 /* A listening socket, and what tells it from a later one at the same path. */

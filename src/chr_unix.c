@@ -132,7 +132,7 @@ int chr_accept(struct chr *chr)
     }
     s->client_fd = fd;
     chr->in = chr->out =
-        (struct chr_end){.fd = fd, .way = CHR_SOCKET, .polls = true};
+        (struct chr_end){.fd = fd, .ready_fd = -1, .polls = true};
     chr->in_ended = false;
     return 1;
 }

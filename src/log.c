@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log.c: one line, one write; to stderr, or to a file or FIFO and stderr */
 #include <fcntl.h>
-#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,18 +23,36 @@ static struct {
     bool stamped; /* a log file gets time stamps, a person does not */
     _Atomic(u64) dropped;
     log_sink_fn *sink;
-} log_state = {.fd = -1, .level = LOG_INFO};
+    pthread_once_t watched;
+    int ready_fd; /* epoll: may stderr be written? -1: always */
+} log_state = {
+    .fd = -1, .level = LOG_INFO, .watched = PTHREAD_ONCE_INIT, .ready_fd = -1};
 
 static const char *const log_level_name[] = {
     [LOG_ERROR] = "ERROR", [LOG_WARN] = "WARN",   [LOG_INFO] = "INFO",
     [LOG_DEBUG] = "DEBUG", [LOG_TRACE] = "TRACE",
 };
 
+/* epoll refuses what is always ready, such as files. */
+static void log_watch_stderr(void)
+{
+    struct epoll_event ev = {.events = EPOLLOUT};
+    int epfd = epoll_create1(EPOLL_CLOEXEC);
+
+    if (epfd < 0 || epoll_ctl(epfd, EPOLL_CTL_ADD, STDERR_FILENO, &ev) == 0) {
+        log_state.ready_fd = epfd;
+        return;
+    }
+    close(epfd);
+}
+
 int log_open(const struct log_config *cfg)
 {
     log_state.show_level = cfg->show_level;
     log_state.show_origin = cfg->show_origin;
     log_level_set(cfg->level);
+    pthread_once(&log_state.watched, log_watch_stderr);
+    tzset(); /* else the first stamp does, which reads files */
     if (!cfg->path)
         return 0;
     /* O_RDWR: a FIFO opens at once also when nobody reads it yet. */
@@ -74,13 +93,20 @@ void log_sink_set(log_sink_fn *fn)
     log_state.sink = fn;
 }
 
+static bool log_stderr_ready(void)
+{
+    struct epoll_event ev;
+
+    pthread_once(&log_state.watched, log_watch_stderr);
+    return log_state.ready_fd < 0 ||
+           (epoll_wait(log_state.ready_fd, &ev, 1, 0) == 1 &&
+            ev.events & EPOLLOUT);
+}
+
 /* stderr is shared with others and may block: write only when it will not. */
 static void log_write_stderr(const char *text, size_t len)
 {
-    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-
-    if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) ||
-        write(STDERR_FILENO, text, len) < 0)
+    if (!log_stderr_ready() || write(STDERR_FILENO, text, len) < 0)
         atomic_fetch_add(&log_state.dropped, 1);
 }
 

@@ -109,22 +109,25 @@ void loop_del(struct loop_fd *lf)
     lf->loop = NULL;
 }
 
-void loop_run(struct loop *loop)
+void loop_turn(struct loop *loop, int timeout_ms)
 {
     struct epoll_event ev[LOOP_BATCH];
+    int n = epoll_wait(loop->epfd, ev, LOOP_BATCH, timeout_ms);
 
-    while (!atomic_load(&loop->stop)) {
-        int n = epoll_wait(loop->epfd, ev, LOOP_BATCH, -1);
+    for (int i = 0; i < n; i++) {
+        struct loop_fd *lf = ev[i].data.ptr;
 
-        for (int i = 0; i < n; i++) {
-            struct loop_fd *lf = ev[i].data.ptr;
-
-            /* An earlier handler of this batch may have removed it; owners
-             * outlive the loop, so looking is safe. */
-            if (lf->loop)
-                lf->fn(lf, ev[i].events);
-        }
+        /* An earlier handler of this batch may have removed it; owners
+         * outlive the loop, so looking is safe. */
+        if (lf->loop)
+            lf->fn(lf, ev[i].events);
     }
+}
+
+void loop_run(struct loop *loop)
+{
+    while (!atomic_load(&loop->stop))
+        loop_turn(loop, -1);
 }
 
 void loop_stop(struct loop *loop)

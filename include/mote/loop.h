@@ -52,6 +52,9 @@ int loop_add(struct loop *loop, struct loop_fd *lf, u32 events);
 int loop_mod(struct loop_fd *lf, u32 events);
 void loop_del(struct loop_fd *lf);
 
+/* Wait for events, -1: for ever, and serve them. On the loop's thread. */
+void loop_turn(struct loop *loop, int timeout_ms);
+
 /* Serve until loop_stop(). The calling thread becomes the loop's. */
 void loop_run(struct loop *loop);
 

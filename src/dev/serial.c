@@ -3,7 +3,6 @@
  * serial.c: COM1, between the vCPUs' port accesses and the host's console.
  * What the host cannot take in time is dropped and counted.
  */
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -332,17 +331,25 @@ int serial_start(struct serial *s)
     return thread_start(&s->thread, "serial", &filter, serial_run, s);
 }
 
+static bool serial_has_output(struct serial *s)
+{
+    bool some;
+
+    lock_take(&s->lock);
+    some = s->tx_head != s->tx_tail;
+    lock_drop(&s->lock);
+    return some;
+}
+
 /* The thread has gone: what is left in the ring, for a bounded time. */
 static void serial_drain_last(struct serial *s)
 {
     u64 end = serial_now() + SERIAL_DRAIN_MS * 1000000ull;
     u64 now;
 
-    while (serial_drain(s) != DRAINED_ALL && (now = serial_now()) < end) {
-        struct pollfd p = {.fd = s->out.fd, .events = POLLOUT};
-
-        poll(&p, 1, (int)((end - now) / 1000000u) + 1);
-    }
+    serial_pump_out(s);
+    while (serial_has_output(s) && (now = serial_now()) < end)
+        loop_turn(&s->loop, (int)((end - now) / 1000000u) + 1);
 }
 
 void serial_stop(struct serial *s)
