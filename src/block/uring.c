@@ -196,11 +196,11 @@ static void uring_reap(struct uring *u)
 
 /* The kernel is short of memory, with perhaps nothing under way that would wake
  * us: wait here, but not for ever. */
-static bool uring_wait(unsigned int *tries)
+static bool uring_wait(struct uring *u, unsigned int *tries)
 {
-    const struct timespec ms = {.tv_nsec = 1000000};
+    struct epoll_event ev;
 
-    nanosleep(&ms, NULL);
+    epoll_wait(u->event.loop->epfd, &ev, 1, 1);
     return (*tries)++ < IO_TRIES;
 }
 
@@ -229,7 +229,7 @@ void uring_kick(struct uring *u)
 
         if (n > 0)
             u->queued -= MIN(u->queued, (unsigned int)n);
-        else if (!uring_wait(&tries))
+        else if (!uring_wait(u, &tries))
             break;
         uring_reap(u);
     }

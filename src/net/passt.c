@@ -141,8 +141,7 @@ static ssize_t passt_fill(struct passt *p)
         p->in_end -= p->in_start;
         p->in_start = 0;
     }
-    n = recv(p->process.socket, p->in + p->in_end, IN_SIZE - p->in_end,
-             MSG_DONTWAIT);
+    n = read(p->process.socket, p->in + p->in_end, IN_SIZE - p->in_end);
     if (n > 0)
         p->in_end += (u32)n;
     else if (n == 0)
@@ -224,9 +223,8 @@ static ssize_t passt_recv(struct nic *n, unsigned int pair,
 static int passt_flush(struct passt *p)
 {
     while (p->out_start < p->out_end) {
-        ssize_t n =
-            send(p->process.socket, p->out + p->out_start,
-                 p->out_end - p->out_start, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = write(p->process.socket, p->out + p->out_start,
+                          p->out_end - p->out_start);
 
         if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
             return -EAGAIN;
