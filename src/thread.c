@@ -60,11 +60,6 @@ pid_t thread_id(void)
     return thread_tid;
 }
 
-int thread_kick_signal(void)
-{
-    return SIGRTMIN;
-}
-
 static enum role thread_role_of(enum filter_kind kind)
 {
     switch (kind) {
@@ -127,7 +122,7 @@ static void thread_signals(sigset_t *set, enum role role)
     sigdelset(set, SIGABRT);
     sigdelset(set, SIGSYS);
     if (role == ROLE_VCPU)
-        sigdelset(set, thread_kick_signal());
+        sigdelset(set, THREAD_KICK);
 }
 
 static int thread_create(struct thread *t)

@@ -57,6 +57,10 @@ void lock_fini(struct lock *lock);
 void lock_take(struct lock *lock) TSA(acquire_capability(*lock));
 void lock_drop(struct lock *lock) TSA(release_capability(*lock));
 
+/* What engines interrupt a vCPU's system call with: a real-time signal, by
+ * number because filters name it. */
+#define THREAD_KICK 40
+
 typedef void thread_fn(void *arg);
 
 struct thread {
@@ -74,15 +78,12 @@ struct thread {
 /*
  * Start a thread that runs fn(arg) under its filter; the kind of which says
  * what role it plays. All signals are blocked but those a fault raises and, on
- * a vCPU, thread_kick_signal(). t stays the caller's and must outlive fn.
+ * a vCPU, THREAD_KICK. t stays the caller's and must outlive fn.
  * Returns when the filter is loaded: 0, or a negative errno, already reported.
  * Main only.
  */
 int thread_start(struct thread *t, const char *name, const struct filter *f,
                  thread_fn *fn, void *arg);
-
-/* What engines interrupt a vCPU's system call with. */
-int thread_kick_signal(void);
 
 /* The calling thread's ID; no system call after the first time, nor on a
  * thread of thread_start(). */

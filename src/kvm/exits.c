@@ -32,8 +32,8 @@ int kvm_kick_init(void)
     struct sigaction sa = {.sa_handler = kvm_kick_handler,
                            .sa_flags = SA_RESTART};
 
-    if (sigaction(thread_kick_signal(), &sa, NULL) < 0)
-        return fail(-errno, "kvm: handler of signal %d", thread_kick_signal());
+    if (sigaction(THREAD_KICK, &sa, NULL) < 0)
+        return fail(-errno, "kvm: handler of signal %d", THREAD_KICK);
     return 0;
 }
 
@@ -57,7 +57,7 @@ void kvm_kick_out(struct kvm_vcpu *v)
     pid_t tid = atomic_load(&v->tid);
 
     if (tid)
-        syscall(SYS_tgkill, getpid(), tid, thread_kick_signal());
+        syscall(SYS_tgkill, v->kvm->pid, tid, THREAD_KICK);
 }
 
 void kvm_kick(struct engine_vcpu *ev)

@@ -396,6 +396,7 @@ int engine_kvm_new(struct engine **out, const struct engine_env *env)
         return fail(-ENOMEM, "kvm");
     k->engine.ops = &kvm_ops;
     k->env = *env;
+    k->pid = getpid();
     pthread_mutex_init(&k->gate.mutex, NULL);
     pthread_cond_init(&k->gate.cond, NULL);
     for (unsigned int i = 0; i < KVM_GSI_NR; i++)

@@ -58,6 +58,7 @@ struct kvm {
     struct engine_env env;
     int fd; /* /dev/kvm, borrowed */
     int vm_fd;
+    pid_t pid;      /* ours; getpid() would be a system call */
     u32 run_size;   /* of a vCPU's shared page(s) */
     u32 xsave_size; /* of KVM_GET_XSAVE2, at least 4096 */
     bool has_xsave2;
