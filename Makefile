@@ -44,6 +44,8 @@ INTERP := -mgeneral-regs-only -mno-red-zone
 SRC := $(wildcard src/*.c src/*/*.c)
 ASM := $(wildcard src/interp/*.S)
 OBJ := $(SRC:%.c=$B/%.o) $(ASM:%.S=$B/%.o)
+# The filters' BPF, made of the policy when mote is built.
+OBJ += $B/filter_table.o
 LIBOBJ := $(filter-out $B/src/main.o,$(OBJ))
 UNIT := $(wildcard tests/unit/test_*.c)
 UNITOBJ := $(UNIT:%.c=$B/%.o) $B/tests/unit/main.o
@@ -97,6 +99,24 @@ $B/%.o: %.S
 	@echo "  AS    $<"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -g -MMD -MP -c -o $@ $<
+
+# Instrumented code has system calls of its own.
+POLICY := $(if $(filter rel dbg,$(MODE)),,sanitizer)
+GENFILTER := build/genfilter
+
+$(GENFILTER): tools/genfilter.c src/sandbox/policy.def | setup-build
+	@echo "  HOSTCC $<"
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -std=gnu17 -O1 -D_GNU_SOURCE $(WARN) -Iinclude -Isrc/sandbox -o $@ $< -lseccomp
+
+$B/filter_table.c: $(GENFILTER)
+	@echo "  GEN   $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(GENFILTER) table $(POLICY) > $@
+
+$B/filter_table.o: CPPFLAGS += -Isrc
+$B/filter_table.o: $B/filter_table.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # One suite per file: tests/unit/test_x.c defines Suite *suite_x(void).
 $B/suites.h: $(UNIT)

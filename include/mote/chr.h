@@ -30,7 +30,8 @@ typedef void chr_escape_fn(void *ctx);
 
 /*
  * path only for CHR_FILE and CHR_UNIX; a socket's must not exist, and
- * chr_close() or undo_all() removes it. 0 or a negative errno, already reported.
+ * chr_close() or undo_all() removes it. 0 or a negative errno, already
+ * reported.
  */
 int chr_open(struct chr **out, enum chr_mode mode, const char *path);
 void chr_close(struct chr *chr);
