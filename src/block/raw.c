@@ -215,10 +215,9 @@ static void raw_free(struct disk *d)
     uring_free(raw->uring);
     if (raw->direct_fd >= 0)
         close(raw->direct_fd);
-    if (raw->fd >= 0) {
-        lock_release(raw->fd);
+    undo_now(&raw->undo);
+    if (raw->fd >= 0)
         close(raw->fd);
-    }
     free(raw->path);
     free(raw);
 }
@@ -233,12 +232,18 @@ static const struct disk_ops raw_ops = {
 
 /* ---- opening ------------------------------------------------------------ */
 
+static void raw_undo_lock(struct undo *u)
+{
+    lock_release(container_of(u, struct raw, undo)->fd);
+}
+
 /* O_NONBLOCK: a FIFO must not hold us; it means nothing to what we accept, but
  * io_uring would fail requests where it has to wait. */
 static int raw_open_file(struct raw *raw, bool read_only)
 {
     int mode = read_only ? O_RDONLY : O_RDWR;
     struct stat st;
+    int r;
 
     raw->fd = open(raw->path, mode | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (raw->fd < 0 && errno == EROFS)
@@ -258,7 +263,10 @@ static int raw_open_file(struct raw *raw, bool read_only)
             (u64)st.st_mtim.tv_sec * 1000000000u + (u64)st.st_mtim.tv_nsec;
     if (fcntl(raw->fd, F_SETFL, 0) < 0)
         return fail(-errno, "disk %s: clear O_NONBLOCK", raw->path);
-    return lock_file(raw->fd, raw->path, !read_only);
+    r = lock_file(raw->fd, raw->path, !read_only);
+    if (r == 0)
+        undo_add(&raw->undo, raw_undo_lock);
+    return r;
 }
 
 /* Of offsets, lengths and addresses alike. */

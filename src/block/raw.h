@@ -4,6 +4,7 @@
 #define MOTE_BLOCK_RAW_H
 
 #include "mote/disk.h"
+#include "mote/undo.h"
 
 #define RAW_DEPTH 256u /* requests in flight, io_uring */
 
@@ -16,6 +17,7 @@ struct raw {
     int direct_fd; /* the same file with O_DIRECT, or -1 */
     u32 direct_align;
     bool block_dev;
+    struct undo undo; /* the lock */
     enum disk_engine engine; /* asked for */
 
     /* The device thread's. */
