@@ -2,13 +2,14 @@
 /* vm_devices.c: the configuration's drives, interfaces, entropy source and
  * virtio console, in slots of the MMIO window */
 #include <stdio.h>
+#include <time.h>
 
 #include "mote/dev.h"
 #include "mote/log.h"
 
 #include "vm_devices.h"
 
-/* What a flush or a slow backend may take of an orderly end, per device. */
+/* What flushes and slow backends may take of an orderly end, all together. */
 #define DEVICES_STOP_MS 1000
 
 unsigned int vm_devices_plan(const struct config *cfg,
@@ -173,10 +174,25 @@ int vm_devices_start(struct vm_devices *d)
     return r;
 }
 
+static u64 devices_now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
 void vm_devices_stop(struct vm_devices *d)
 {
+    u64 end = devices_now_ms() + DEVICES_STOP_MS, now;
+
     for (unsigned int i = 0; i < d->nr; i++)
-        virtio_stop(d->device[i].dev, DEVICES_STOP_MS);
+        virtio_ask_stop(d->device[i].dev);
+    for (unsigned int i = 0; i < d->nr; i++) {
+        now = devices_now_ms();
+        virtio_stop(d->device[i].dev,
+                    now < end ? (unsigned int)(end - now) : 0);
+    }
 }
 
 void vm_devices_free(struct vm_devices *d)

@@ -45,7 +45,9 @@ int virtio_notify_fd(const struct virtio_dev *dev, unsigned int q);
 int virtio_start(struct virtio_dev *dev);
 
 /* Stop taking requests, wait for those in flight (at most timeout_ms), end the
- * thread. Flushes a disk. */
+ * thread. Flushes a disk. After virtio_ask_stop(), which does not wait, several
+ * devices do that at the same time. */
+void virtio_ask_stop(struct virtio_dev *dev);
 void virtio_stop(struct virtio_dev *dev, unsigned int timeout_ms);
 void virtio_free(struct virtio_dev *dev); /* NULL is fine; backend included */
 

@@ -309,28 +309,51 @@ void virtio_stopped(struct virtio_dev *dev)
     loop_done(&dev->loop, &dev->call, 0);
 }
 
-/* One order at a time: a late one is waited for again before the next. */
-static int virtio_order(struct virtio_dev *dev, loop_call_fn *fn,
-                        unsigned int timeout_ms)
+/* Until the last order is answered, there can be no other. */
+static int virtio_wait(struct virtio_dev *dev, unsigned int timeout_ms)
 {
-    if (dev->late && loop_wait(&dev->loop, &dev->call, timeout_ms) < 0)
-        return -ETIMEDOUT;
-    dev->call = (struct loop_call){.fn = fn};
-    loop_post(&dev->loop, &dev->call);
-    dev->late = loop_wait(&dev->loop, &dev->call, timeout_ms) < 0;
+    if (dev->late)
+        dev->late = loop_wait(&dev->loop, &dev->call, timeout_ms) < 0;
     return dev->late ? -ETIMEDOUT : 0;
+}
+
+static void virtio_post(struct virtio_dev *dev, loop_call_fn *fn)
+{
+    dev->call = (struct loop_call){.fn = fn};
+    dev->late = true;
+    loop_post(&dev->loop, &dev->call);
 }
 
 int virtio_reset(struct virtio_dev *dev)
 {
-    return virtio_order(dev, virtio_on_reset, dev->reset_ms);
+    if (virtio_wait(dev, dev->reset_ms) < 0)
+        return -ETIMEDOUT;
+    virtio_post(dev, virtio_on_reset);
+    return virtio_wait(dev, dev->reset_ms);
+}
+
+void virtio_ask_stop(struct virtio_dev *dev)
+{
+    if (!dev->thread.running || dev->asked || virtio_wait(dev, 0) < 0)
+        return;
+    dev->asked = true;
+    virtio_post(dev, virtio_on_stop);
+}
+
+/* A reset that the guest gave up on may be in the way: wait for both. */
+static bool virtio_stopped_in(struct virtio_dev *dev, unsigned int timeout_ms)
+{
+    if (!dev->asked && virtio_wait(dev, timeout_ms) < 0)
+        return false;
+    virtio_ask_stop(dev);
+    return virtio_wait(dev, timeout_ms) == 0;
 }
 
 void virtio_stop(struct virtio_dev *dev, unsigned int timeout_ms)
 {
     if (!dev->thread.running)
         return;
-    if (virtio_order(dev, virtio_on_stop, timeout_ms) < 0) {
+    if (!virtio_stopped_in(dev, timeout_ms)) {
         log_error("%s: requests did not end in %u ms", dev->name, timeout_ms);
         return;
     }
@@ -419,12 +442,14 @@ int virtio_start(struct virtio_dev *dev)
     return thread_start(&dev->thread, dev->name, &dev->filter, virtio_run, dev);
 }
 
-/* A thread that is stuck in its backend keeps what it uses. */
+/* A thread that is stuck in its backend, and had its time, keeps what it uses.
+ */
 void virtio_free(struct virtio_dev *dev)
 {
     if (!dev)
         return;
-    virtio_stop(dev, VIRTIO_FREE_MS);
+    if (!dev->asked || virtio_wait(dev, 0) == 0)
+        virtio_stop(dev, VIRTIO_FREE_MS);
     if (!dev->thread.running)
         dev->ops->free(dev);
 }

@@ -116,9 +116,10 @@ struct virtio_dev {
     bool stopping;        /* ... and the hook stop() is done */
 
     /* Of the reset or stop under way; posted by a vCPU or by main, answered by
-     * the device thread. late: it was not answered in time. */
+     * the device thread. late: nobody has seen the answer yet. asked: the order
+     * to stop was given. */
     struct loop_call call;
-    bool late;
+    bool late, asked;
 
     _Atomic(u64) errors, dropped, wakeups; /* dev adds, any reads */
     _Atomic(bool) was_broken;              /* ever; for virtio_stats() */

@@ -163,6 +163,31 @@ START_TEST(test_stop_on_error)
 }
 END_TEST
 
+/* The disks of a VM flush side by side when it ends. */
+START_TEST(test_stop_together)
+{
+    struct vdrv d[2];
+    struct fake f[2];
+
+    for (unsigned int i = 0; i < 2; i++) {
+        fake_init(&f[i]);
+        f[i].hold = true;
+        vdrv_up(&d[i], blk(&f[i].disk, (struct blk_options){.flush = true}),
+                ~0ull);
+        virtio_ask_stop(d[i].dev);
+        virtio_ask_stop(d[i].dev);
+    }
+    for (unsigned int i = 0; i < 2; i++)
+        ck_assert(vdrv_until(f[i].nr_held == 1)); /* nobody waits yet */
+    for (unsigned int i = 0; i < 2; i++) {
+        fake_let_go(&f[i], 1);
+        virtio_stop(d[i].dev, 2000);
+        ck_assert_uint_eq(f[i].flushes, 1);
+        vdrv_down(&d[i]);
+    }
+}
+END_TEST
+
 /* The backend never gets more than it takes, and nothing is forgotten. */
 START_TEST(test_depth)
 {
@@ -395,6 +420,7 @@ Suite *suite_blk_disk(void)
 
     tcase_add_loop_test(tc, test_trouble, 0, ARRAY_SIZE(troubles));
     tcase_add_loop_test(tc, test_stop_on_error, 0, ARRAY_SIZE(troubles));
+    tcase_add_test(tc, test_stop_together);
     tcase_add_test(tc, test_depth);
     tcase_add_test(tc, test_reset);
     tcase_add_loop_test(tc, test_write_through, 0, 8);
