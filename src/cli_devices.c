@@ -23,7 +23,7 @@ struct cli_word {
 const char cli_disk_help[] =
     "PATH[,root][,ro][,overlay=ephemeral|FILE][,quota=SIZE]\n"
     "                     [,direct][,io=sync|async][,cache=unsafe]\n"
-    "                     [,on_error=stop][,partuuid=ID][,id=NAME]; repeats";
+    "                     [,on_error=stop|pause][,partuuid=ID][,id=NAME]; repeats";
 const char cli_net_help[] =
     "tap=NAME|fd=N|user[,tcp=8080:80][,udp=HOST:GUEST]\n"
     "                     [,mac=MAC][,mtu=N][,pairs=N][,id=NAME]; repeats";
@@ -204,7 +204,7 @@ static const struct cli_word disk_words[] = {
     {"direct", NULL, cli_disk_direct},
     {"io", "sync|async", cli_disk_io},
     {"cache", "writeback|unsafe", cli_disk_cache},
-    {"on_error", "report|stop", cli_disk_on_error},
+    {"on_error", "report|stop|pause", cli_disk_on_error},
     {"partuuid", "ID", cli_disk_partuuid},
     {"id", "NAME", cli_disk_id},
     {.name = NULL},

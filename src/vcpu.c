@@ -16,6 +16,12 @@ struct vcpu {
     sem_t gate;                   /* posted by vcpu_go() and vcpu_stop() */
     const struct cpu_state *boot; /* before the gate: main's */
     _Atomic(bool) stop;           /* vcpu_stop() sets, the thread reads */
+
+    struct lock lock; /* held for a few instructions; guards: */
+    pthread_cond_t cond;
+    _Atomic(bool) paused; /* main sets, the thread obeys */
+    bool still;           /* it does; or it has ended */
+
     struct service service;
 };
 
@@ -75,6 +81,59 @@ VCPU_ONLY static void vcpu_exit(struct vcpu *v, const struct vcpu_exit *x)
     }
 }
 
+/* ---- pauses ------------------------------------------------------------ */
+
+static void vcpu_say_still(struct vcpu *v, bool still)
+{
+    v->still = still;
+    pthread_cond_broadcast(&v->cond);
+}
+
+VCPU_ONLY static void vcpu_hold_still(struct vcpu *v)
+{
+    lock_take(&v->lock);
+    vcpu_say_still(v, true);
+    while (atomic_load(&v->paused) && !atomic_load(&v->stop))
+        pthread_cond_wait(&v->cond, &v->lock.mutex);
+    vcpu_say_still(v, false);
+    lock_drop(&v->lock);
+}
+
+static void vcpu_kick(struct vcpu *v)
+{
+    v->env.engine->ops->kick(v->ev);
+    service_poke(&v->service);
+}
+
+static void vcpu_set_paused(struct vcpu *v, bool paused)
+{
+    lock_take(&v->lock);
+    atomic_store(&v->paused, paused);
+    pthread_cond_broadcast(&v->cond);
+    lock_drop(&v->lock);
+}
+
+void vcpu_pause(struct vcpu *v)
+{
+    vcpu_set_paused(v, true);
+    vcpu_kick(v);
+}
+
+void vcpu_resume(struct vcpu *v)
+{
+    vcpu_set_paused(v, false);
+}
+
+void vcpu_wait_paused(struct vcpu *v)
+{
+    lock_take(&v->lock);
+    while (!v->still)
+        pthread_cond_wait(&v->cond, &v->lock.mutex);
+    lock_drop(&v->lock);
+}
+
+/* ---- the thread -------------------------------------------------------- */
+
 /* The engine has reported what is wrong. */
 static void vcpu_boot(struct vcpu *v)
 {
@@ -95,9 +154,16 @@ TSA(no_thread_safety_analysis) static void vcpu_main(void *arg)
         ; /* interrupted */
     vcpu_boot(v);
     while (!atomic_load(&v->stop)) {
+        if (atomic_load(&v->paused)) {
+            vcpu_hold_still(v);
+            continue;
+        }
         v->env.engine->ops->run(v->ev, &x);
         vcpu_exit(v, &x);
     }
+    lock_take(&v->lock);
+    vcpu_say_still(v, true);
+    lock_drop(&v->lock);
 }
 
 /* ---- life ------------------------------------------------------------- */
@@ -113,6 +179,8 @@ int vcpu_new(struct vcpu **out, const struct vcpu_env *env, unsigned int id)
     v->env = *env;
     v->id = id;
     sem_init(&v->gate, 0, 0);
+    lock_init(&v->lock);
+    pthread_cond_init(&v->cond, NULL);
     r = ops->vcpu_new(env->engine, &v->ev, id);
     if (r < 0)
         goto free_vcpu;
@@ -127,6 +195,8 @@ free_engine_vcpu:
     ops->vcpu_free(v->ev);
 free_vcpu:
     sem_destroy(&v->gate);
+    pthread_cond_destroy(&v->cond);
+    lock_fini(&v->lock);
     free(v);
     return r;
 }
@@ -149,10 +219,12 @@ void vcpu_go(struct vcpu *v, const struct cpu_state *boot)
 
 void vcpu_stop(struct vcpu *v)
 {
+    lock_take(&v->lock);
     atomic_store(&v->stop, true);
+    pthread_cond_broadcast(&v->cond);
+    lock_drop(&v->lock);
     sem_post(&v->gate);
-    v->env.engine->ops->kick(v->ev);
-    service_poke(&v->service);
+    vcpu_kick(v);
 }
 
 void vcpu_join(struct vcpu *v)
@@ -173,5 +245,7 @@ void vcpu_free(struct vcpu *v)
     service_fini(&v->service);
     v->env.engine->ops->vcpu_free(v->ev);
     sem_destroy(&v->gate);
+    pthread_cond_destroy(&v->cond);
+    lock_fini(&v->lock);
     free(v);
 }

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,7 +43,10 @@ struct vm {
     struct loop loop; /* main's: signals, until somebody reports the end */
     bool loop_ready;
     struct loop_fd signals;
-    bool stopped; /* every thread was told to end */
+    bool stopped;           /* every thread was told to end */
+    _Atomic(u32) holds;     /* of power_hold(); any thread counts */
+    struct loop_fd on_hold; /* eventfd: that has changed */
+    bool held;              /* main's: the vCPUs were told to */
     u64 start_ns;
 };
 
@@ -71,6 +75,55 @@ static void vm_power_end(struct power *p, enum power_reason reason, u32 value)
     loop_stop(&vm->loop);
 }
 
+/* ---- pauses ------------------------------------------------------------ */
+
+/* Main does it: it alone may signal other threads. */
+static void vm_count_hold(struct vm *vm, u32 change)
+{
+    u64 one = 1;
+
+    atomic_fetch_add(&vm->holds, change);
+    (void)!write(vm->on_hold.fd, &one, sizeof(one));
+}
+
+static void vm_power_hold(struct power *p)
+{
+    vm_count_hold(container_of(p, struct vm, power), 1);
+}
+
+static void vm_power_release(struct power *p)
+{
+    vm_count_hold(container_of(p, struct vm, power), ~0u);
+}
+
+static void vm_on_hold(struct loop_fd *lf, u32 events)
+{
+    struct vm *vm = container_of(lf, struct vm, on_hold);
+    bool hold;
+    u64 count;
+
+    (void)!read(lf->fd, &count, sizeof(count));
+    hold = atomic_load(&vm->holds) > 0;
+    for (unsigned int i = 0; hold != vm->held && i < vm->nr_vcpus; i++) {
+        if (hold)
+            vcpu_pause(vm->vcpu[i]);
+        else
+            vcpu_resume(vm->vcpu[i]);
+    }
+    vm->held = hold;
+}
+
+static int vm_new_hold(struct vm *vm)
+{
+    vm->on_hold.fn = vm_on_hold;
+    vm->on_hold.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (vm->on_hold.fd < 0)
+        return fail(-errno, "eventfd");
+    return loop_add(&vm->loop, &vm->on_hold, EPOLLIN);
+}
+
+/* ---- the operator ------------------------------------------------------ */
+
 static void vm_on_escape(void *ctx)
 {
     struct vm *vm = ctx;
@@ -87,6 +140,8 @@ static void vm_on_signal(struct loop_fd *lf, u32 events)
         return;
     if (si.ssi_signo == SIGWINCH)
         vm_devices_resize(&vm->devices);
+    else if (si.ssi_signo == SIGUSR1)
+        vm_devices_look(&vm->devices);
     else
         power_end(&vm->power, POWER_SIGNAL, si.ssi_signo);
 }
@@ -188,6 +243,7 @@ static void vm_block_signals(struct vm *vm)
     sigaddset(&vm->ends, SIGHUP);
     sigaddset(&vm->ends, SIGQUIT);
     sigaddset(&vm->ends, SIGWINCH);
+    sigaddset(&vm->ends, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &vm->ends, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -200,8 +256,10 @@ int vm_open(struct vm **out, const struct config *cfg)
     if (!vm)
         return fail(-ENOMEM, "virtual machine");
     vm->cfg = cfg;
-    vm->power.end = vm_power_end;
-    vm->signals.fd = -1;
+    vm->power = (struct power){.end = vm_power_end,
+                               .hold = vm_power_hold,
+                               .release = vm_power_release};
+    vm->signals.fd = vm->on_hold.fd = -1;
     vm->start_ns = vm_clock(CLOCK_MONOTONIC);
     vm_block_signals(vm);
     return vm_files_open(&vm->files, cfg);
@@ -220,7 +278,8 @@ static int vm_new_loop(struct vm *vm)
     vm->signals.fd = signalfd(-1, &vm->ends, SFD_CLOEXEC | SFD_NONBLOCK);
     if (vm->signals.fd < 0)
         return fail(-errno, "signalfd");
-    return loop_add(&vm->loop, &vm->signals, EPOLLIN);
+    r = loop_add(&vm->loop, &vm->signals, EPOLLIN);
+    return r < 0 ? r : vm_new_hold(vm);
 }
 
 static int vm_new_engine(struct vm *vm)
@@ -434,6 +493,8 @@ void vm_free(struct vm *vm)
     mem_free(vm->mem);
     if (vm->signals.fd >= 0)
         close(vm->signals.fd);
+    if (vm->on_hold.fd >= 0)
+        close(vm->on_hold.fd);
     if (vm->loop_ready)
         loop_fini(&vm->loop);
     free(vm);

@@ -38,6 +38,10 @@ const char *vm_devices_root(const struct config *cfg, char *buf, size_t len)
     return buf;
 }
 
+static_assert((int)ERROR_REPORT == BLK_REPORT && (int)ERROR_STOP == BLK_STOP &&
+                  (int)ERROR_PAUSE == BLK_PAUSE,
+              "the configuration's words are the device's");
+
 /* ---- one device ---------------------------------------------------------- */
 
 /* Registers, interrupt and notifications of the next slot. dev is ours from
@@ -74,7 +78,8 @@ static int devices_add_drive(struct vm_devices *d,
         .flush = dc->cache == CACHE_WRITEBACK,
         .queues = MIN(d->env.cfg->machine.vcpus, 16u),
         .limit = dc->limit,
-        .power = dc->on_error == ERROR_STOP ? d->env.power : NULL,
+        .on_error = (enum blk_error)dc->on_error,
+        .power = d->env.power,
     };
     struct virtio_dev *dev;
     int r = blk_new(&dev, *disk, &opt);
@@ -162,6 +167,13 @@ void vm_devices_resize(struct vm_devices *d)
 
     if (d->console && chr_window(d->terminal, &cols, &rows) == 0)
         console_resize(d->console, cols, rows);
+}
+
+/* Drives come first. */
+void vm_devices_look(struct vm_devices *d)
+{
+    for (unsigned int i = 0; i < d->env.cfg->nr_drives; i++)
+        blk_look(d->device[i].dev);
 }
 
 int vm_devices_start(struct vm_devices *d)

@@ -54,6 +54,9 @@ int vm_devices_new(struct vm_devices *d, const struct vm_devices_env *env);
 /* The terminal has another size: tell the console, if that is its. */
 void vm_devices_resize(struct vm_devices *d);
 
+/* The operator has changed something: look at every disk again. */
+void vm_devices_look(struct vm_devices *d);
+
 int vm_devices_start(struct vm_devices *d);
 void vm_devices_stop(struct vm_devices *d);
 void vm_devices_free(struct vm_devices *d);

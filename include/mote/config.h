@@ -63,7 +63,7 @@ struct overlay_config {
 };
 
 enum drive_cache { CACHE_WRITEBACK, CACHE_UNSAFE };
-enum drive_error { ERROR_REPORT, ERROR_STOP };
+enum drive_error { ERROR_REPORT, ERROR_STOP, ERROR_PAUSE };
 
 struct drive_config {
     char *id;

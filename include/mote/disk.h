@@ -59,6 +59,7 @@ struct disk_ops {
     int (*attach)(struct disk *d, struct loop *loop);
     void (*submit)(struct disk *d, struct disk_req *req);
     void (*kick)(struct disk *d); /* NULL: submit() already does it */
+    void (*look)(struct disk *d); /* NULL: its size never changes */
     void (*free)(struct disk *d);
 };
 
@@ -95,6 +96,13 @@ DEV_ONLY static inline void disk_kick(struct disk *d)
 {
     if (d->ops->kick)
         d->ops->kick(d);
+}
+
+/* Has its size changed? resized() is called if so. */
+DEV_ONLY static inline void disk_look(struct disk *d)
+{
+    if (d->ops->look)
+        d->ops->look(d);
 }
 
 /* No request is in flight, and what must last was flushed. NULL is fine. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * power.h: how a VM ends. Devices, engines and main all report the end through
- * one call; the first report wins and is what the exit line and status say.
+ * power.h: how a VM ends, or holds still. Devices, engines and main all report
+ * the end through one call; the first report wins and is what the exit line and
+ * status say.
  */
 #ifndef MOTE_POWER_H
 #define MOTE_POWER_H
@@ -23,12 +24,26 @@ enum power_reason {
 struct power {
     /* Any thread; never blocks. value: exit port's byte, signal number. */
     void (*end)(struct power *p, enum power_reason reason, u32 value);
+    /* The vCPUs run, from soon on, while nobody holds them: a release for
+     * every hold. Any thread; does not wait. */
+    void (*hold)(struct power *p);
+    void (*release)(struct power *p);
 };
 
 static inline void power_end(struct power *p, enum power_reason reason,
                              u32 value)
 {
     p->end(p, reason, value);
+}
+
+static inline void power_hold(struct power *p)
+{
+    p->hold(p);
+}
+
+static inline void power_release(struct power *p)
+{
+    p->release(p);
 }
 
 #endif

@@ -43,6 +43,16 @@ void vcpu_go(struct vcpu *v, const struct cpu_state *boot);
 /* Ask the thread to end, any thread; then wait for it, main. */
 void vcpu_stop(struct vcpu *v);
 void vcpu_join(struct vcpu *v);
+
+/*
+ * Ask the thread to run no guest code until vcpu_resume(); a vCPU that waits
+ * for a device comes back from that first. vcpu_wait_paused() returns when it
+ * holds still with its state complete, or has ended. A guest sees that the
+ * clock went on. Main; only the last one waits.
+ */
+void vcpu_pause(struct vcpu *v);
+void vcpu_resume(struct vcpu *v);
+void vcpu_wait_paused(struct vcpu *v);
 void vcpu_stats(const struct vcpu *v, struct vcpu_stats *out);
 void vcpu_free(struct vcpu *v);
 

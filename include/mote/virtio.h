@@ -64,15 +64,31 @@ void virtio_stats(const struct virtio_dev *dev, struct virtio_stats *out);
 
 /* ---- devices: name becomes the thread's and the messages' -------------- */
 
+/*
+ * The host has failed a request. PAUSE: it is kept and the VM held until the
+ * host has done it, which is tried every second and at each blk_look(). Only a
+ * flush fails for good, since what it has lost no later one brings back.
+ */
+enum blk_error {
+    BLK_REPORT, /* the guest sees an error */
+    BLK_STOP,   /* it does, and the VM ends */
+    BLK_PAUSE,
+};
+
 struct blk_options {
     const char *name;    /* drive_id */
     bool flush;          /* offer VIRTIO_BLK_F_FLUSH; false: cache Unsafe */
     unsigned int queues; /* 1..16 */
     struct limit_config limit;
-    struct power *power; /* host errors end the VM; NULL: the guest sees them */
+    enum blk_error on_error;
+    struct power *power; /* not needed for BLK_REPORT */
 };
 int blk_new(struct virtio_dev **out, struct disk *disk,
             const struct blk_options *opt); /* disk: ours on success */
+
+/* The operator has made room, or changed the disk's size: look at once. From
+ * blk_new() to virtio_free(), any thread; does not wait. */
+void blk_look(struct virtio_dev *dev);
 
 struct net_options {
     const char *name; /* iface_id */

@@ -3,9 +3,10 @@
  * raw.c: a file or block device as a disk: opening it, and the plain engine,
  * which does each request at once on the device thread.
  *
- * A resized image is noticed by lseek(2) when the guest flushes, and at most
- * once a second with other requests: no watch, no descriptor and no timer, so
- * an idle disk sleeps. Nothing tells of a new size until the next request.
+ * A resized image is noticed by lseek(2) when the guest flushes, at most once a
+ * second with other requests, and when the operator asks for it: no watch and
+ * no timer, so an idle disk sleeps. (inotify would tell of a file's new size,
+ * but also of each write of ours, and never of a block device's.)
  */
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -192,6 +193,11 @@ static void raw_kick(struct disk *d)
         uring_kick(raw->uring);
 }
 
+static void raw_look(struct disk *d)
+{
+    raw_check_size(raw_of(d));
+}
+
 /* The ring is made by the process that uses it, and not before. */
 static int raw_attach(struct disk *d, struct loop *loop)
 {
@@ -227,6 +233,7 @@ static const struct disk_ops raw_ops = {
     .attach = raw_attach,
     .submit = raw_submit,
     .kick = raw_kick,
+    .look = raw_look,
     .free = raw_free,
 };
 

@@ -78,7 +78,7 @@ const struct config_words config_io_engines = {.any_case = true,
 static const struct config_word on_error_list[] = {
     {"report", ERROR_REPORT},
     {"stop", ERROR_STOP},
-    {"pause", CONFIG_WORD_LATER},
+    {"pause", ERROR_PAUSE},
     {NULL, 0},
 };
 const struct config_words config_on_errors = {.list = on_error_list};

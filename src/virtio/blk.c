@@ -3,13 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mote/disk.h"
 #include "mote/log.h"
 
-#include "dev.h"
+#include "blk.h"
 
 #define BLK_ID             2u
-#define BLK_VQ_MAX         16u
 #define BLK_F_SIZE_MAX     (1ull << 1)
 #define BLK_F_SEG_MAX      (1ull << 2)
 #define BLK_F_RO           (1ull << 5)
@@ -20,12 +18,10 @@
 #define BLK_F_DISCARD      (1ull << 13)
 #define BLK_F_WRITE_ZEROES (1ull << 14)
 
-#define BLK_SIZE_MAX   MIB /* a hint for drivers, nothing depends on it */
-#define BLK_SEG_MAX    (VQ_SIZE_MAX - 2) /* the rest: header and status */
-#define BLK_RANGE_MAX  (128 * MIB / DISK_SECTOR) /* discard, write zeroes */
-#define BLK_OPT_IO     (64 * KIB)
-#define BLK_SERIAL_LEN 20u
-#define BLK_SAY_NS     1000000000u /* one line of trouble a second */
+#define BLK_SIZE_MAX  MIB /* a hint for drivers, nothing depends on it */
+#define BLK_SEG_MAX   (VQ_SIZE_MAX - 2) /* the rest: header and status */
+#define BLK_RANGE_MAX (128 * MIB / DISK_SECTOR) /* discard, write zeroes */
+#define BLK_OPT_IO    (64 * KIB)
 
 enum blk_type {
     BLK_T_IN = 0,
@@ -35,8 +31,6 @@ enum blk_type {
     BLK_T_DISCARD = 11,
     BLK_T_WRITE_ZEROES = 13,
 };
-
-enum blk_status { BLK_S_OK, BLK_S_IOERR, BLK_S_UNSUPP };
 
 /* Little-endian, as the host. */
 struct blk_header {
@@ -52,44 +46,9 @@ struct blk_range {
 };
 #define BLK_RANGE_UNMAP 1u
 
-/* One per slot of a queue, so that taking a chain never allocates. */
-struct blk_req {
-    struct disk_req dr;
-    struct vq_chain c;
-    struct vq *vq;
-    struct blk *blk;
-    u8 *status;   /* in guest memory, the request's last byte */
-    bool through; /* to be flushed before it is answered */
-};
-
-struct blk {
-    struct virtio_dev dev;
-    struct disk *disk;
-    bool flush;          /* offered */
-    struct power *power; /* or NULL */
-    u8 serial[BLK_SERIAL_LEN];
-
-    /* The device thread's. */
-    struct limit limit;
-    unsigned int inflight; /* in the backend */
-    u32 pushed;            /* queues that have something to tell */
-    u32 starved;           /* queues that wait for the backend's depth */
-    struct disk_req last;  /* the flush of stop() */
-    u64 said_ns;           /* when trouble was last told */
-    u64 unsaid;
-    struct blk_req *req[BLK_VQ_MAX]; /* [queue][slot] */
-};
-
-static struct blk *blk_of(struct virtio_dev *dev)
-{
-    return container_of(dev, struct blk, dev);
-}
-
 /* ---- answers ------------------------------------------------------------ */
 
-/* written: bytes at the front of the writable part, the status is one more. */
-DEV_ONLY static void blk_answer(struct blk_req *req, enum blk_status status,
-                                u32 written)
+void blk_answer(struct blk_req *req, enum blk_status status, u32 written)
 {
     struct blk *b = req->blk;
 
@@ -98,36 +57,6 @@ DEV_ONLY static void blk_answer(struct blk_req *req, enum blk_status status,
         virtio_count(&b->dev.errors, 1);
     vq_push(req->vq, &req->c, written + 1);
     b->pushed |= 1u << req->vq->index;
-}
-
-static const char *blk_verb(enum disk_op op)
-{
-    static const char *const verb[] = {[DISK_READ] = "read",
-                                       [DISK_WRITE] = "write",
-                                       [DISK_FLUSH] = "flush",
-                                       [DISK_DISCARD] = "discard",
-                                       [DISK_ZEROES] = "write zeroes"};
-
-    return verb[op];
-}
-
-/* The host has failed, as often as the guest likes to ask: once a second. */
-static void blk_say(struct blk *b, const struct disk_req *dr, int err)
-{
-    u64 now = virtio_now();
-
-    if (b->said_ns && now - b->said_ns < BLK_SAY_NS) {
-        b->unsaid++;
-        return;
-    }
-    if (b->unsaid)
-        log_error("drive %s: %llu more errors", b->dev.name,
-                  (unsigned long long)b->unsaid);
-    fail(err, "drive %s: %s of %llu bytes at %llu", b->dev.name,
-         blk_verb(dr->op), (unsigned long long)dr->len,
-         (unsigned long long)dr->off);
-    b->said_ns = now;
-    b->unsaid = 0;
 }
 
 static enum blk_status blk_status(int err)
@@ -156,19 +85,22 @@ DEV_ONLY static void blk_done(struct disk_req *dr, int err)
         blk_write_through(req);
         return;
     }
-    if (err < 0 && err != -EOPNOTSUPP) {
-        blk_say(b, dr, err);
-        if (b->power)
-            power_end(b->power, POWER_DISK_ERROR, 0);
-    }
     b->inflight--;
+    if (err < 0 && err != -EOPNOTSUPP && blk_failed(req, err))
+        return;
     /* Also a failed read may have written all of it. */
     blk_answer(req, blk_status(err), dr->op == DISK_READ ? req->c.in_len : 0);
 }
 
-/* After a batch of answers: interrupts, and room for those who waited. */
-DEV_ONLY static void blk_batch_end(struct blk *b)
+/* While requests are held nothing else is begun. */
+static bool blk_has_room(const struct blk *b)
 {
+    return !b->holding && b->inflight < b->disk->info.depth;
+}
+
+void blk_batch_end(struct blk *b)
+{
+    blk_hold_over(b);
     for (unsigned int q = 0; q < b->dev.nr_vqs; q++) {
         u32 bit = 1u << q;
 
@@ -176,7 +108,7 @@ DEV_ONLY static void blk_batch_end(struct blk *b)
             b->pushed &= ~bit;
             virtio_notify(&b->dev, virtio_vq(&b->dev, q));
         }
-        if ((b->starved & bit) && b->inflight < b->disk->info.depth) {
+        if ((b->starved & bit) && blk_has_room(b)) {
             b->starved &= ~bit;
             virtio_kick_later(&b->dev, virtio_vq(&b->dev, q));
         }
@@ -337,7 +269,7 @@ DEV_ONLY static int blk_next(struct blk *b, struct vq *vq)
     struct vq_chain c;
     int r;
 
-    if (b->inflight >= b->disk->info.depth) {
+    if (!blk_has_room(b)) {
         b->starved |= 1u << vq->index;
         return 0;
     }
@@ -382,6 +314,7 @@ DEV_ONLY static void blk_resized(void *ctx)
 
 DEV_ONLY static void blk_reset(struct virtio_dev *dev)
 {
+    blk_give_up(blk_of(dev));
     blk_of(dev)->starved = 0;
 }
 
@@ -412,6 +345,7 @@ static void blk_free(struct virtio_dev *dev)
     struct blk *b = blk_of(dev);
 
     disk_free(b->disk);
+    blk_error_fini(b);
     for (unsigned int q = 0; q < ARRAY_SIZE(b->req); q++)
         free(b->req[q]);
     virtio_dev_fini(dev);
@@ -483,6 +417,7 @@ static void blk_init(struct blk *b, struct disk *disk,
 {
     b->disk = disk;
     b->flush = opt->flush;
+    b->on_error = opt->on_error;
     b->power = opt->power;
     limit_init(&b->limit, &opt->limit, virtio_now());
     memcpy(b->serial, opt->name, strnlen(opt->name, sizeof(b->serial)));
@@ -512,12 +447,17 @@ int blk_new(struct virtio_dev **out, struct disk *disk,
     for (unsigned int q = 0; q < opt->queues && r == 0; q++)
         r = blk_init_queue(b, q);
     if (r == 0)
-        r = disk_attach(disk, &b->dev.loop);
+        r = blk_error_init(b);
     if (r < 0)
         goto free_queues;
+    r = disk_attach(disk, &b->dev.loop);
+    if (r < 0)
+        goto close_timer;
     *out = &b->dev;
     return 0;
 
+close_timer:
+    blk_error_fini(b);
 free_queues:
     for (unsigned int q = 0; q < ARRAY_SIZE(b->req); q++)
         free(b->req[q]);

@@ -70,8 +70,10 @@ static const struct device_case cases[] = {
     {{"--disk", "d,cache=unsave"},
      BAD("--disk cache: \"unsave\" is not one of Writeback, Unsafe; did you "
          "mean \"Unsafe\"?")},
-    {{"--disk", "d,on_error=pause"},
-     BAD("--disk on_error: \"pause\" is not supported yet; use report, stop")},
+    {{"--disk", EXE ",ro,on_error=pause"}, NULL, 0},
+    {{"--disk", "d,on_error=paus"},
+     BAD("--disk on_error: \"paus\" is not one of report, stop, pause; did you "
+         "mean \"pause\"?")},
     {{"--disk", "d,overlay=o,quota=1"},
      BAD("--disk quota: \"1\" is not a size in whole MiB, such as 512M")},
     {{"--disk", "d,overlay=o,quota=1K"},

@@ -76,9 +76,10 @@ static const struct device_case key_cases[] = {
     {"'drives': [{" D ",\n'rbd': {}}]",
      "mote: t:3:1: drives[0].rbd: Ceph images are not supported yet; use "
      "path_on_host\n"},
-    {"'drives': [{" D ",\n'on_error': 'pause'}]",
-     "mote: t:3:13: drives[0].on_error: \"pause\" is not supported yet; use "
-     "report, stop\n"},
+    {"'drives': [{" D ", 'on_error': 'pause'}]", NULL},
+    {"'drives': [{" D ",\n'on_error': 'hold'}]",
+     "mote: t:3:13: drives[0].on_error: \"hold\" is not one of report, stop, "
+     "pause\n"},
     {"'drives': [{" D ",\n'cache_type': 'Writebak'}]",
      "mote: t:3:15: drives[0].cache_type: \"Writebak\" is not one of "
      "Writeback, Unsafe; did you mean \"Writeback\"?\n"},
