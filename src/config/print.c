@@ -35,10 +35,11 @@ static json_t *print_int(const void *field, const struct key *k)
 /* NULL: nothing to say. */
 static json_t *print_value(const char *base, const struct key *k)
 {
-    const void *field = base + k->field;
+    const void *field;
 
     if (k->field == KEY_NO_FIELD)
         return NULL;
+    field = base + k->field;
     switch (k->kind) {
     case KEY_STRING:
         return *(char *const *)field ? json_string(*(char *const *)field)
