@@ -43,12 +43,13 @@ struct overlay {
     struct disk disk;
     struct disk *base;
     struct overlay_map map;
-    char *path;       /* NULL: ephemeral */
-    int fd, dir_fd;   /* the layer; its directory, to discard it */
-    struct undo undo; /* the file, if it is not to stay */
-    bool changed;     /* since the last flush */
-    u64 max_data;     /* blocks the quota allows */
-    int flush_error;  /* latched */
+    char *path;           /* NULL: ephemeral */
+    int fd, dir_fd;       /* the layer; its directory, to discard it */
+    struct undo undo;     /* the file, if it is not to stay */
+    bool changed;         /* since the last flush */
+    u64 max_data;         /* blocks the quota allows */
+    int flush_error;      /* latched */
+    unsigned int nr_jobs; /* as many as the base takes at once */
     struct overlay_job job[OVERLAY_DEPTH];
     u8 *blocks; /* of the jobs */
 };
@@ -388,7 +389,7 @@ static int overlay_flush(struct overlay *o)
 
 static struct overlay_job *overlay_free_job(struct overlay *o)
 {
-    for (unsigned int i = 0; i < OVERLAY_DEPTH; i++)
+    for (unsigned int i = 0; i < o->nr_jobs; i++)
         if (!o->job[i].req)
             return &o->job[i];
     return NULL;
@@ -502,10 +503,11 @@ static int overlay_start(struct overlay *o)
 
 static int overlay_init_jobs(struct overlay *o)
 {
-    o->blocks = calloc(OVERLAY_DEPTH, OVERLAY_BLOCK);
+    o->nr_jobs = MIN(o->base->info.depth, OVERLAY_DEPTH);
+    o->blocks = calloc(o->nr_jobs, OVERLAY_BLOCK);
     if (!o->blocks)
         return fail(-ENOMEM, "overlay");
-    for (unsigned int i = 0; i < OVERLAY_DEPTH; i++)
+    for (unsigned int i = 0; i < o->nr_jobs; i++)
         o->job[i] =
             (struct overlay_job){.o = o,
                                  .base.done = overlay_base_done,
@@ -522,7 +524,7 @@ static void overlay_init_disk(struct overlay *o, bool keep)
     info->read_only = false;
     info->discard = info->zeroes = true;
     info->discard_align = (u32)(OVERLAY_BLOCK / DISK_SECTOR);
-    info->depth = MIN(info->depth, OVERLAY_DEPTH);
+    info->depth = o->nr_jobs;
     info->identity = 0;
     info->flush_last = keep;
     o->base->answered = overlay_answered;
