@@ -51,7 +51,7 @@ UNIT := $(wildcard tests/unit/test_*.c)
 UNITOBJ := $(UNIT:%.c=$B/%.o) $B/tests/unit/main.o
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZERS := $(FUZZ:tests/fuzz/fuzz_%.c=%)
-REPLAYOBJ := $(FUZZ:%.c=$B/%.o) $B/tests/fuzz/replay.o
+REPLAYOBJ := $(FUZZ:%.c=$B/%.o) $B/tests/fuzz/host.o $B/tests/fuzz/replay.o
 DEP = $(shell find build -name '*.d' 2>/dev/null)
 
 .DEFAULT_GOAL := all
@@ -138,13 +138,17 @@ $B/fuzzers.h: $(FUZZ)
 	$(Q)mkdir -p $(@D)
 	$(Q)printf 'FUZZER(%s)\n' $(FUZZERS) > $@
 
+# What tests/fuzz/host.c does instead of the host and of other threads.
+FUZZWRAP := clock_gettime getrandom loop_call loop_post loop_wait config_read
 $B/replay: $(REPLAYOBJ) $B/libmote.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(FUZZWRAP:%=-Wl,--wrap=%) -o $@ \
+		$^ $(LDLIBS)
 
-$B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/libmote.a
+$B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/host.o $B/libmote.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(FUZZWRAP:%=-Wl,--wrap=%) \
+		-fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 $B/tests/bench/%.o: CPPFLAGS += -Isrc -Itests/unit
 
@@ -167,12 +171,13 @@ guest: setup-check mote
 boot: setup-check mote
 	$(Q)tests/boot/run $(T)
 
-# A second unit binary, under ASan and UBSan: hostile input is most of it.
-.PHONY: asan-unit
-asan-unit: | setup-check
-	$(Q)$(MAKE) --no-print-directory MODE=asan build/asan/unit
+# Unit tests and inputs a second time, under ASan and UBSan: hostile input is
+# most of them.
+.PHONY: asan-check
+asan-check: | setup-check
+	$(Q)$(MAKE) --no-print-directory MODE=asan build/asan/unit build/asan/replay
 
-check: setup-check mote $B/unit $B/replay asan-unit
+check: setup-check mote $B/unit $B/replay asan-check
 	$(Q)B=$B tests/check
 test: check
 
@@ -182,17 +187,32 @@ bench: setup-bench mote $B/devpath
 	$(Q)tests/bench/net
 	$(Q)$B/devpath
 
-# New inputs go to build/corpus; what crashes goes to tests/fuzz/regress.
+# New inputs go to build/corpus; what crashes goes to tests/fuzz/regress. Memory
+# that grows with the input is a crash too.
 S ?= 60
+FUZZLEN_decode := 32
+FUZZLEN_limit := 128
+FUZZLEN_interp := 160
+FUZZLEN_json := 2048
+FUZZ_FLAGS = -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=512 \
+	-max_len=$(or $(FUZZLEN_$*),512) \
+	$(patsubst %,-dict=%,$(wildcard tests/fuzz/dict/$*.dict))
+FUZZ_RUN = ASAN_OPTIONS=quarantine_size_mb=4 build/fuzz-clang/fuzz_$*
+
 fuzz: $(addprefix fuzz-,$(or $(T),$(FUZZERS)))
 
 fuzz-%: setup-fuzz
 	$(Q)$(MAKE) --no-print-directory SETUP=$(SETUP) MODE=fuzz CC=clang \
 		build/fuzz-clang/fuzz_$*
 	$(Q)mkdir -p build/corpus/$* tests/fuzz/corpus/$* tests/fuzz/regress/$*
-	$(Q)build/fuzz-clang/fuzz_$* -max_total_time=$(S) -timeout=10 \
+	$(Q)$(FUZZ_RUN) $(FUZZ_FLAGS) -max_total_time=$(S) \
 		-artifact_prefix=tests/fuzz/regress/$*/ build/corpus/$* \
 		tests/fuzz/corpus/$*
+
+# After it: the few of the new inputs that reach what those in the tree do not.
+corpus-%: setup-fuzz
+	$(Q)$(FUZZ_RUN) $(FUZZ_FLAGS) -merge=1 tests/fuzz/corpus/$* \
+		build/corpus/$*
 
 FORMAT := $(wildcard include/*/*.h src/*.[ch] src/*/*.[ch] tests/*/*.[ch] \
 	tests/*/*/*.[ch])

@@ -10,8 +10,21 @@
 
 #include "mote/base.h"
 #include "mote/log.h"
+#include "mote/loop.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
+
+/*
+ * host.c: where the Makefile lets the code under test find clocks, randomness
+ * and other threads. Time is what fuzz_now says and stands still; random bytes
+ * are a sequence that starts at fuzz_seed; calls of a loop run at once, on the
+ * one thread there is.
+ */
+extern u64 fuzz_now, fuzz_seed; /* ns of every clock; any number */
+
+/* Serve what is ready on the loop until nothing is; a loop that does not come
+ * to rest after max events is a bug. */
+void fuzz_pump(struct loop *loop, unsigned int max);
 
 static inline void fuzz_no_log(const char *text, size_t len)
 {
@@ -28,10 +41,23 @@ static inline u64 fuzz_take(struct fuzz_input *in, size_t n)
     size_t have = MIN(n, in->left);
     u64 val = 0;
 
+    if (have == 0)
+        return 0;
     memcpy(&val, in->at, have);
     in->at += have;
     in->left -= have;
     return val;
+}
+
+/* The next bytes of the input as they are, *n of them at most. */
+static inline const u8 *fuzz_bytes(struct fuzz_input *in, size_t *n)
+{
+    const u8 *at = in->at;
+
+    *n = MIN(*n, in->left);
+    in->at += *n;
+    in->left -= *n;
+    return at;
 }
 
 #endif
