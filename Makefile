@@ -34,7 +34,8 @@ CPPFLAGS += -Iinclude -D_GNU_SOURCE -DMOTE_VERSION='"$(VERSION)"'
 CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
 LDFLAGS_ALL := $(LDHARDEN) $(SAN_$(MODE)) $(if $(filter cov,$(MODE)),--coverage) \
 	$(LDFLAGS)
-LDLIBS := -ljansson -llz4 -lzstd -llzma -lz -lbz2 -luring -lpthread
+LDLIBS := -ljansson -llz4 -lzstd -llzma -lz -lbz2 -luring -lcap -lmd \
+	-lpthread
 # Files that read guest data take no implicit narrowing.
 STRICT := -Wconversion -Wsign-conversion
 # C code of the interpreter never touches the vector and x87 state, which is
@@ -80,7 +81,7 @@ $B/libmote.a: $(LIBOBJ)
 	$(Q)rm -f $@ && $(AR) crs $@ $^
 
 $B/src/interp/%.o: CFLAGS_ALL += $(INTERP)
-$(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o net/%.o): CFLAGS_ALL += $(STRICT)
+$(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o net/%.o sandbox/%.o): CFLAGS_ALL += $(STRICT)
 # Unit tests may include the private header of what they test.
 $B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B -include tests/unit/unit.h
 # The packages of the tests come before what includes their headers.

@@ -12,7 +12,8 @@
 
 struct cli_option {
     const char *name;
-    const char *value; /* how help calls it; NULL: takes none */
+    const char *value; /* how help calls it; NULL: takes none; with = in
+                        * front: may be left out */
     const char *help;  /* NULL: known, but not supported yet */
     cli_option_fn *set;
 };
@@ -181,6 +182,21 @@ static void cli_print_config(struct cli *cli, const char *value)
     cli->print_config = true;
 }
 
+static void cli_sandbox(struct cli *cli, const char *value)
+{
+    cli_set_word(cli, &cli->c->sandbox.require, "--sandbox", &config_requires,
+                 value);
+}
+
+static void cli_print_isolation(struct cli *cli, const char *value)
+{
+    cli->print_isolation = true;
+    cli->json = value && strcmp(value, "json") == 0;
+    if (value && !cli->json && strcmp(value, "text") != 0)
+        cli_error(cli, "--print-isolation: \"%s\" is not one of text, json",
+                  value);
+}
+
 static void cli_json(struct cli *cli, const char *value)
 {
     cli->json = true;
@@ -210,6 +226,12 @@ static const struct cli_option run_options[] = {
      cli_boot_timer},
     {"--print-config", NULL, "print the configuration as JSON, start nothing",
      cli_print_config},
+    {"--sandbox", "MODE", "best, full or off [best]; filters are never off",
+     cli_sandbox},
+    {"--print-isolation", "=F",
+     "print what the VM could do, as text or json; "
+     "run nothing",
+     cli_print_isolation},
     {"--rbd", "IMAGE", NULL, NULL},
     {"--vsock", "SPEC", NULL, NULL},
     {"--rootfs", "PATH", NULL, NULL},
@@ -217,8 +239,6 @@ static const struct cli_option run_options[] = {
     {"--workdir", "PATH", NULL, NULL},
     {"--timeout", "SEC", NULL, NULL},
     {"--record", "PATH", NULL, NULL},
-    {"--sandbox", "MODE", NULL, NULL},
-    {"--print-isolation", NULL, NULL, NULL},
     {.name = NULL},
 };
 
@@ -235,6 +255,12 @@ static const char usage_text[] =
     "       mote version [--json]        version and engines\n"
     "       mote COMMAND --help          the options of a command\n";
 
+/* Its value, if it has one, is behind a =. */
+static bool cli_may_stand_alone(const struct cli_option *o)
+{
+    return o->value && o->value[0] == '=';
+}
+
 static int cli_help(const char *head, const struct cli_option *options,
                     const char *tail)
 {
@@ -244,7 +270,8 @@ static int cli_help(const char *head, const struct cli_option *options,
     for (const struct cli_option *o = options; o->name; o++) {
         if (!o->help)
             continue;
-        snprintf(left, sizeof(left), "%s %s", o->name,
+        snprintf(left, sizeof(left),
+                 cli_may_stand_alone(o) ? "%s[%s]" : "%s %s", o->name,
                  o->value ? o->value : "");
         printf("  %-18s %s\n", left, o->help);
     }
@@ -322,6 +349,8 @@ static bool cli_value(struct cli *cli, const struct cli_option *o, char **argv,
         cli_error(cli, "%s: takes no value", o->name);
     if (!o->value || *value)
         return !*value || o->value;
+    if (cli_may_stand_alone(o))
+        return true;
     if (!next) {
         cli_error(cli, "%s: needs a value: %s", o->name, o->value);
         return false;

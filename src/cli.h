@@ -14,7 +14,7 @@ enum cli_command {
 struct cli {
     struct config *c;   /* from config_init() */
     const char *config; /* --config */
-    bool print_config;
+    bool print_config, print_isolation;
     bool json;
     unsigned int errors;
 };

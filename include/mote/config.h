@@ -19,9 +19,15 @@ enum exit_status { /* documented in README.md; Firecracker's numbers */
                    STATUS_FAILURE = 1,
                    STATUS_BUG = 2,
                    STATUS_SECCOMP = 148,
+                   STATUS_SIGBUS = 149, /* a fault of mote's own ... */
+                   STATUS_SIGSEGV = 150,
+                   STATUS_SIGXFSZ = 151,
                    STATUS_BAD_CONFIG = 152,
                    STATUS_BAD_ARGS = 153,
+                   STATUS_SIGXCPU = 154,
+                   STATUS_SIGPIPE = 155,
                    STATUS_SIGHUP = 156,
+                   STATUS_SIGILL = 157,
 };
 
 enum engine_kind { ENGINE_AUTO, ENGINE_KVM, ENGINE_INTERP };
@@ -121,17 +127,23 @@ struct log_config {
 enum sandbox_require { SANDBOX_BEST, SANDBOX_FULL, SANDBOX_OFF };
 enum sandbox_netns { NETNS_NEW, NETNS_NONE, NETNS_PATH };
 
+struct sandbox_limits { /* of the cgroup; 0: none */
+    u64 memory_max;     /* bytes */
+    unsigned int pids_max, cpu_percent;
+};
+
+struct sandbox_rlimits { /* 0: mote's own */
+    u64 nofile, fsize;
+};
+
 struct sandbox_config {
     enum sandbox_require require;
-    enum sandbox_netns netns;
-    char *netns_path; /* NETNS_PATH: a namespace to join */
-    bool has_uid, has_gid;
-    unsigned int uid, gid; /* what to become, if started as root */
+    char *netns;           /* "new" (or NULL), "none", or a path to join */
+    unsigned int uid, gid; /* what to become, if started as root; 0: nobody */
     char *cgroup;          /* a directory, or NULL */
-    u64 memory_max;        /* bytes; limits of the cgroup; 0: none */
-    unsigned int pids_max, cpu_percent;
-    u64 nofile, fsize; /* rlimits; 0: mote's own */
-    bool log_denials;  /* --seccomp=log: learn, do not deny */
+    struct sandbox_limits limits;
+    struct sandbox_rlimits rlimits;
+    bool log_denials; /* --seccomp=log: learn, do not deny */
 };
 
 /* Where each value came from, for errors found later; private to src/config. */
@@ -216,6 +228,7 @@ struct config_words {
 extern const struct config_words config_engines, config_levels, config_modes;
 extern const struct config_words config_caches, config_io_engines;
 extern const struct config_words config_console_devices, config_on_errors;
+extern const struct config_words config_requires;
 
 /* 0; -ENOTSUP: known, but not yet; -EINVAL: unknown, and *near is the nearest
  * name or NULL. */
@@ -239,6 +252,7 @@ config_form_fn config_form_mac;     /* six hex pairs, one station's */
 config_form_fn config_form_forward; /* tcp:HOST:GUEST, udp:HOST:GUEST */
 config_form_fn config_form_address; /* IPv4 or IPv6 */
 config_form_fn config_form_partuuid;
+config_form_fn config_form_netns; /* "new", "none", or a path with a slash */
 
 /* For text that has the form. */
 void config_parse_mac(const char *text, u8 mac[static 6]);

@@ -12,39 +12,55 @@
 #include "mote/base.h"
 #include "mote/config.h"
 
-/* From strong to weak; the first that the host can give is taken. */
+/*
+ * What the monitor got. Everything is tried, whatever of it the host refuses;
+ * "best" runs with what there is, "full" with nothing less than the first two.
+ */
 enum sandbox_level {
     SANDBOX_LEVEL_FULL,      /* own namespaces, empty root, Landlock ... */
     SANDBOX_LEVEL_SHAREDNET, /* full, in the network namespace it was given */
-    SANDBOX_LEVEL_LITE,      /* no user namespaces: no namespaces, no root */
-    SANDBOX_LEVEL_BARE,      /* nor Landlock */
+    SANDBOX_LEVEL_LITE,      /* one wall is missing: namespaces with the empty
+                              * root, or Landlock */
+    SANDBOX_LEVEL_BARE,      /* both are */
     SANDBOX_LEVEL_OFF,       /* asked for: no jail. Capabilities and
                               * no_new_privs are dropped all the same */
 };
 
-/* What the monitor got; for the log line and --print-isolation. */
 struct sandbox_report {
     enum sandbox_level level;
     u32 namespaces; /* CLONE_NEW* bits */
     int landlock;   /* ABI in force; 0: none */
     bool empty_root, mdwe;
-    char missing[160]; /* what was refused, why, and what to do; or "" */
+    char missing[256]; /* what was refused, why, and what to do; or "" */
 };
 
-struct sandbox;
+#define SANDBOX_ENDED 1
 
 /*
- * Split in two: returns in the monitor with *report filled, jailed, with no
- * thread but its own; the supervisor does not return but ends with the VM's
- * exit status. Nothing that was opened O_CLOEXEC is closed; every other
- * descriptor above 2 is. A signal that ends mote reaches the monitor once,
- * from the supervisor; SIGWINCH too. Main, once, before any thread. A negative
- * errno, already reported, when the level asked for cannot be had.
+ * Split in two. Returns 0 in the monitor, which is jailed and has *report; and
+ * SANDBOX_ENDED in the supervisor, when the monitor has ended and *status is
+ * what mote exits with. No descriptor is closed. A signal that ends mote, and
+ * SIGWINCH, reaches the monitor once, from the supervisor; the monitor begins
+ * with these blocked. Main, once, before any thread; config stays. A negative
+ * errno, already reported, in whichever of both it is that cannot go on.
  */
 int sandbox_enter(const struct sandbox_config *config,
-                  struct sandbox_report *report);
+                  struct sandbox_report *report, int *status);
+
+/* "full", "lite" ... */
+const char *sandbox_level_name(enum sandbox_level level);
+
+/* Name i of the namespaces that are the monitor's own; NULL behind the last. */
+const char *sandbox_namespace(const struct sandbox_report *report,
+                              unsigned int i);
+
+/* The one line at start. Monitor, after sandbox_enter(). */
+void sandbox_say(const struct sandbox_report *report);
 
 /* Where the monitor's SIGSYS handler writes its filter_report. */
 int sandbox_report_fd(void);
+
+/* What config->netns says. */
+enum sandbox_netns sandbox_netns(const struct sandbox_config *config);
 
 #endif

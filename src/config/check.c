@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check.c: rules across blocks */
+#include <unistd.h>
+
 #include "mote/mem.h"
 
 #include "check.h"
@@ -104,10 +106,40 @@ static int check_console(const struct config *c)
     return r;
 }
 
+/* A limit that was given, or NULL. */
+static const void *check_limit_given(const struct sandbox_limits *l)
+{
+    if (l->memory_max)
+        return &l->memory_max;
+    if (l->pids_max)
+        return &l->pids_max;
+    return l->cpu_percent ? &l->cpu_percent : NULL;
+}
+
+static int check_sandbox(const struct config *c)
+{
+    const struct sandbox_config *s = &c->sandbox;
+    const void *limit = check_limit_given(&s->limits);
+    int r = 0;
+
+    if (limit && !s->cgroup)
+        r = config_fail(c, limit,
+                        "a limit of the cgroup: give sandbox.cgroup, too");
+    if (!s->uid != !s->gid)
+        r |= config_fail(c, s->uid ? &s->uid : &s->gid,
+                         "uid and gid are given together");
+    else if (s->uid && geteuid() != 0)
+        r |= config_fail(c, &s->uid,
+                         "only root can become another user; mote runs as "
+                         "uid %u",
+                         geteuid());
+    return r;
+}
+
 int config_check(const struct config *c)
 {
     int r = check_boot(c) | check_machine(c) | check_console(c) |
-            check_devices(c) | check_paths(c);
+            check_devices(c) | check_paths(c) | check_sandbox(c);
 
     return r ? -EINVAL : 0;
 }

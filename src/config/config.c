@@ -55,6 +55,8 @@ void config_fini(struct config *c)
     free(c->boot.append);
     free(c->console.path);
     free(c->log.path);
+    free(c->sandbox.netns);
+    free(c->sandbox.cgroup);
     config_free_devices(c);
     if (c->origins) {
         free(c->origins->name);

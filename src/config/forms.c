@@ -93,3 +93,11 @@ const char *config_form_partuuid(const char *text)
         return NULL;
     return "is not a partition's UUID: hex digits and -";
 }
+
+const char *config_form_netns(const char *text)
+{
+    if (strcmp(text, "new") == 0 || strcmp(text, "none") == 0 ||
+        strchr(text, '/'))
+        return NULL;
+    return "is not \"new\", \"none\" or a path, such as /run/netns/NAME";
+}

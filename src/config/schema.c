@@ -98,6 +98,14 @@ static const struct config_word backend_list[] = {
 };
 static const struct config_words net_backends = {.list = backend_list};
 
+static const struct config_word require_list[] = {
+    {"best", SANDBOX_BEST},
+    {"full", SANDBOX_FULL},
+    {"off", SANDBOX_OFF},
+    {NULL, 0},
+};
+const struct config_words config_requires = {.list = require_list};
+
 /* clang-format off */
 #define FIELD(member) .field = offsetof(struct config, member)
 #define IN(type, member) .field = offsetof(struct type, member)
@@ -244,6 +252,40 @@ static const struct key port[] = {
     {.name = NULL},
 };
 
+static const struct key limits[] = {
+    {"memory_mib", KEY_INT, IN(sandbox_limits, memory_max), .min = 1,
+     .max = 1ull << 34, .scale = MIB},
+    {"pids", KEY_INT, IN(sandbox_limits, pids_max), .min = 1, .max = 1 << 22},
+    {"cpu_percent", KEY_INT, IN(sandbox_limits, cpu_percent), .min = 1,
+     .max = 100000},
+    {.name = NULL},
+};
+
+static const struct key rlimits[] = {
+    {"nofile", KEY_INT, IN(sandbox_rlimits, nofile), .min = 64,
+     .max = 1 << 20, .scale = 1},
+    {"fsize", KEY_INT, IN(sandbox_rlimits, fsize), .min = 1, .max = INT64_MAX,
+     .scale = 1},
+    {.name = NULL},
+};
+
+#define ID_MAX 4294967294u /* -1 means "as it is" to the kernel */
+
+static const struct key sandbox[] = {
+    {"require", KEY_WORD, IN(sandbox_config, require),
+     .words = &config_requires},
+    {"netns", KEY_STRING, IN(sandbox_config, netns),
+     .form = config_form_netns},
+    {"uid", KEY_INT, IN(sandbox_config, uid), .min = 1, .max = ID_MAX},
+    {"gid", KEY_INT, IN(sandbox_config, gid), .min = 1, .max = ID_MAX},
+    {"cgroup", KEY_STRING, .filled = true, IN(sandbox_config, cgroup)},
+    {"limits", KEY_OBJECT, IN(sandbox_config, limits), .keys = limits,
+     .size = sizeof(struct sandbox_limits)},
+    {"rlimits", KEY_OBJECT, IN(sandbox_config, rlimits), .keys = rlimits,
+     .size = sizeof(struct sandbox_rlimits)},
+    {.name = NULL},
+};
+
 const struct key schema[] = {
     {"boot-source", KEY_OBJECT, .keys = boot_source},
     {"machine-config", KEY_OBJECT, .keys = machine_config},
@@ -269,7 +311,8 @@ const struct key schema[] = {
     LATER_FC("pmem"),
     LATER_FC("memory-hotplug"),
     LATER("run"),
-    LATER("sandbox"),
+    {"sandbox", KEY_OBJECT, FIELD(sandbox), .keys = sandbox,
+     .size = sizeof(struct sandbox_config)},
     LATER("exit-record"),
     {"serial", KEY_OTHER, .hint = "Firecracker has it in its API only; use "
                                   "\"console\""},

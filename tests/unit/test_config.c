@@ -91,6 +91,24 @@ static const struct json_case json_cases[] = {
      "\"mem_size_mib\": 16}}",
      "mote: t:1:31: machine-config.engine: \"qemu\" is not one of auto, kvm, "
      "interp\n"},
+    /* The jail. */
+    {"{\"sandbox\": {\"require\": \"full\", \"netns\": \"none\", "
+     "\"uid\": 1, \"gid\": 4294967294, \"cgroup\": \"c\", \"limits\": "
+     "{\"memory_mib\": 1, \"pids\": 2, \"cpu_percent\": 3}, "
+     "\"rlimits\": {\"nofile\": 64, \"fsize\": 1}}}",
+     NULL},
+    {"{\"sandbox\": {\"require\": \"ful\", \"netns\": \"host\", \"uid\": 0, "
+     "\"gid\": 4294967295}}",
+     "mote: t:1:25: sandbox.require: \"ful\" is not one of best, full, off; "
+     "did you mean \"full\"?\n"
+     "mote: t:1:41: sandbox.netns: \"host\" is not \"new\", \"none\" or a "
+     "path, such as /run/netns/NAME\n"
+     "mote: t:1:56: sandbox.uid: 0 is out of range 1..4294967294\n"
+     "mote: t:1:66: sandbox.gid: 4294967295 is out of range "
+     "1..4294967294\n"},
+    {"{\"sandbox\": {\"limits\": {\"memory\": 1}}}",
+     "mote: t:1:25: sandbox.limits.memory: unknown key; known here: "
+     "memory_mib, pids, cpu_percent\n"},
     /* Required, and null. */
     {"{\n \"machine-config\": {}}",
      "mote: t:2:20: machine-config: \"vcpu_count\" is required\n"
