@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main.c: one process, one VM; the only place where mote exits */
+/* main.c: one VM, one process outside its jail and one inside; the only place
+ * where mote exits */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "mote/sandbox.h"
 #include "mote/thread.h"
 #include "mote/undo.h"
 #include "mote/vm.h"
@@ -42,17 +44,31 @@ static void main_close_inherited(const struct config *c)
     } while (keep != ~0u);
 }
 
+static int main_monitor(struct vm *vm)
+{
+    if (vm_build(vm) < 0 || vm_start(vm) < 0 || vm_load(vm) < 0)
+        return STATUS_FAILURE;
+    return vm_run(vm);
+}
+
+/* From sandbox_enter() on it is two processes that get here, each for its own
+ * part. */
 static int main_vm(const struct config *c)
 {
+    struct sandbox_report jail;
     struct vm *vm = NULL;
-    int status = STATUS_FAILURE;
+    int status = STATUS_FAILURE, r;
 
     main_close_inherited(c);
     if (log_open(&c->log) < 0)
         return STATUS_BAD_CONFIG;
-    if (vm_open(&vm, c) == 0 && vm_build(vm) == 0 && vm_start(vm) == 0 &&
-        vm_load(vm) == 0)
-        status = vm_run(vm);
+    r = vm_open(&vm, c);
+    if (r == 0)
+        r = sandbox_enter(&c->sandbox, &jail, &status);
+    if (r == 0) {
+        sandbox_say(&jail);
+        status = main_monitor(vm);
+    }
     vm_free(vm);
     undo_all();
     log_close();

@@ -33,6 +33,11 @@ check() {
     if "$@"; then ok "$text"; else not_ok "$text"; fi
 }
 
+# monitor PID: of mote with that PID, the process in the jail, which is the VM
+monitor() {
+    pgrep -P "$1" -x mote
+}
+
 finish() {
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" = 0 ]

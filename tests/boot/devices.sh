@@ -33,7 +33,7 @@ make_ext4() {
 
 # Written, flushed, and the plug pulled: what was flushed is there.
 test_disk() {
-    local wrote read disk=$tmp/disk.img
+    local wrote read vm disk=$tmp/disk.img
     wanted disk || return
     command -v mkfs.ext4 >/dev/null || { skip e2fsprogs "no mkfs.ext4"; return; }
     make_ext4 "$disk"
@@ -53,8 +53,10 @@ test_disk() {
         --disk "$disk" >"$tmp/out2" 2>"$tmp/err2" </dev/null
     check "disk: a second mote does not get it" [ $? = 1 ]
     check "... and says who has it" grep -q "disk.img" "$tmp/err2"
+    vm=$(monitor "$pid")
     kill -KILL "$pid"
     wait "$pid" 2>/dev/null
+    while kill -0 "$vm" 2>/dev/null; do sleep 0.1; done
     wrote=$(sed -n 's/^WROTE \([0-9a-f]*\).*/\1/p' "$tmp/out")
     drive disk-read --disk "$disk"
     expect "disk: ext4 after kill -9 of mote" 0 "^READ" ""
@@ -128,7 +130,7 @@ flood() {
         --log-path "$tmp/flood.$name" "$@" </dev/null 2>/dev/null |
         { sleep 20; wc -c >"$tmp/bytes.$name"; } &
     sleep 15
-    pid=$(pgrep -n -f "flood.$name")
+    pid=$(pgrep -n -f "flood.$name") # the monitor, which is the youngest
     awk '/^RssAnon/ { print $2 }' "/proc/$pid/status" >"$tmp/rss.$name"
     sleep 45
     awk '/^RssAnon/ { print $2 }' "/proc/$pid/status" >>"$tmp/rss.$name"

@@ -18,7 +18,7 @@ switches() {
 }
 
 test_idle() {
-    local before after user=()
+    local before after vm user=()
     wanted idle || return
     truncate -s 1M "$tmp/idle.img"
     command -v passt >/dev/null && unshare -U true 2>/dev/null &&
@@ -32,9 +32,10 @@ test_idle() {
     pid=$!
     check "idle: the guest is up" until_said '^IDLE'
     sleep 3 # what it does at start has ended
-    before=$(switches "$pid")
+    vm=$(monitor "$pid")
+    before=$(switches "$vm")
     sleep "$idle_seconds"
-    after=$(switches "$pid")
+    after=$(switches "$vm")
     kill "$pid"
     wait "$pid"
     check "idle: no device thread woke in $idle_seconds s ($(
