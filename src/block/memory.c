@@ -80,6 +80,7 @@ int memory_disk_new(struct disk **out, u64 size)
         return fail(-ENOMEM, "memory disk of %llu bytes",
                     (unsigned long long)size);
     }
+    madvise(m->data, size, MADV_HUGEPAGE); /* random access */
     m->disk = (struct disk){
         .ops = &memory_ops,
         .info = {.size = size,
