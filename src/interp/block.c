@@ -290,6 +290,7 @@ static bool draft_insn(struct draft *d, const struct insn *in, u64 rip,
     }
     d->falls = falls;
     draft_op(d, o, off, in->len);
+    fast_fuse_stack(d->op, d->nr);
     d->insns++;
     return end;
 }

@@ -107,6 +107,10 @@ bool fast_select(struct op *o, const struct insn *in, u64 next_rip);
 /* o is followed by a Jcc: let it do that too, if it can. */
 void fast_fuse(struct op *o, unsigned int cc);
 
+/* nr ops of a block, the last of them just added: if it goes on
+ * with a run of PUSH or POP, each of these does all that is left of it. */
+void fast_fuse_stack(struct op *op, unsigned int nr);
+
 /* The handlers that block.c places itself. */
 op_handler op_generic;     /* runs o->slow through insn_exec() */
 op_handler op_generic_end; /* the same; goes back to the run loop after it */

@@ -315,5 +315,6 @@ bool fast_select(struct op *o, const struct insn *in, u64 next_rip)
         return true;
     if (in->row->flags & R_END || !fast_operands(o, in, next_rip, &form))
         return false;
-    return fast_select_alu(o, in, form) || fast_move_select(o, in, form);
+    return fast_select_alu(o, in, form) || fast_move_select(o, in, form) ||
+           fast_mem_select(o, in, form);
 }

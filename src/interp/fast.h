@@ -149,7 +149,10 @@ bool fast_alu_select(struct op *o, enum fast_alu alu, unsigned int size,
 /* fast_move.c: the others with operands; false: none. */
 bool fast_move_select(struct op *o, const struct insn *in, unsigned int form);
 
-/* fast_move.c: CBW, CWD and kin, without operands. */
+/* fast_mem.c: those of memory that nothing above has. */
+bool fast_mem_select(struct op *o, const struct insn *in, unsigned int form);
+
+/* fast_move.c: CBW, CWD and kin, CLI: without operands. */
 bool fast_convert_select(struct op *o, const struct insn *in);
 
 /* fast_jump.c: near control flow and the stack. */

@@ -120,6 +120,11 @@ static const struct op *push_imm(struct cpu *c, const struct op *o)
     return push_val(c, o, o->imm);
 }
 
+static const struct op *push_flags(struct cpu *c, const struct op *o)
+{
+    return push_val(c, o, flags_get(c) & ~(RFLAGS_RF | RFLAGS_VM));
+}
+
 static const struct op *pop_reg(struct cpu *c, const struct op *o)
 {
     u64 la = c->s.gpr[GPR_RSP];
@@ -130,6 +135,54 @@ static const struct op *pop_reg(struct cpu *c, const struct op *o)
     c->s.gpr[GPR_RSP] = la + 8;
     reg_st(c, o->dst, 8, host_ld(p, 8));
     return next(c, o + 1);
+}
+
+/*
+ * o and the n - 1 ops behind it at once, with one look at the TLB. What is not
+ * all in one page is done one by one, each as before. RSP is none of them.
+ */
+FAST const struct op *push_run(struct cpu *c, const struct op *o,
+                               unsigned int n)
+{
+    u64 la = c->s.gpr[GPR_RSP] - 8ull * n;
+    u8 *p = tlb_hit(c, la, 8 * n, ACC_WRITE);
+
+    if (unlikely(!p))
+        return push_reg(c, o);
+    for (unsigned int i = 0; i < n; i++)
+        host_st(p + 8 * (n - 1 - i), 8, reg_ld(c, o[i].src, 8));
+    c->s.gpr[GPR_RSP] = la;
+    return next(c, o + n);
+}
+
+FAST const struct op *pop_run(struct cpu *c, const struct op *o, unsigned int n)
+{
+    u64 la = c->s.gpr[GPR_RSP];
+    const u8 *p = tlb_hit(c, la, 8 * n, ACC_READ);
+
+    if (unlikely(!p))
+        return pop_reg(c, o);
+    for (unsigned int i = 0; i < n; i++)
+        reg_st(c, o[i].dst, 8, host_ld(p + 8 * i, 8));
+    c->s.gpr[GPR_RSP] = la + 8ull * n;
+    return next(c, o + n);
+}
+
+/* n times POP, then RET. */
+FAST const struct op *pop_ret(struct cpu *c, const struct op *o, unsigned int n)
+{
+    u64 la = c->s.gpr[GPR_RSP], rip;
+    const u8 *p = tlb_hit(c, la, 8 * n + 8, ACC_READ);
+
+    if (unlikely(!p))
+        return pop_reg(c, o);
+    rip = host_ld(p + 8 * n, 8);
+    if (unlikely(!is_canonical(rip)))
+        return pop_reg(c, o);
+    for (unsigned int i = 0; i < n; i++)
+        reg_st(c, o[i].dst, 8, host_ld(p + 8 * i, 8));
+    c->s.gpr[GPR_RSP] = la + 8ull * n + 8 + o[n].imm;
+    return fast_jump(c, o + n, rip);
 }
 
 static const struct op *leave_frame(struct cpu *c, const struct op *o)
@@ -173,7 +226,30 @@ static op_handler *const jump_cc[16] = {
     }
 BY_EA(jump_mem)
 BY_EA(call_mem)
+
+#define RUN(n)                                                                 \
+    static const struct op *push_##n(struct cpu *c, const struct op *o)        \
+    {                                                                          \
+        return push_run(c, o, n);                                              \
+    }                                                                          \
+    static const struct op *pop_##n(struct cpu *c, const struct op *o)         \
+    {                                                                          \
+        return pop_run(c, o, n);                                               \
+    }                                                                          \
+    static const struct op *pop_##n##_ret(struct cpu *c, const struct op *o)   \
+    {                                                                          \
+        return pop_ret(c, o, n);                                               \
+    }
+RUN(1) RUN(2) RUN(3) RUN(4) RUN(5) RUN(6)
 /* clang-format on */
+
+#define RUN_MAX 6
+    static op_handler *const push_runs[RUN_MAX] = {push_1, push_2, push_3,
+                                                   push_4, push_5, push_6};
+static op_handler *const pop_runs[RUN_MAX] = {pop_1, pop_2, pop_3,
+                                              pop_4, pop_5, pop_6};
+static op_handler *const pop_rets[RUN_MAX] = {pop_1_ret, pop_2_ret, pop_3_ret,
+                                              pop_4_ret, pop_5_ret, pop_6_ret};
 
 static op_handler *const jump_mems[] = {jump_mem_base, jump_mem_index,
                                         jump_mem_seg};
@@ -223,7 +299,7 @@ static bool jump_stack(struct op *o, const struct insn *in)
         o->fn = ret_near;
         o->imm = in->imm;
     } else if (in->fn == op_push && reg) {
-        o->fn = push_reg;
+        o->fn = in->src_at == GPR_RSP * 8 ? push_reg : push_1;
         o->src = in->src_at;
     } else if (in->fn == op_push &&
                (in->row->src == W_I || in->row->src == W_IB)) {
@@ -231,8 +307,10 @@ static bool jump_stack(struct op *o, const struct insn *in)
         o->imm = in->src;
     } else if (in->fn == op_pop &&
                (in->row->dst == W_Z || (in->row->dst == W_E && in->mod == 3))) {
-        o->fn = pop_reg;
+        o->fn = in->dst_at == GPR_RSP * 8 ? pop_reg : pop_1;
         o->dst = in->dst_at;
+    } else if (in->fn == op_pushf) {
+        o->fn = push_flags;
     } else if (in->fn == op_leave) {
         o->fn = leave_frame;
     } else {
@@ -257,4 +335,36 @@ bool fast_jump_select(struct op *o, const struct insn *in, u64 next_rip)
         return true;
     *o = was;
     return false;
+}
+
+static bool jump_in(op_handler *fn, op_handler *const run[RUN_MAX])
+{
+    for (unsigned int i = 0; i < RUN_MAX; i++)
+        if (fn == run[i])
+            return true;
+    return false;
+}
+
+/* op[nr - 1 - n] is the nth before the last. */
+static void jump_fuse_run(struct op *op, unsigned int nr,
+                          op_handler *const old[RUN_MAX],
+                          op_handler *const new[RUN_MAX])
+{
+    for (unsigned int n = 0; n < MIN(nr, (unsigned int)RUN_MAX); n++) {
+        struct op *o = &op[nr - 1 - n];
+
+        if (!jump_in(o->fn, old))
+            return;
+        o->fn = new[n];
+    }
+}
+
+void fast_fuse_stack(struct op *op, unsigned int nr)
+{
+    if (op[nr - 1].fn == ret_near)
+        jump_fuse_run(op, nr - 1, pop_runs, pop_rets);
+    else if (op[nr - 1].fn == push_1)
+        jump_fuse_run(op, nr, push_runs, push_runs);
+    else if (op[nr - 1].fn == pop_1)
+        jump_fuse_run(op, nr, pop_runs, pop_runs);
 }

@@ -178,6 +178,15 @@ static const struct op *cwd8(struct cpu *c, const struct op *o)
     return next(c, o + 1);
 }
 
+/* The step tier knows what to do where it is not allowed. */
+static const struct op *cli(struct cpu *c, const struct op *o)
+{
+    if (unlikely(c->cpl > (c->s.rflags >> 12 & 3)))
+        return fast_redo(c, o);
+    c->s.rflags &= ~RFLAGS_IF;
+    return next(c, o + 1);
+}
+
 /* ---- instances ---------------------------------------------------------- */
 
 /* clang-format off */
@@ -352,9 +361,11 @@ bool fast_convert_select(struct op *o, const struct insn *in)
 {
     bool wide = in->size == 8;
 
-    if (in->size < 4)
+    if (in->fn == op_cli)
+        o->fn = cli;
+    else if (in->size < 4)
         return false;
-    if (in->fn == op_cbw)
+    else if (in->fn == op_cbw)
         o->fn = wide ? cbw8 : cbw4;
     else if (in->fn == op_cwd)
         o->fn = wide ? cwd8 : cwd4;

@@ -290,3 +290,96 @@ PROG cross_operand
 	jnz	1b
 	movl	0x45ffe, %ebx
 END cross_operand
+
+/* Runs of PUSH and POP, 8 bytes further down each time, so that the end of a
+ * page comes to lie everywhere in them. */
+PROG stack_runs
+	movl	$0x9068, %esp
+	movl	$16, %ecx
+	movl	$3, %edx
+	movl	$5, %esi
+	movl	$7, %edi
+	movl	$11, %r8d
+1:	call	2f
+	subq	$8, %rsp
+	decl	%ecx
+	jnz	1b
+	jmp	3f
+2:	pushq	%rcx
+	pushq	%rdx
+	pushq	%rsi
+	nop
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%rbx
+	addq	%rcx, %r8
+	popq	%rax
+	popq	%r10
+	popq	%r8
+	popq	%r9
+	nop
+	popq	%rsi
+	popq	%rdi
+	popq	%rdx
+	popq	%rcx
+	ret
+3:	movq	%rsp, %rbx
+	pushq	%rdx		/* RSP itself is in the run */
+	pushq	%rsp
+	pushq	%rsi
+	popq	%rdi
+	popq	%rsp
+	popq	%rdx
+	pushq	%rdi
+	pushq	%rdx
+	call	4f		/* which takes both with it */
+	subq	%rsp, %rbx
+	movabsq	$0x8000000000000000, %rax
+	pushq	%rax
+	pushq	%rsi
+	pushq	%rdi
+	movl	$1, %r15d
+	popq	%rsi
+	popq	%rdi
+	ret			/* #GP, goes on behind it */
+	popq	%rax
+	cli
+	pushfq
+	popq	%rcx
+	jmp	5f
+4:	pushq	%rsi
+	pushq	%r9
+	popq	%rsi
+	popq	%r9
+	ret	$16
+5:
+END stack_runs
+
+/* Memory forms whose flags and registers the native check has seen one by one:
+ * here at every kind of address, and across pages. */
+PROG memory_forms
+	movl	$0x45ff0, %ebx
+	movl	$8, %ecx
+	movl	$0x1000, %eax
+1:	btsl	$5, (%rbx)
+	setc	4(%rbx,%rcx)
+	btrq	$7, 8(%rbx,%rcx,2)
+	btcl	$31, (%rbx)
+	btl	$31, (%rbx)
+	setnc	(%rbx)
+	movl	%ecx, %edx
+	cmpxchgl %edx, 1(%rbx)
+	sete	%dl
+	cmpxchgq %rdx, (%rbx,%rcx,4)
+	xaddl	%eax, 3(%rbx)
+	xaddq	%rsi, (%rbx,%rcx)
+	cmoveq	2(%rbx), %rdi
+	cmovnel	5(%rbx,%rcx), %ebp
+	addq	%rdi, %rsi
+	addq	$3, %rbx
+	decl	%ecx
+	jnz	1b
+	addq	%rbp, %rsi
+END memory_forms

@@ -25,7 +25,9 @@ __asm__(".pushsection .rodata\n.include \"tests/unit/block_progs.s\"\n"
     X(cross_smc, -1, 12451860)                                                 \
     X(cross_jump, 2, 1398100)                                                  \
     X(cross_fault, 100, 103)                                                   \
-    X(cross_operand, 3, 60)
+    X(cross_operand, 3, 60)                                                    \
+    X(stack_runs, -1, 0)                                                       \
+    X(memory_forms, -1, -1)
 
 #define DECLARE(name, rax, rbx)                                                \
     extern const u8 prog_##name[], prog_##name##_end[];
