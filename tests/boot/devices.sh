@@ -87,6 +87,56 @@ test_overlay() {
     check "... and the file is there" [ -s "$tmp/layer" ]
 }
 
+# pause_in TEST DIR [SIGNAL]: in a mount namespace: a file system with 2 MiB of room, a
+# guest that writes 3, and half a second after mote has said so, room, or SIGNAL.
+pause_in() {
+    local test=$1 dir=$2 signal=${3:-USR1}
+    mkdir -p "$dir"
+    mount -t tmpfs -o size=4m tmpfs "$dir" || exit 77
+    truncate -s 4M "$dir/disk"
+    head -c 2M /dev/zero >"$dir/filler"
+    : >"$tmp/err"
+    timeout -k 5 120 "$mote" run --kernel "$kernel" --initrd "$initrd" \
+        --memory 512M --engine "$fast" --append "$quick quiet mote.test=$test" \
+        --disk "$dir/disk,on_error=pause" \
+        >"$tmp/out" 2>"$tmp/err" </dev/null &
+    for _ in $(seq 600); do
+        grep -q "the VM is paused" "$tmp/err" && break
+        sleep 0.1
+    done
+    pkill -P $! -USR1 # too early: it stays paused
+    sleep 0.5
+    grep -c "^PAUSE" "$tmp/out" >"$tmp/early"
+    [ "$signal" != USR1 ] || rm "$dir/filler"
+    pkill -P $! "-$signal"
+    wait $!
+    status=$?
+    head -c 3145728 "$dir/disk" | sha256sum >"$tmp/sum"
+    exit $status
+}
+
+# A full file system: the guest waits, then goes on as if nothing had been.
+test_pause() {
+    wanted pause || return
+    unshare -rm mount -t tmpfs tmpfs "$tmp" 2>/dev/null ||
+        { skip userns "no mount in a user namespace"; return; }
+    export -f pause_in
+    export mote kernel initrd fast quick tmp
+    took='?'
+    unshare -rm bash -c "pause_in disk-pause '$tmp/full'"
+    status=$?
+    expect "pause: no room, then room: the guest ends well" 0 "^PAUSE" \
+        "ENOSPC.*paused.*make room"
+    check "... it stood still until then" [ "$(cat "$tmp/early")" = 0 ]
+    check "... and went on" grep -q "the VM goes on after" "$tmp/err"
+    check "... and nothing was lost" \
+        [ "$(sed -n 's/^PAUSE //p' "$tmp/out" | tr -d '\r')" = "$(cat "$tmp/sum")" ]
+    if grep -aq FAIL "$tmp/out"; then not_ok "pause: the guest saw an error"; fi
+    unshare -rm bash -c "pause_in disk-pause '$tmp/full' TERM"
+    status=$?
+    expect "pause: SIGTERM ends a paused VM" 0 "" "stopped by signal SIGTERM"
+}
+
 # All the devices there are: root first, each in its slot.
 test_disks() {
     wanted disks || return
@@ -200,6 +250,7 @@ test_small() {
 initrd=$(tools/guest initrd tests/boot/devices-init $modules ext4)
 test_disk
 test_overlay
+test_pause
 test_disks
 test_rng
 test_hvc
