@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mote/log.h"
@@ -159,6 +160,26 @@ void chr_close(struct chr *chr)
     free(chr);
 }
 
+void chr_no_input(struct chr *chr)
+{
+    chr->deaf = true;
+    if (chr->mode == CHR_STDIO)
+        undo_now(&chr->undo);
+}
+
+static u64 chr_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
+}
+
+void chr_limit(struct chr *chr, const struct limit_bucket_config *limit)
+{
+    limit_init(&chr->limit, &(struct limit_config){.bytes = *limit}, chr_now());
+}
+
 void chr_on_escape(struct chr *chr, chr_escape_fn *fn, void *ctx)
 {
     if (chr->mode == CHR_UNIX)
@@ -169,7 +190,7 @@ void chr_on_escape(struct chr *chr, chr_escape_fn *fn, void *ctx)
 
 int chr_in_fd(const struct chr *chr)
 {
-    return chr->in_ended ? -1 : chr->in.fd;
+    return chr->in_ended || chr->deaf ? -1 : chr->in.fd;
 }
 
 bool chr_in_polls(const struct chr *chr)
@@ -273,11 +294,10 @@ static size_t chr_write_client(struct chr *chr, ssize_t n)
     return 0;
 }
 
-size_t chr_write(struct chr *chr, const u8 *buf, size_t len)
+static size_t chr_put(struct chr *chr, const u8 *buf, size_t len)
 {
     ssize_t n;
 
-    chr->lost = false;
     if (chr->out.fd < 0)
         return chr->mode == CHR_UNIX ? 0 : len;
     n = chr_end_write(&chr->out, buf, len);
@@ -289,11 +309,30 @@ size_t chr_write(struct chr *chr, const u8 *buf, size_t len)
         return 0;
     if (!chr->failed)
         fail((int)n, "console output is lost");
-    chr->failed = chr->lost = true;
+    chr->failed = true;
+    chr->lost = len;
     return len;
 }
 
-bool chr_lost(const struct chr *chr)
+/* What the host takes counts against the limit; what is beyond that is gone. */
+size_t chr_write(struct chr *chr, const u8 *buf, size_t len)
+{
+    size_t may = len, n = 0;
+
+    chr->lost = 0;
+    if (limit_active(&chr->limit))
+        may = (size_t)MIN(limit_room(&chr->limit, chr_now()), (u64)len);
+    if (may > 0)
+        n = chr_put(chr, buf, may);
+    if (limit_active(&chr->limit))
+        limit_take(&chr->limit, n, chr_now());
+    if (n < may)
+        return n;
+    chr->lost += len - may;
+    return len;
+}
+
+size_t chr_lost(const struct chr *chr)
 {
     return chr->lost;
 }

@@ -41,7 +41,9 @@ struct chr {
     bool in_ended;
     bool escape; /* the last byte read was Ctrl-A */
     bool failed; /* an output error was reported */
-    bool lost;   /* the last write was swallowed */
+    bool deaf;   /* no input, whoever talks */
+    size_t lost; /* swallowed of the last write */
+    struct limit limit;
     chr_escape_fn *escape_fn;
     void *escape_ctx;
     struct chr_socket sock;

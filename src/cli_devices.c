@@ -23,13 +23,14 @@ struct cli_word {
 const char cli_disk_help[] =
     "PATH[,root][,ro][,overlay=ephemeral|FILE][,quota=SIZE]\n"
     "                     [,direct][,io=sync|async][,cache=unsafe]\n"
-    "                     [,on_error=stop|pause][,partuuid=ID][,id=NAME]; repeats";
+    "                     [,on_error=stop|pause][,partuuid=ID][,id=NAME]; "
+    "repeats";
 const char cli_net_help[] =
     "tap=NAME|fd=N|user[,tcp=8080:80][,udp=HOST:GUEST]\n"
     "                     [,mac=MAC][,mtu=N][,pairs=N][,id=NAME]; repeats";
 const char cli_console_help[] =
     "stdio, file:PATH, unix:PATH or off; ,device=virtio: hvc0,\n"
-    "                     not ttyS0 [stdio]";
+    "                     not ttyS0; ,noinput: output only [stdio]";
 const char cli_port_help[] =
     "NAME=file:PATH|unix:PATH|stdio|off: a named port of\n"
     "                     a virtio console; repeats";
@@ -400,7 +401,17 @@ static void cli_console_device(struct cli *cli, void *device, const char *value)
                  value);
 }
 
+static void cli_console_noinput(struct cli *cli, void *device,
+                                const char *value)
+{
+    struct console_config *k = device;
+
+    k->input = false;
+    config_set_option(cli->c, &k->input, "--console noinput");
+}
+
 static const struct cli_word console_words[] = {
+    {"noinput", NULL, cli_console_noinput},
     {"device", "serial|virtio", cli_console_device},
     {.name = NULL},
 };

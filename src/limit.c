@@ -110,3 +110,11 @@ u64 limit_take(struct limit *l, u64 bytes, u64 now_ns)
     bucket_take(&l->ops, 1);
     return 0;
 }
+
+u64 limit_room(struct limit *l, u64 now_ns)
+{
+    if (!bucket_active(&l->bytes))
+        return UINT64_MAX;
+    bucket_refill(&l->bytes, now_ns);
+    return limit_saturate((u128)l->bytes.tokens + l->bytes.burst);
+}

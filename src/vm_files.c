@@ -63,16 +63,29 @@ static int files_open_devices(struct vm_files *f, const struct config *cfg)
     return r;
 }
 
+static int files_open_console(struct chr **out, const struct console_config *k,
+                              bool wanted)
+{
+    int r = chr_open(out, wanted ? k->mode : CHR_OFF, k->path);
+
+    if (r < 0)
+        return r;
+    if (!k->input)
+        chr_no_input(*out);
+    chr_limit(*out, &k->limit);
+    return 0;
+}
+
 /* Port 0 is hvc0; without a virtio console nobody listens there. COM1 is
  * always there; it is silent if the console is hvc0. */
 static int files_open_consoles(struct vm_files *f, const struct config *cfg)
 {
     const struct console_config *k = &cfg->console;
     bool hvc = k->device == CONSOLE_VIRTIO;
-    int r = chr_open(&f->serial, hvc ? CHR_OFF : k->mode, k->path);
+    int r = files_open_console(&f->serial, k, !hvc);
 
     if (r == 0)
-        r = chr_open(&f->port[0], hvc ? k->mode : CHR_OFF, k->path);
+        r = files_open_console(&f->port[0], k, hvc);
     for (unsigned int i = 0; r == 0 && i < cfg->nr_ports; i++)
         r = chr_open(&f->port[i + 1], cfg->port[i].mode, cfg->port[i].path);
     return r;

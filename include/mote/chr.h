@@ -15,6 +15,7 @@
 #define MOTE_CHR_H
 
 #include "mote/base.h"
+#include "mote/limit.h"
 
 enum chr_mode {
     CHR_STDIO,
@@ -35,6 +36,13 @@ typedef void chr_escape_fn(void *ctx);
  */
 int chr_open(struct chr **out, enum chr_mode mode, const char *path);
 void chr_close(struct chr *chr);
+
+/* After chr_open(): there is no input. A terminal keeps its mode, and its keys
+ * their signals; what a client of CHR_UNIX sends is never read. */
+void chr_no_input(struct chr *chr);
+
+/* After chr_open(): output beyond this many bytes is dropped. */
+void chr_limit(struct chr *chr, const struct limit_bucket_config *limit);
 
 /* Look for the Ctrl-A sequences from now on. Not for CHR_UNIX. */
 void chr_on_escape(struct chr *chr, chr_escape_fn *fn, void *ctx);
@@ -66,8 +74,9 @@ int chr_read(struct chr *chr, u8 *buf, size_t len);
  */
 size_t chr_write(struct chr *chr, const u8 *buf, size_t len);
 
-/* Did an error swallow what chr_write() took last? */
-bool chr_lost(const struct chr *chr);
+/* How many of the bytes that chr_write() took last were swallowed, by an error
+ * or the limit? */
+size_t chr_lost(const struct chr *chr);
 
 /* Columns and rows of the terminal. 0 or -ENOTTY. Any thread. */
 int chr_window(const struct chr *chr, u16 *cols, u16 *rows);

@@ -52,6 +52,8 @@ struct console_config {
     enum chr_mode mode;
     char *path; /* CHR_FILE */
     enum console_device device;
+    bool input;                       /* of stdio, unix */
+    struct limit_bucket_config limit; /* of its output */
 };
 
 #define CONFIG_DEVICE_MAX  19 /* virtio devices: GSI 5..23 */

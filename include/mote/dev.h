@@ -38,7 +38,7 @@ void serial_free(struct serial *s); /* stops it first; NULL is fine */
 
 struct serial_stats {
     u64 tx_bytes; /* written by the guest */
-    u64 dropped;  /* of these, lost because the ring was full */
+    u64 dropped;  /* of these, lost: the ring was full, the host or a limit */
     u64 first_ns; /* CLOCK_MONOTONIC at the first byte, 0 if none yet */
 };
 void serial_stats(struct serial *s, struct serial_stats *out);

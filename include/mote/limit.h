@@ -43,4 +43,7 @@ bool limit_active(const struct limit *l);
  */
 u64 limit_take(struct limit *l, u64 bytes, u64 now_ns);
 
+/* Bytes that limit_take() would let through at once; all if it limits none. */
+u64 limit_room(struct limit *l, u64 now_ns);
+
 #endif

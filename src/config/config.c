@@ -11,6 +11,7 @@ int config_init(struct config *c)
     *c = (struct config){
         .machine = {.vcpus = 1, .mem_bytes = 128 * MIB},
         .console.mode = CHR_STDIO,
+        .console.input = true,
         .log.level = LOG_INFO,
     };
     c->origins = calloc(1, sizeof(*c->origins));

@@ -146,16 +146,6 @@ static const struct key logger[] = {
     {.name = NULL},
 };
 
-static const struct key console[] = {
-    {"mode", KEY_WORD, FIELD(console.mode), .words = &config_modes},
-    {"path", KEY_STRING, .filled = true, FIELD(console.path)},
-    {"device", KEY_WORD, FIELD(console.device),
-     .words = &config_console_devices},
-    LATER("input"),
-    LATER("rate_limiter"),
-    {.name = NULL},
-};
-
 static const struct key bucket[] = {
     {"size", KEY_INT, .required = true, IN(limit_bucket_config, size),
      .max = INT64_MAX, .scale = 1},
@@ -163,6 +153,17 @@ static const struct key bucket[] = {
      IN(limit_bucket_config, refill_ms), .max = INT64_MAX, .scale = 1},
     {"one_time_burst", KEY_INT, IN(limit_bucket_config, burst),
      .max = INT64_MAX, .scale = 1},
+    {.name = NULL},
+};
+
+static const struct key console[] = {
+    {"mode", KEY_WORD, FIELD(console.mode), .words = &config_modes},
+    {"path", KEY_STRING, .filled = true, FIELD(console.path)},
+    {"device", KEY_WORD, FIELD(console.device),
+     .words = &config_console_devices},
+    {"input", KEY_BOOL, FIELD(console.input)},
+    {"rate_limiter", KEY_OBJECT, FIELD(console.limit), .keys = bucket,
+     .size = sizeof(struct limit_bucket_config)},
     {.name = NULL},
 };
 

@@ -159,10 +159,11 @@ static size_t serial_tx_peek(struct serial *s, u8 *buf, size_t max)
     return n;
 }
 
-static void serial_tx_done(struct serial *s, size_t n)
+static void serial_tx_done(struct serial *s, size_t n, size_t lost)
 {
     lock_take(&s->lock);
     s->tx_tail += n;
+    s->stats.dropped += lost;
     lock_drop(&s->lock);
 }
 
@@ -178,7 +179,7 @@ static enum serial_drained serial_drain(struct serial *s)
         if (n == 0)
             return DRAINED_ALL;
         done = chr_write(s->chr, buf, n);
-        serial_tx_done(s, done);
+        serial_tx_done(s, done, chr_lost(s->chr));
         if (done < n)
             return DRAINED_HOST_FULL;
     }

@@ -152,15 +152,14 @@ static bool port_drops(const struct port *p)
 
 static size_t port_write(struct port *p, const u8 *buf, size_t len)
 {
-    size_t n = len;
+    size_t n = len, lost = len;
 
     if (!port_drops(p)) {
         n = chr_write(p->chr, buf, len);
+        lost = chr_lost(p->chr);
         p->moved |= n > 0;
-        if (!chr_lost(p->chr))
-            return n;
     }
-    virtio_count(&p->con->dev.dropped, n);
+    virtio_count(&p->con->dev.dropped, lost);
     return n;
 }
 

@@ -290,6 +290,54 @@ START_TEST(test_file)
 }
 END_TEST
 
+/* To the byte; what the host does not take counts for nothing. */
+START_TEST(test_limited)
+{
+    static const u8 data[100];
+    char buf[200];
+    struct peer p;
+
+    peer_pipes(&p);
+    chr_limit(p.chr, &(struct limit_bucket_config){60, 1000000, 30});
+    ck_assert_uint_eq(chr_write(p.chr, data, 10), 10);
+    ck_assert_uint_eq(chr_lost(p.chr), 0);
+    ck_assert_uint_eq(chr_write(p.chr, data, 100), 100);
+    ck_assert_uint_eq(chr_lost(p.chr), 20);
+    ck_assert_uint_eq(chr_write(p.chr, data, 7), 7);
+    ck_assert_uint_eq(chr_lost(p.chr), 7);
+    ck_assert_int_eq(read(p.from, buf, sizeof(buf)), 90);
+    chr_limit(p.chr, &(struct limit_bucket_config){60, 0, 0});
+    while (chr_write(p.chr, data, 100) == 100)
+        ck_assert_uint_eq(chr_lost(p.chr), 0); /* no limit, until full */
+    chr_limit(p.chr, &(struct limit_bucket_config){100, 1000000, 0});
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(chr_write(p.chr, data, 100), 0);
+    fcntl(p.from, F_SETFL, O_NONBLOCK);
+    while (read(p.from, buf, sizeof(buf)) > 0)
+        ;
+    ck_assert_uint_eq(chr_write(p.chr, data, 100), 100);
+    ck_assert_uint_eq(chr_lost(p.chr), 0);
+    peer_down(&p);
+}
+END_TEST
+
+/* Nothing is read, not even the escape. */
+START_TEST(test_no_input)
+{
+    struct peer p;
+    u8 buf[8];
+
+    peer_pipes(&p);
+    chr_no_input(p.chr);
+    ck_assert_int_eq(write(p.to, "\001x", 2), 2);
+    ck_assert_int_eq(chr_in_fd(p.chr), -1);
+    ck_assert_int_eq(chr_read(p.chr, buf, sizeof(buf)), -ENODATA);
+    ck_assert_uint_eq(p.escapes, 0);
+    ck_assert_uint_eq(chr_write(p.chr, buf, 2), 2);
+    peer_down(&p);
+}
+END_TEST
+
 START_TEST(test_off)
 {
     struct chr *chr;
@@ -465,6 +513,8 @@ Suite *suite_chr(void)
     tcase_add_test(tc, test_closed_pipe);
     tcase_add_test(tc, test_socket);
     tcase_add_test(tc, test_file);
+    tcase_add_test(tc, test_limited);
+    tcase_add_test(tc, test_no_input);
     tcase_add_test(tc, test_off);
     tcase_add_loop_test(tc, test_terminal, 0, ARRAY_SIZE(leaves));
     tcase_add_test(tc, test_hangup);

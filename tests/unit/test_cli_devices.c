@@ -142,7 +142,7 @@ static const struct device_case cases[] = {
      BAD("--console device: \"virtoi\" is not one of serial, virtio; did you "
          "mean \"virtio\"?")},
     {{"--console", "off,devise=virtio"},
-     BAD("--console: \"devise\" is not one of device=; did you mean "
+     BAD("--console: \"devise\" is not one of noinput, device=; did you mean "
          "\"device\"?")},
     {{"--port", "a=file:x", "--port", "b=unix:y", "--port", "c=off"}, NULL, 0},
     {{"--console", "off", "--port", "a=stdio"}, NULL, 0},
@@ -224,7 +224,7 @@ START_TEST(test_net_values)
         "user,tcp=1:2,udp=3:4",
         "--rng",
         "--console",
-        "unix:s,device=virtio",
+        "unix:s,device=virtio,noinput",
         "--port",
         "p=file:a=b:c",
         NULL};
@@ -249,6 +249,7 @@ START_TEST(test_net_values)
     ck_assert_int_eq(config.console.mode, CHR_UNIX);
     ck_assert_int_eq(config.console.device, CONSOLE_VIRTIO);
     ck_assert_str_eq(config.console.path, "s");
+    ck_assert(!config.console.input);
     ck_assert_str_eq(config.port[0].name, "p");
     ck_assert_int_eq(config.port[0].mode, CHR_FILE);
     ck_assert_str_eq(config.port[0].path, "a=b:c");

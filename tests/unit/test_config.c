@@ -31,6 +31,15 @@ static const struct json_case json_cases[] = {
           " \"track_dirty_pages\": false}}",
      NULL},
     {"{\"console\": {\"mode\": \"off\", \"device\": \"serial\"}}", NULL},
+    {"{\"console\": {\"input\": null, \"rate_limiter\": null}}", NULL},
+    {"{\"console\": {\"input\": 0, \"rate_limiter\": {\"size\": 1}}}",
+     "mote: t:1:23: console.input: 0 is not true or false\n"
+     "mote: t:1:42: console.rate_limiter: \"refill_time\" is required\n"},
+    {"{\"console\": {\"rate_limiter\": {\"bandwidth\": {}}}}",
+     "mote: t:1:31: console.rate_limiter.bandwidth: unknown key; known here: "
+     "size, refill_time, one_time_burst\n"
+     "mote: t:1:30: console.rate_limiter: \"size\" is required\n"
+     "mote: t:1:30: console.rate_limiter: \"refill_time\" is required\n"},
     /* Keys that are no keys. */
     {"{\n  \"vsok\": {}\n}",
      "mote: t:2:3: vsok: unknown key; did you mean \"vsock\"?\n"},
@@ -59,8 +68,6 @@ static const struct json_case json_cases[] = {
     {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
      "\"track_dirty_pages\": true}}",
      "mote: t:1:59: machine-config.track_dirty_pages: not supported yet\n"},
-    {"{\"console\": {\"input\": false}}",
-     "mote: t:1:14: console.input: not supported yet\n"},
     {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
      "\"huge_pages\": \"2M\"}}",
      "mote: t:1:73: machine-config.huge_pages: \"2M\" is not supported yet; "
@@ -158,7 +165,9 @@ START_TEST(test_json_values)
         "\"initrd_path\": \"i\", \"boot_args\": \"\"},"
         "\"machine-config\": {\"vcpu_count\": 32, \"mem_size_mib\": 524288, "
         "\"smt\": true, \"engine\": \"kvm\"},"
-        "\"console\": {\"mode\": \"file\", \"path\": \"c\"},"
+        "\"console\": {\"mode\": \"file\", \"path\": \"c\", \"input\": false, "
+        "\"rate_limiter\": {\"size\": 3, \"refill_time\": 2, "
+        "\"one_time_burst\": 1}},"
         "\"logger\": {\"log_path\": \"l\", \"level\": \"off\", "
         "\"show_level\": true, \"show_log_origin\": true}}";
     struct config c;
@@ -174,6 +183,10 @@ START_TEST(test_json_values)
     ck_assert_int_eq(c.machine.engine, ENGINE_KVM);
     ck_assert_int_eq(c.console.mode, CHR_FILE);
     ck_assert_str_eq(c.console.path, "c");
+    ck_assert(!c.console.input);
+    ck_assert_uint_eq(c.console.limit.size, 3);
+    ck_assert_uint_eq(c.console.limit.refill_ms, 2);
+    ck_assert_uint_eq(c.console.limit.burst, 1);
     ck_assert_str_eq(c.log.path, "l");
     ck_assert_int_eq(c.log.level, LOG_OFF);
     ck_assert(c.log.show_level && c.log.show_origin);

@@ -122,6 +122,25 @@ START_TEST(test_rate)
 }
 END_TEST
 
+/* Room is what can be taken, to the byte. */
+START_TEST(test_room)
+{
+    struct limit_config cfg = {.bytes = {1000, 100, 50}};
+    struct limit l;
+
+    limit_init(&l, &cfg, T0);
+    ck_assert_uint_eq(limit_room(&l, T0), 1050);
+    ck_assert_uint_eq(limit_take(&l, 1049, T0), 0);
+    ck_assert_uint_eq(limit_room(&l, T0), 1);
+    ck_assert_uint_eq(limit_take(&l, 1, T0), 0);
+    ck_assert_uint_eq(limit_room(&l, T0), 0);
+    ck_assert_uint_eq(limit_room(&l, T0 + 10 * MS), 100);
+    ck_assert_uint_eq(limit_room(&l, T0 + SEC), 1000);
+    limit_init(&l, &(struct limit_config){.ops = {1, 1, 0}}, T0);
+    ck_assert_uint_eq(limit_room(&l, T0), UINT64_MAX);
+}
+END_TEST
+
 Suite *suite_limit(void);
 Suite *suite_limit(void)
 {
@@ -131,6 +150,7 @@ Suite *suite_limit(void)
     tcase_add_loop_test(tc, test_story, 0, ARRAY_SIZE(stories));
     tcase_add_test(tc, test_active);
     tcase_add_loop_test(tc, test_rate, 0, 4);
+    tcase_add_test(tc, test_room);
     suite_add_tcase(s, tc);
     return s;
 }

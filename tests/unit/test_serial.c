@@ -219,6 +219,27 @@ START_TEST(test_overflow)
 }
 END_TEST
 
+/* Beyond the limit the guest goes on, and the loss is counted. */
+START_TEST(test_limited)
+{
+    struct serial_stats st;
+    char buf[128];
+    struct guest g;
+
+    guest_up(&g);
+    chr_limit(g.chr, &(struct limit_bucket_config){50, 1000000, 0});
+    ck_assert_int_eq(serial_start(g.serial), 0);
+    for (int i = 0; i < 80; i++)
+        guest_out(&g, DATA, 'x');
+    serial_stop(g.serial);
+    serial_stats(g.serial, &st);
+    ck_assert_uint_eq(st.tx_bytes, 80);
+    ck_assert_uint_eq(st.dropped, 30);
+    ck_assert_int_eq(read(g.from, buf, sizeof(buf)), 50);
+    guest_down(&g);
+}
+END_TEST
+
 /* Ctrl-A x ends also a guest that never reads its port. */
 START_TEST(test_escape_of_deaf_guest)
 {
@@ -356,6 +377,7 @@ Suite *suite_serial(void)
     tcase_add_test(tc, test_input);
     tcase_add_test(tc, test_polled_input);
     tcase_add_test(tc, test_overflow);
+    tcase_add_test(tc, test_limited);
     tcase_add_test(tc, test_escape_of_deaf_guest);
     tcase_add_test(tc, test_stop);
     tcase_add_test(tc, test_idle_after_eof);
