@@ -48,7 +48,7 @@ static int mem_map(struct mem *m)
     /* A core dump of the monitor must not hold a tenant's memory. */
     madvise(host, m->size, MADV_DONTDUMP);
     for (unsigned int i = 0; i < m->nr_regions; i++)
-        m->region[i].host = host + m->region[i].offset;
+        m->region[i].host_base = host + m->region[i].offset;
     return 0;
 }
 
@@ -82,8 +82,8 @@ void mem_free(struct mem *m)
 {
     if (!m)
         return;
-    if (m->region[0].host)
-        munmap(m->region[0].host, m->size);
+    if (m->region[0].host_base)
+        munmap(m->region[0].host_base, m->size);
     if (m->fd >= 0)
         close(m->fd);
     free(m);
@@ -97,7 +97,7 @@ void *mem_range(const struct mem *m, u64 gpa, u64 len)
 
         /* No sum of guest values before the check. */
         if (off < r->size && len <= r->size - off)
-            return r->host + off;
+            return r->host_base + off;
     }
     return NULL;
 }

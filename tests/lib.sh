@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # lib.sh: what the shell tests share. Source it, call ok/not_ok/skip, end with
 # "finish".
 passed=0

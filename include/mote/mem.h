@@ -19,8 +19,8 @@
 struct mem_region {
     u64 gpa;
     u64 size;
-    u8 *host;   /* read by src/kvm for memory slots, by nobody else */
-    u64 offset; /* of this region in the memfd */
+    u8 *host_base; /* read by src/kvm for memory slots, by nobody else */
+    u64 offset;    /* of this region in the memfd */
 };
 
 /* Told after somebody but the vCPU itself has written [gpa, gpa + len). */

@@ -84,7 +84,7 @@ static long lock_holder(int fd)
     while (pid == 0 && (e = readdir(dir)))
         if (isdigit((unsigned char)e->d_name[0]) &&
             lock_held_by(e->d_name, &st))
-            pid = atol(e->d_name);
+            pid = strtol(e->d_name, NULL, 10);
     closedir(dir);
     return pid;
 }

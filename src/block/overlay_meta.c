@@ -96,7 +96,7 @@ void overlay_map_set(struct overlay_map *m, u64 block, enum overlay_state st)
     u8 *page = meta_page(m, block / OVERLAY_PAGE_BLOCKS);
     u64 i = block % OVERLAY_PAGE_BLOCKS;
     u8 *byte = &page[OVERLAY_PAGE_HEAD + i / 4];
-    unsigned int shift = i % 4 * 2;
+    unsigned int shift = (unsigned int)(i % 4) * 2;
     enum overlay_state old = overlay_map_get(m, block);
 
     if (st == old)
@@ -121,7 +121,7 @@ u64 overlay_map_run(const struct overlay_map *m, u64 off, u64 len,
 
 bool overlay_map_dirty(const struct overlay_map *m)
 {
-    return memchr(m->dirty, true, m->nr_pages) != NULL;
+    return memchr(m->dirty, 1, m->nr_pages) != NULL;
 }
 
 /* ---- writing ------------------------------------------------------------ */

@@ -45,8 +45,8 @@ static int check_stat(const struct config *c, const void *field,
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return config_fail(c, field, "%s: %s (%s)", path, strerror(errno),
-                           errno_name(errno));
+        return config_fail(c, field, "%s: %s (%s)", path,
+                           strerrordesc_np(errno), errno_name(errno));
     if (S_ISDIR(st.st_mode))
         return config_fail(c, field, "%s: a directory, not a file", path);
     if (!S_ISREG(st.st_mode))
@@ -67,7 +67,7 @@ static int check_open(const struct config *c, const void *field,
     if (errno == EACCES)
         return check_denied(c, field, path,
                             mode == O_RDONLY ? "read" : "write");
-    return config_fail(c, field, "%s: %s (%s)", path, strerror(errno),
+    return config_fail(c, field, "%s: %s (%s)", path, strerrordesc_np(errno),
                        errno_name(errno));
 }
 

@@ -234,7 +234,7 @@ static void run_fetch_insn(struct cpu *c, struct interp_run *run)
     u64 la = c->s.rip + (c->mode == MODE_64 ? 0 : c->s.seg[SEG_CS].base), gpa;
     const u8 *host;
 
-    for (u8 n = 0; n < sizeof(run->insn); n++) {
+    for (unsigned int n = 0; n < sizeof(run->insn); n++) {
         if (mmu_fetch(c, la + n, &gpa, &host) != EXEC_OK || !host)
             return;
         run->insn[n] = *host;

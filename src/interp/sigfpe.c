@@ -12,7 +12,8 @@
 
 #include "cpu.h"
 
-extern const char __start_mote_stubs[], __stop_mote_stubs[]; /* the linker's */
+/* The linker's names. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl*) */
+extern const char __start_mote_stubs[], __stop_mote_stubs[];
 int stub_raise(void);
 
 static void sigfpe_handle(int sig, siginfo_t *info, void *ctx)

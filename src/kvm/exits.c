@@ -254,7 +254,7 @@ static bool kvm_error(struct kvm_vcpu *v, struct vcpu_exit *x, int err)
 {
     if (err == EINTR || err == EAGAIN)
         return false;
-    snprintf(x->text, sizeof(x->text), "KVM_RUN: %s (%s)", strerror(err),
+    snprintf(x->text, sizeof(x->text), "KVM_RUN: %s (%s)", strerrordesc_np(err),
              errno_name(err));
     return kvm_end(v, x, VCPU_FAILED);
 }

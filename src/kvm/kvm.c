@@ -25,7 +25,7 @@ static int kvm_slot_set(struct kvm *k, unsigned int slot, bool present)
         .slot = slot,
         .guest_phys_addr = r->gpa,
         .memory_size = present ? r->size : 0,
-        .userspace_addr = (u64)(uintptr_t)r->host,
+        .userspace_addr = (u64)(uintptr_t)r->host_base,
     };
 
     if (ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &m) < 0)

@@ -85,7 +85,7 @@ int kvm_msrs_init(struct kvm *k)
  * REP MOVS for copies. */
 int kvm_msrs_boot(struct kvm_vcpu *v)
 {
-    struct cpu_msrs m;
+    struct cpu_msrs m = {0};
     int r = kvm_msrs_get(v, &m);
 
     if (r < 0)

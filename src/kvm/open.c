@@ -73,8 +73,8 @@ static int kvm_why_denied(int err, char *why, size_t len)
         snprintf(why, len, "permission denied on " KVM_PATH);
         return err;
     }
-    pw = getpwuid(st.st_uid);
-    gr = getgrgid(st.st_gid);
+    pw = getpwuid(st.st_uid); /* NOLINT(concurrency-mt-unsafe): no thread yet */
+    gr = getgrgid(st.st_gid); /* NOLINT(concurrency-mt-unsafe): no thread yet */
     snprintf(gid, sizeof(gid), "%u", (unsigned int)st.st_gid);
     group = gr ? gr->gr_name : gid;
     if (st.st_mode & S_IWGRP)
@@ -101,7 +101,7 @@ static int kvm_why_not_open(int err, char *why, size_t len)
     case -EPERM:
         return kvm_why_denied(err, why, len);
     default:
-        snprintf(why, len, KVM_PATH ": %s (%s)", strerror(-err),
+        snprintf(why, len, KVM_PATH ": %s (%s)", strerrordesc_np(-err),
                  errno_name(-err));
         return err;
     }
@@ -169,6 +169,7 @@ int kvm_create_vm(int fd, char *why, size_t len)
         snprintf(why, len, "VT-x or AMD-V is disabled by the firmware (%s)",
                  errno_name(-r));
     else
-        snprintf(why, len, "no new VM: %s (%s)", strerror(-r), errno_name(-r));
+        snprintf(why, len, "no new VM: %s (%s)", strerrordesc_np(-r),
+                 errno_name(-r));
     return r;
 }

@@ -4,6 +4,7 @@
  * how fast does CPL 0 run, does KVM see a page table that changed, and does
  * SYSCALL lead to CPL 0?
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -172,7 +173,9 @@ static int scratch_init(struct scratch *s, int fd, char *why, size_t len)
     if (r == 0)
         r = scratch_vcpu(s, fd);
     if (r < 0)
-        snprintf(why, len, "scratch VM: %s (%s)", strerror(-r), errno_name(-r));
+        snprintf(why, len, "scratch VM: %s (%s)", strerrordesc_np(-r),
+                 errno_name(-r));
+    assert(r < 0 || (s->mem && s->run)); /* clang-tidy thinks of errno = 0 */
     return r;
 }
 
@@ -320,7 +323,7 @@ static int probe_measure(struct kvm_probe *out, int fd)
             r = probe_speed(&s, &out->mips);
         if (r < 0)
             snprintf(out->why, sizeof(out->why),
-                     "a test VM does not run: %s (%s)", strerror(-r),
+                     "a test VM does not run: %s (%s)", strerrordesc_np(-r),
                      errno_name(-r));
     }
     scratch_fini(&s);

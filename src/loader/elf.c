@@ -345,7 +345,7 @@ int elf_finish(struct elf *elf)
         return source_bad(elf->src,
                           "is truncated: its ELF segments need %llu "
                           "bytes, %llu are there",
-                          (unsigned long long)(last->offset + last->filesz),
+                          (unsigned long long)last->offset + last->filesz,
                           (unsigned long long)elf->pos);
     return 0;
 }

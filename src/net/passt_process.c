@@ -30,9 +30,9 @@ static void child_signals(void)
     sigset_t none;
 
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
     for (int sig = 1; sig < 32; sig++)
-        signal(sig, SIG_DFL);
+        signal(sig, SIG_DFL); /* NOLINT(concurrency-mt-unsafe): one thread */
 }
 
 /* Three fixed descriptors; the status pipe stays open until exec. */

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # lib.sh: what tests/bench/blk and tests/bench/net share: the guest, one run of
 # either monitor, and the report. The caller sets $bench, $n and $ms.
 # shellcheck disable=SC2154

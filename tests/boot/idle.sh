@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # idle.sh: a guest that does nothing wakes no device thread of mote's. For
 # tests/boot/run, after devices.sh, which has set $initrd and until_said.
 # shellcheck disable=SC2154
