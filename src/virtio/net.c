@@ -16,7 +16,8 @@
  * A guest that sends and sends while nothing comes back waits for no answer:
  * then its frames are fetched every NET_COALESCE_NS, without notifications, so
  * that it and we are disturbed once for many frames. The first frame that
- * comes in, or a look that finds no frame, ends this.
+ * comes in, or a look that finds less than two, ends this; and so does one that
+ * finds many, as then we are the slower one and need no rest.
  */
 #include <stdlib.h>
 
@@ -31,10 +32,11 @@
 #define NET_FRAME_MAX (NIC_FRAME_MAX - NIC_HDR_LEN)
 #define NET_MTU_MIN   68 /* RFC 791 */
 
-/* Sends in one direction only that make a stream, and how long its frames may
- * wait for each other: as network cards have it by default. */
-#define NET_STREAM      8u
-#define NET_COALESCE_NS 100000u
+/* Rounds of sending in one direction only that make a stream, and how long its
+ * frames may wait for each other; with so many at once it is not worth it. */
+#define NET_STREAM       8u
+#define NET_COALESCE_NS  100000u
+#define NET_COALESCE_MAX 16u
 
 /* Less payload a segment makes thousands of frames of one: no TCP does. */
 #define NET_GSO_MIN 48
@@ -332,20 +334,34 @@ DEV_ONLY static int net_tx_one(struct net *n, unsigned int pair)
     return 1;
 }
 
+/* After so many frames of this round, which may be a look of ours: is it worth
+ * waiting for more? */
+static bool net_tx_gathers(const struct net *n, unsigned int frames, bool look)
+{
+    return n->one_way == NET_STREAM && frames >= (look ? 2 : 1) &&
+           frames < NET_COALESCE_MAX;
+}
+
 DEV_ONLY static int net_tx(struct net *n, unsigned int pair)
 {
-    bool stream = n->one_way == NET_STREAM;
+    struct net_pair *p = &n->pair[pair];
     struct vq *vq = net_tx_vq(n, pair);
-    int r = !n->pair[pair].tx_full;
+    bool look = p->tx_look;
+    unsigned int i;
+    int r = !p->tx_full;
 
-    for (unsigned int i = 0; i < NET_BATCH && r > 0; i++) {
-        if (i > 0 && stream && !vq_peek(vq)) {
+    for (i = 0; i < NET_BATCH && r > 0; i++) {
+        p->tx_look = net_tx_gathers(n, i, look) && !vq_peek(vq);
+        if (p->tx_look) {
             virtio_pause(&n->dev, vq, NET_COALESCE_NS);
             return 0;
         }
         r = net_tx_one(n, pair);
     }
-    n->one_way += !stream;
+    if (look || i >= NET_COALESCE_MAX)
+        n->one_way = 0;
+    else if (n->one_way < NET_STREAM)
+        n->one_way++;
     if (r > 0)
         virtio_kick_later(&n->dev, vq);
     return MIN(r, 0);
@@ -433,7 +449,7 @@ DEV_ONLY static void net_reset(struct virtio_dev *dev)
             net_drop(n);
             vq_push(net_rx_vq(n, i), &p->first, 0);
         }
-        p->pending = p->tx_full = p->tx_paid = false;
+        p->pending = p->tx_full = p->tx_paid = p->tx_look = false;
     }
     n->one_way = 0;
     (void)n->nic->ops->set_offloads(n->nic, 0);

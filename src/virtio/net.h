@@ -84,6 +84,7 @@ struct net_pair {
 
     bool tx_full; /* the backend is; it will call */
     bool tx_paid; /* the next chain's tokens are taken */
+    bool tx_look; /* the next round comes from a pause, not from a kick */
     u8 spill[NIC_FRAME_MAX];
 };
 
@@ -93,7 +94,7 @@ struct net {
     unsigned int max_pairs;
     struct net_config config;
     struct limit rx_limit, tx_limit;
-    unsigned int one_way; /* sends since a frame came in, up to NET_STREAM */
+    unsigned int one_way; /* rounds of sending since a frame came in */
 
     /* Scratch of one frame: its header, a chain, the spill. */
     struct iovec iov[VQ_SIZE_MAX + 2];
