@@ -287,6 +287,8 @@ static bool draft_insn(struct draft *d, const struct insn *in, u64 rip,
         falls = true;
         if (d->nr)
             fast_fuse(&d->op[d->nr - 1], in->opcode & 15);
+    } else if (in->fn == op_call || in->fn == op_call_ind) {
+        falls = true; /* into the link for its return */
     }
     d->falls = falls;
     draft_op(d, o, off, in->len);

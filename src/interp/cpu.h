@@ -96,8 +96,20 @@ enum attn {
     ATTN_CODE = 1u << 5, /* somebody else wrote a page with code in it */
 };
 
+/* Where calls of the block tier will return to, the last one at ret_top: rip is
+ * that of op to, for code at tlb's privilege, while EPOCH_LOCAL is epoch. Only
+ * a guess: a return looks whether it is the one. */
+#define RET_NR 16
+struct ret_entry {
+    u64 rip;
+    const struct op *to;
+    const struct tlb_entry *tlb;
+    u32 epoch;
+};
+
 enum epoch { EPOCH_LOCAL, EPOCH_GLOBAL, EPOCH_FIXED };
 
+struct op;
 struct insn;
 struct block;
 struct block_cache; /* block.c */
@@ -147,6 +159,8 @@ struct cpu {
     struct block **jump; /* blocks by RIP, JUMP_SIZE of them */
     _Atomic(u64) *code;  /* bitmap of pages with code; all threads read */
     u64 code_pages;      /* its size in bits */
+    struct ret_entry ret[RET_NR];
+    u32 ret_top;
 
     struct tlb_entry tlb_kernel[TLB_SIZE] __attribute__((aligned(64)));
     struct tlb_entry tlb_user[TLB_SIZE];

@@ -39,29 +39,46 @@ FAST const struct op *jump_mem(struct cpu *c, const struct op *o,
     return fast_jump(c, o, rip);
 }
 
+/* ---- calls and returns --------------------------------------------------
+ * A call ends its block, and the op_fall behind it is a link to where it comes
+ * back. Each call notes that for its return, which so finds its block without
+ * the jump cache and without reading the block's head. */
+
+FAST void call_note(struct cpu *c, const struct op *o, u64 rip)
+{
+    c->ret[++c->ret_top % RET_NR] = (struct ret_entry){
+        .rip = rip,
+        .to = o + 1,
+        .tlb = c->tlb,
+        .epoch = c->epoch[EPOCH_LOCAL],
+    };
+}
+
 static const struct op *call_direct(struct cpu *c, const struct op *o)
 {
-    u64 la = c->s.gpr[GPR_RSP] - 8;
+    u64 la = c->s.gpr[GPR_RSP] - 8, back = fast_next_rip(o);
     u8 *p = tlb_hit(c, la, 8, ACC_WRITE);
 
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_WRITE);
-    host_st(p, 8, fast_next_rip(o));
+    host_st(p, 8, back);
     c->s.gpr[GPR_RSP] = la;
+    call_note(c, o, back);
     return fast_go(c, o, o->before + 1u);
 }
 
 FAST const struct op *call_to(struct cpu *c, const struct op *o, u64 rip)
 {
-    u64 la = c->s.gpr[GPR_RSP] - 8;
+    u64 la = c->s.gpr[GPR_RSP] - 8, back = fast_next_rip(o);
     u8 *p = tlb_hit(c, la, 8, ACC_WRITE);
 
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_WRITE);
     if (unlikely(!is_canonical(rip)))
         return fast_redo(c, o);
-    host_st(p, 8, fast_next_rip(o));
+    host_st(p, 8, back);
     c->s.gpr[GPR_RSP] = la;
+    call_note(c, o, back);
     return fast_jump(c, o, rip);
 }
 
@@ -84,6 +101,23 @@ FAST const struct op *call_mem(struct cpu *c, const struct op *o,
     return call_to(c, o, host_ld(p, 8));
 }
 
+/* Is e the call that a return to rip belongs to? */
+FAST bool ret_matches(const struct cpu *c, const struct ret_entry *e, u64 rip)
+{
+    return e->rip == rip && e->epoch == c->epoch[EPOCH_LOCAL] &&
+           e->tlb == c->tlb;
+}
+
+FAST const struct op *ret_to(struct cpu *c, const struct op *o, u64 rip)
+{
+    const struct ret_entry *e = &c->ret[c->ret_top-- % RET_NR];
+
+    if (unlikely(!ret_matches(c, e, rip)))
+        return fast_jump(c, o, rip);
+    c->icount += o->before + 1u;
+    return fast_go(c, e->to, 0);
+}
+
 static const struct op *ret_near(struct cpu *c, const struct op *o)
 {
     u64 la = c->s.gpr[GPR_RSP], rip;
@@ -95,7 +129,7 @@ static const struct op *ret_near(struct cpu *c, const struct op *o)
     if (unlikely(!is_canonical(rip)))
         return fast_redo(c, o);
     c->s.gpr[GPR_RSP] = la + 8 + o->imm;
-    return fast_jump(c, o, rip);
+    return ret_to(c, o, rip);
 }
 
 FAST const struct op *push_val(struct cpu *c, const struct op *o, u64 val)
@@ -182,7 +216,7 @@ FAST const struct op *pop_ret(struct cpu *c, const struct op *o, unsigned int n)
     for (unsigned int i = 0; i < n; i++)
         reg_st(c, o[i].dst, 8, host_ld(p + 8 * i, 8));
     c->s.gpr[GPR_RSP] = la + 8ull * n + 8 + o[n].imm;
-    return fast_jump(c, o + n, rip);
+    return ret_to(c, o + n, rip);
 }
 
 static const struct op *leave_frame(struct cpu *c, const struct op *o)

@@ -383,3 +383,72 @@ PROG memory_forms
 	jnz	1b
 	addq	%rbp, %rsi
 END memory_forms
+
+/* Returns: deeper than anybody remembers, to another place than the call's,
+ * and none at all. */
+PROG returns
+	xorl	%ebx, %ebx
+	movl	$40, %ecx
+	call	1f
+	jmp	3f
+1:	decl	%ecx
+	jz	2f
+	call	1b
+2:	incl	%ebx
+	ret
+3:	movl	$3, %ecx
+4:	call	5f
+	addl	$1000, %ebx		/* not reached */
+	jmp	6f
+5:	leaq	6f(%rip), %rax
+	movq	%rax, (%rsp)
+	ret
+6:	addl	$100, %ebx
+	decl	%ecx
+	jnz	4b
+	call	7f
+	addl	$1000, %ebx		/* not reached */
+7:	popq	%rax
+	call	8f
+	jmp	9f
+8:	ret
+9:	movl	%ebx, %eax
+END returns
+
+/* A function returns to a page that has become another one by CR3. */
+PROG returns_cr3
+	movl	$0x01b0d6ff, 0x40000	/* call *%rsi; movb $1, %al; ret */
+	movb	$0xc3, 0x40004
+	movl	$0x02b0d6ff, 0x41000
+	movb	$0xc3, 0x41004
+	xorl	%ebx, %ebx
+	movl	$10, %ecx
+	movl	$0x1000, %edx
+	leaq	2f(%rip), %rsi
+1:	CALL_ABS returns_cr3, 0x40000000
+	movzbl	%al, %eax
+	leaq	(%rax, %rbx, 4), %rbx
+	decl	%ecx
+	jnz	1b
+	jmp	3f
+2:	xorl	$0x7000, %edx
+	movq	%rdx, %cr3
+	ret
+3:
+END returns_cr3
+
+/* A function rewrites what is behind the call it was called by. */
+PROG returns_smc
+	xorl	%ebx, %ebx
+	movl	$10, %ecx
+1:	call	3f
+2:	addl	$1, %ebx
+	decl	%ecx
+	jnz	1b
+	jmp	4f
+3:	cmpl	$5, %ecx
+	jne	5f
+	incb	2b + 2(%rip)
+5:	ret
+4:	movl	%ebx, %eax
+END returns_smc

@@ -27,7 +27,10 @@ __asm__(".pushsection .rodata\n.include \"tests/unit/block_progs.s\"\n"
     X(cross_fault, 100, 103)                                                   \
     X(cross_operand, 3, 60)                                                    \
     X(stack_runs, -1, 0)                                                       \
-    X(memory_forms, -1, -1)
+    X(memory_forms, -1, -1)                                                    \
+    X(returns, 340, -1)                                                        \
+    X(returns_cr3, 1, 0x99999)                                                 \
+    X(returns_smc, 15, -1)
 
 #define DECLARE(name, rax, rbx)                                                \
     extern const u8 prog_##name[], prog_##name##_end[];
