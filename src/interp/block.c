@@ -287,6 +287,9 @@ static bool draft_insn(struct draft *d, const struct insn *in, u64 rip,
         falls = true;
         if (d->nr)
             fast_fuse(&d->op[d->nr - 1], in->opcode & 15);
+    } else if (in->fn == op_sti) {
+        end = false;
+        falls = true;
     } else if (in->fn == op_call || in->fn == op_call_ind) {
         falls = true; /* into the link for its return */
     }
@@ -306,6 +309,8 @@ static void draft_begin(struct draft *d)
 /* Room is there for op_fall: the last op, where the block's end is reached. */
 static void draft_end(struct draft *d, unsigned int off)
 {
+    if (d->nr > 0)
+        fast_sti_last(&d->op[d->nr - 1]);
     if (d->falls && d->insns > 0)
         draft_op(d,
                  (struct op){.fn = op_fall, .which = EPOCH_FIXED, .guard = 1},

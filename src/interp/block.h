@@ -111,6 +111,9 @@ void fast_fuse(struct op *o, unsigned int cc);
  * with a run of PUSH or POP, each of these does all that is left of it. */
 void fast_fuse_stack(struct op *op, unsigned int nr);
 
+/* o is the last instruction of its block: should it be STI, let it leave. */
+void fast_sti_last(struct op *o);
+
 /* The handlers that block.c places itself. */
 op_handler op_generic;     /* runs o->slow through insn_exec() */
 op_handler op_generic_end; /* the same; goes back to the run loop after it */

@@ -187,6 +187,40 @@ static const struct op *cli(struct cpu *c, const struct op *o)
     return next(c, o + 1);
 }
 
+/*
+ * STI holds interrupts off for one more instruction. Nobody looks for them
+ * between two ops of a block, so with none waiting the next op just follows. To
+ * the run loop with one that waits, or one instruction later a CLI would hide
+ * it again; in service mode, where KVM may want to go on; and from the end of a
+ * block (see fast_sti_last()), as the run loop looks there.
+ */
+static const struct op *sti_leave(struct cpu *c, const struct op *o)
+{
+    if (unlikely(c->cpl))
+        return fast_redo(c, o);
+    c->s.event.shadow_sti |= !(c->s.rflags & RFLAGS_IF);
+    c->s.rflags |= RFLAGS_IF;
+    cpu_dirty(c, CPU_EVENTS);
+    c->icount += o->before + 1u;
+    return fast_poll_at(c, fast_next_rip(o));
+}
+
+static const struct op *sti(struct cpu *c, const struct op *o)
+{
+    u32 attn = atomic_load_explicit(&c->attn, memory_order_relaxed);
+
+    if (unlikely(c->cpl || c->service || attn & ATTN_IRQ))
+        return sti_leave(c, o);
+    c->s.rflags |= RFLAGS_IF;
+    return next(c, o + 1);
+}
+
+void fast_sti_last(struct op *o)
+{
+    if (o->fn == sti)
+        o->fn = sti_leave;
+}
+
 /* ---- instances ---------------------------------------------------------- */
 
 /* clang-format off */
@@ -363,6 +397,8 @@ bool fast_convert_select(struct op *o, const struct insn *in)
 
     if (in->fn == op_cli)
         o->fn = cli;
+    else if (in->fn == op_sti)
+        o->fn = sti;
     else if (in->size < 4)
         return false;
     else if (in->fn == op_cbw)

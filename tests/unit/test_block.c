@@ -182,6 +182,35 @@ START_TEST(test_page_crossing)
 }
 END_TEST
 
+/* Interrupts are held off for one instruction after STI: by its block, where
+ * nothing waits, else by the shadow that the run loop knows. */
+START_TEST(test_sti)
+{
+    static const struct {
+        unsigned int before; /* INC EAX, 2 bytes */
+        u32 attn;
+        bool shadow; /* and left behind STI */
+    } cases[] = {
+        {0, 0, false}, {0, ATTN_IRQ, true}, {30, 0, false}, {31, 0, true}};
+    struct rig r;
+    u64 behind = RIG_CODE + 2 * cases[_i].before + 1;
+
+    prog_load(&r, &progs[0]);
+    for (u64 at = RIG_CODE; at < behind - 1; at += 2)
+        rig_put(&r, at, 2, 0xc0ff);
+    rig_put(&r, behind - 1, 5, 0xfeebc0fffb); /* STI, INC EAX, JMP to itself */
+    r.c->s.rflags &= ~RFLAGS_IF;
+    atomic_store(&r.c->attn, cases[_i].attn);
+    block_run(r.c, block_get(r.c, RIG_CODE));
+    ck_assert(r.c->s.rflags & RFLAGS_IF);
+    ck_assert_uint_eq(r.c->s.event.shadow_sti, cases[_i].shadow);
+    ck_assert_uint_eq(r.c->s.rip, behind + (cases[_i].shadow ? 0 : 2));
+    ck_assert_uint_eq(r.c->s.gpr[GPR_RAX],
+                      cases[_i].before + !cases[_i].shadow);
+    rig_free(&r);
+}
+END_TEST
+
 /* A device overwrites code that has run. */
 START_TEST(test_device_write)
 {
@@ -255,6 +284,7 @@ Suite *suite_block(void)
     tcase_add_loop_test(tc, test_program, 0, ARRAY_SIZE(progs));
     tcase_add_loop_test(tc, test_budget, 0, ARRAY_SIZE(progs));
     tcase_add_test(tc, test_page_crossing);
+    tcase_add_loop_test(tc, test_sti, 0, 4);
     tcase_add_test(tc, test_device_write);
     tcase_add_test(tc, test_last_page);
     tcase_add_test(tc, test_pool);
