@@ -197,6 +197,19 @@ static void cli_print_isolation(struct cli *cli, const char *value)
                   value);
 }
 
+static void cli_seccomp(struct cli *cli, const char *value)
+{
+    cli->c->sandbox.log_denials = strcmp(value, "log") == 0;
+    if (!cli->c->sandbox.log_denials && strcmp(value, "on") != 0)
+        cli_error(cli, "--seccomp: \"%s\" is not one of on, log", value);
+}
+
+/* Firecracker's. */
+static void cli_no_seccomp(struct cli *cli, const char *value)
+{
+    log_warn("--no-seccomp: ignored; filters are never off");
+}
+
 static void cli_json(struct cli *cli, const char *value)
 {
     cli->json = true;
@@ -232,6 +245,10 @@ static const struct cli_option run_options[] = {
      "print what the VM could do, as text or json; "
      "run nothing",
      cli_print_isolation},
+    {"--seccomp", "MODE", "on, or log: note what filters would deny [on]",
+     cli_seccomp},
+    {"--no-seccomp", NULL, "ignored; for scripts written for Firecracker",
+     cli_no_seccomp},
     {"--rbd", "IMAGE", NULL, NULL},
     {"--vsock", "SPEC", NULL, NULL},
     {"--rootfs", "PATH", NULL, NULL},

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "mote/filter.h"
 #include "mote/sandbox.h"
 #include "mote/thread.h"
 #include "mote/undo.h"
@@ -44,9 +45,21 @@ static void main_close_inherited(const struct config *c)
     } while (keep != ~0u);
 }
 
-static int main_monitor(struct vm *vm)
+/* From here on threads are filtered. */
+static int main_filter(const struct config *c)
 {
-    if (vm_build(vm) < 0 || vm_start(vm) < 0 || vm_load(vm) < 0)
+    return filter_init(c->sandbox.log_denials ? FILTER_LOG : FILTER_ENFORCE,
+                       sandbox_report_fd());
+}
+
+/* The last thread to be filtered is this one; then come the kernel and what is
+ * in it. */
+static int main_monitor(struct vm *vm, const struct config *c)
+{
+    static const struct filter filter = {.kind = FILTER_MAIN};
+
+    if (vm_build(vm) < 0 || main_filter(c) < 0 || vm_start(vm) < 0 ||
+        filter_load(&filter, "main") < 0 || vm_load(vm) < 0)
         return STATUS_FAILURE;
     return vm_run(vm);
 }
@@ -67,7 +80,7 @@ static int main_vm(const struct config *c)
         r = sandbox_enter(&c->sandbox, &jail, &status);
     if (r == 0) {
         sandbox_say(&jail);
-        status = main_monitor(vm);
+        status = main_monitor(vm, c);
     }
     vm_free(vm);
     undo_all();

@@ -96,7 +96,6 @@ static void *thread_main(void *arg)
     bool parks = t->parks;
 
     pthread_setname_np(pthread_self(), t->name);
-    thread_id();
     role_set(thread_role_of(t->filter.kind));
     t->loaded = filter_load(&t->filter, t->name);
     if (t->loaded < 0) {

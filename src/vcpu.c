@@ -25,6 +25,8 @@ struct vcpu {
     struct service service;
 };
 
+static _Thread_local struct vcpu *vcpu_self;
+
 /* ---- ends ------------------------------------------------------------- */
 
 static void vcpu_end(struct vcpu *v, const char *what,
@@ -150,6 +152,7 @@ TSA(no_thread_safety_analysis) static void vcpu_main(void *arg)
     struct vcpu *v = arg;
     struct vcpu_exit x;
 
+    vcpu_self = v;
     while (sem_wait(&v->gate) < 0)
         ; /* interrupted */
     vcpu_boot(v);
@@ -225,6 +228,12 @@ void vcpu_stop(struct vcpu *v)
     lock_drop(&v->lock);
     sem_post(&v->gate);
     vcpu_kick(v);
+}
+
+void vcpu_leave(void)
+{
+    if (vcpu_self)
+        vcpu_stop(vcpu_self);
 }
 
 void vcpu_join(struct vcpu *v)

@@ -68,9 +68,9 @@ static void vm_power_end(struct power *p, enum power_reason reason, u32 value)
     if (!atomic_compare_exchange_strong(&vm->reason, &none, (u32)reason))
         return;
     vm->value = value;
-    /* The guest must not run on: what it does now would only confuse. */
-    for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-        vcpu_stop(vm->vcpu[i]);
+    /* The guest must not run on: what it does now would only confuse. Main
+     * stops the other vCPUs; no device may kick them. */
+    vcpu_leave();
     /* The eventfd write orders value before main reads it. */
     loop_stop(&vm->loop);
 }

@@ -59,6 +59,8 @@ struct nic_ops {
 struct nic { /* first member of every backend */
     const struct nic_ops *ops;
     struct nic_info info;
+    unsigned int nr_fds; /* that the backend's ioctls are for */
+    int fd[NIC_PAIR_MAX];
     /* Set by the device before attach; called on its loop. */
     void (*readable)(void *ctx, unsigned int pair);
     void (*writable)(void *ctx, unsigned int pair);

@@ -85,8 +85,8 @@ struct thread {
 int thread_start(struct thread *t, const char *name, const struct filter *f,
                  thread_fn *fn, void *arg);
 
-/* The calling thread's ID; no system call after the first time, nor on a
- * thread of thread_start(). */
+/* The calling thread's ID; a system call only the first time, and not on a
+ * filtered thread. */
 pid_t thread_id(void);
 
 /* Wait until fn has returned; nothing happens if it was never started. */

@@ -40,6 +40,9 @@ int vcpu_start(struct vcpu *v);
  * an AP that waits for INIT/SIPI (NULL). Main, once. */
 void vcpu_go(struct vcpu *v, const struct cpu_state *boot);
 
+/* The calling thread's vCPU, if it has one, runs no further instruction. */
+void vcpu_leave(void);
+
 /* Ask the thread to end, any thread; then wait for it, main. */
 void vcpu_stop(struct vcpu *v);
 void vcpu_join(struct vcpu *v);

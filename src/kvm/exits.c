@@ -37,17 +37,18 @@ int kvm_kick_init(void)
     return 0;
 }
 
-/* The calling thread is the vCPU's from now on. */
+/* The calling thread is the vCPU's. */
 static void kvm_kick_open(struct kvm_vcpu *v)
 {
     kvm_kick_page = v->run;
-    atomic_store(&v->tid, thread_id());
+    if (unlikely(atomic_load(&v->tid) != thread_id()))
+        atomic_store(&v->tid, thread_id());
 }
 
-void kvm_kick_forget(const struct kvm_vcpu *v)
+/* A signal may come late, when the page is no more. */
+static void kvm_kick_close(void)
 {
-    if (kvm_kick_page == v->run)
-        kvm_kick_page = NULL;
+    kvm_kick_page = NULL;
 }
 
 /* A thread that has ended is no longer found, and one that took its number
@@ -56,7 +57,7 @@ void kvm_kick_out(struct kvm_vcpu *v)
 {
     pid_t tid = atomic_load(&v->tid);
 
-    if (tid)
+    if (tid && tid != thread_id()) /* who is here is out of KVM_RUN */
         syscall(SYS_tgkill, v->kvm->pid, tid, THREAD_KICK);
 }
 
@@ -280,15 +281,10 @@ VCPU_ONLY static bool kvm_enter(struct kvm_vcpu *v, struct vcpu_exit *x)
  * to take the result of an access, a kick goes through one more entry that
  * runs no guest code, so that no access is torn in two.
  */
-VCPU_ONLY void kvm_run(struct engine_vcpu *ev, struct vcpu_exit *x)
+VCPU_ONLY static void kvm_run_until(struct kvm_vcpu *v, struct vcpu_exit *x)
 {
-    struct kvm_vcpu *v = kvm_vcpu_of(ev);
     bool kicked, done;
 
-    role_assert(ROLE_VCPU);
-    *x = (struct vcpu_exit){.reason = VCPU_KICKED};
-    if (unlikely(kvm_kick_page != v->run))
-        kvm_kick_open(v);
     do {
         __atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
         kicked = atomic_exchange(&v->kicked, false);
@@ -300,4 +296,15 @@ VCPU_ONLY void kvm_run(struct engine_vcpu *ev, struct vcpu_exit *x)
         if (kicked)
             atomic_store(&v->kicked, true);
     } while (!done);
+}
+
+VCPU_ONLY void kvm_run(struct engine_vcpu *ev, struct vcpu_exit *x)
+{
+    struct kvm_vcpu *v = kvm_vcpu_of(ev);
+
+    role_assert(ROLE_VCPU);
+    *x = (struct vcpu_exit){.reason = VCPU_KICKED};
+    kvm_kick_open(v);
+    kvm_run_until(v, x);
+    kvm_kick_close();
 }

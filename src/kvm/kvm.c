@@ -211,7 +211,6 @@ static void kvm_vcpu_free(struct engine_vcpu *ev)
 
     if (!v)
         return;
-    kvm_kick_forget(v);
     v->kvm->vcpu[v->id] = NULL;
     free(v->xsave);
     munmap(v->run, v->kvm->run_size);

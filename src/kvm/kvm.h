@@ -162,7 +162,6 @@ int kvm_kick_init(void);
 void kvm_kick(struct engine_vcpu *ev);
 /* Out of KVM_RUN for a moment; run() does not return. Any thread. */
 void kvm_kick_out(struct kvm_vcpu *v);
-void kvm_kick_forget(const struct kvm_vcpu *v);
 VCPU_ONLY void kvm_run(struct engine_vcpu *ev, struct vcpu_exit *x);
 
 /* ---- syscall.c -------------------------------------------------------- */

@@ -404,9 +404,11 @@ static int tap_set_up(struct tap *t)
     static const u32 sets[] = {NIC_CSUM | NIC_TSO4 | NIC_TSO6, NIC_CSUM};
     int len = NIC_HDR_LEN;
 
-    for (unsigned int i = 0; i < t->nic.info.pairs; i++)
+    for (unsigned int i = 0; i < t->nic.info.pairs; i++) {
+        t->nic.fd[t->nic.nr_fds++] = t->pair[i].lf.fd;
         if (ioctl(t->pair[i].lf.fd, TUNSETVNETHDRSZ, &len) < 0)
             return fail(-errno, "%s: vnet headers of 12 bytes", t->name);
+    }
     for (unsigned int i = 0; i < ARRAY_SIZE(sets) && !t->nic.info.offloads; i++)
         if (ioctl(t->pair[0].lf.fd, TUNSETOFFLOAD,
                   tap_offload_flags(sets[i])) == 0)

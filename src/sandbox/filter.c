@@ -12,6 +12,7 @@
 #include "mote/config.h"
 #include "mote/filter.h"
 #include "mote/log.h"
+#include "mote/thread.h"
 
 #include "filter_table.h"
 
@@ -205,6 +206,7 @@ int filter_load(const struct filter *f, const char *name)
     if (!filter_on())
         return 0;
     assert(t->name && t->nr_code <= FILTER_CODE_MAX);
+    thread_id(); /* known, from here on, without a system call */
     filter_kind = f->kind;
     filter_thread = name;
     memcpy(code, t->code, t->nr_code * sizeof(*code));

@@ -529,8 +529,11 @@ static int net_init(struct net *n, struct nic *nic,
 
     if (r < 0)
         return r;
+    _Static_assert(sizeof(nic->fd) == sizeof(n->dev.filter.fd), "one each");
     n->nic = nic;
     n->max_pairs = nic->info.pairs;
+    n->dev.filter.nr_fds = nic->nr_fds;
+    memcpy(n->dev.filter.fd, nic->fd, sizeof(nic->fd));
     net_init_config(n, opt);
     limit_init(&n->rx_limit, &opt->rx, virtio_now());
     limit_init(&n->tx_limit, &opt->tx, virtio_now());
