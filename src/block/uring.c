@@ -24,9 +24,8 @@ struct uring {
     struct io_uring ring;
     struct raw *raw;
     struct loop_fd event; /* the ring: a completion nobody has seen */
-    bool enabled;
-    bool kicking;        /* a done callback may come back to us */
-    unsigned int queued; /* entries the kernel has not been told of */
+    bool kicking;         /* a done callback may come back to us */
+    unsigned int queued;  /* entries the kernel has not been told of */
 };
 
 /* Lives in disk_req.priv while the request is in flight. */
@@ -204,24 +203,12 @@ static bool uring_wait(struct uring *u, unsigned int *tries)
     return (*tries)++ < IO_TRIES;
 }
 
-/* On the device thread, which thereby becomes the ring's only issuer. */
-static void uring_enable(struct uring *u)
-{
-    int r = uring_register(u, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-
-    if (r < 0)
-        fail(r, "disk %s: io_uring: enable", u->raw->path);
-    u->enabled = true;
-}
-
 void uring_kick(struct uring *u)
 {
     unsigned int tries = 0;
 
     if (u->kicking)
         return;
-    if (!u->enabled)
-        uring_enable(u);
     u->kicking = true;
     uring_reap(u);
     while (u->queued) {
@@ -264,9 +251,8 @@ int uring_attach(struct uring *u, struct loop *loop)
 static int uring_setup_ring(struct uring *u)
 {
     static const unsigned int flags[] = {
-        IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
-            IORING_SETUP_COOP_TASKRUN, /* Linux 6.0 */
-        IORING_SETUP_R_DISABLED,       /* Linux 5.10 */
+        IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN, /* Linux 5.19 */
+        IORING_SETUP_R_DISABLED,                             /* Linux 5.10 */
     };
     int r = -EINVAL;
 
@@ -275,12 +261,16 @@ static int uring_setup_ring(struct uring *u)
     return r;
 }
 
+/* For good: no register operation is among what is allowed. Enabled here, not
+ * by the device thread, whose filter has no io_uring_register; so there is no
+ * IORING_SETUP_SINGLE_ISSUER, which is for who enables. */
 static int uring_restrict(struct uring *u)
 {
     static const u8 ops[] = {IORING_OP_READV, IORING_OP_WRITEV,
                              IORING_OP_READ,  IORING_OP_WRITE,
                              IORING_OP_FSYNC, IORING_OP_FALLOCATE};
     struct io_uring_restriction res[ARRAY_SIZE(ops) + 1] = {0};
+    int r;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(ops); i++) {
         res[i].opcode = IORING_RESTRICTION_SQE_OP;
@@ -288,8 +278,8 @@ static int uring_restrict(struct uring *u)
     }
     res[ARRAY_SIZE(ops)].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
     res[ARRAY_SIZE(ops)].sqe_flags = IOSQE_FIXED_FILE;
-    return uring_register(u, IORING_REGISTER_RESTRICTIONS, res,
-                          ARRAY_SIZE(res));
+    r = uring_register(u, IORING_REGISTER_RESTRICTIONS, res, ARRAY_SIZE(res));
+    return r < 0 ? r : uring_register(u, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
 int uring_new(struct uring **out, struct raw *raw)
