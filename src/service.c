@@ -74,99 +74,20 @@ void service_spent(struct service_backoff *b, u64 start_ns, u64 end_ns,
 
 /* ---- which instructions ----------------------------------------------- */
 
-static bool service_is_prefix(u8 b)
-{
-    switch (b) {
-    case 0x26:
-    case 0x2e:
-    case 0x36:
-    case 0x3e:
-    case 0x64:
-    case 0x65:
-    case 0x66:
-    case 0x67:
-    case 0xf0:
-    case 0xf2:
-    case 0xf3:
-        return true;
-    default:
-        return (b & 0xf0) == 0x40; /* REX; nobody asks in other modes */
-    }
-}
-
-/* In groups 6, 7, 9 and 15 ModRM says which instruction it is. */
-static u8 service_ext(u8 op, const u8 *insn, unsigned int len)
-{
-    u8 modrm;
-
-    if (len == 0 || (op != 0x00 && op != 0x01 && op != 0xae && op != 0xc7))
-        return 0;
-    modrm = *insn;
-    return modrm >= 0xc0 ? modrm & (op == 0x01 ? 0xff : 0xf8) : modrm & 0x38;
-}
-
-u32 service_key(const u8 *insn, unsigned int len)
-{
-    u32 prefix = 0, map = 0;
-    unsigned int i = 0;
-
-    for (; i < len && service_is_prefix(insn[i]); i++)
-        if (insn[i] == 0x66 || insn[i] == 0xf2 || insn[i] == 0xf3)
-            prefix = insn[i];
-    if (i + 1 < len && insn[i] == 0x0f) {
-        map = 1;
-        i++;
-        if (i + 1 < len && (insn[i] == 0x38 || insn[i] == 0x3a))
-            map = insn[i++] == 0x38 ? 2 : 3;
-    }
-    if (i >= len)
-        return 0;
-    return prefix << 24 | map << 16 | (u32)insn[i] << 8 |
-           (map == 1 ? service_ext(insn[i], insn + i + 1, len - i - 1) : 0);
-}
+#define SERVICE_OTHERS "others"
 
 static void service_note(struct service *s, const struct vcpu_exit *x)
 {
-    u32 key = service_key(x->insn, x->insn_len);
+    const char *name = interp_mnemonic(x->insn, x->insn_len);
     struct service_opcode *o = s->opcode;
 
-    while (o < &s->opcode[SERVICE_OPCODES - 1] && o->count && o->key != key)
+    if (!name)
+        name = SERVICE_OTHERS;
+    while (o < &s->opcode[SERVICE_OPCODES - 1] && o->name &&
+           strcmp(o->name, name) != 0)
         o++;
-    o->key = o == &s->opcode[SERVICE_OPCODES - 1] ? 0 : key;
+    o->name = o == &s->opcode[SERVICE_OPCODES - 1] ? SERVICE_OTHERS : name;
     o->count++;
-}
-
-/* clang-format off */
-static const struct service_name {
-    u32 key;
-    const char *name;
-} service_names[] = {
-    {0x00000000, "others"},     {0x0000cc00, "int3"},
-    {0x0000cd00, "int"},        {0x0001c708, "cmpxchg16b"},
-    {0x0001c718, "xrstors"},    {0x0001c720, "xsavec"},
-    {0x0001c728, "xsaves"},     {0x0001ae10, "ldmxcsr"},
-    {0x0001ae18, "stmxcsr"},    {0x0001ae20, "xsave"},
-    {0x0001ae28, "xrstor"},     {0x0001ae30, "xsaveopt"},
-    {0x000101d0, "xgetbv"},     {0x000101d1, "xsetbv"},
-    {0x000101ca, "clac"},       {0x000101cb, "stac"},
-    {0x000101f9, "rdtscp"},     {0x00010028, "verw"},
-    {0xf301b800, "popcnt"},     {0xf202f000, "crc32"},
-    {0xf202f100, "crc32"},      {0x0000c500, "vex"},
-    {0x0000c400, "vex"},        {0x00006200, "evex"},
-};
-/* clang-format on */
-
-static int service_name(u32 key, char *buf, size_t len)
-{
-    static const char *const map[] = {"", "0f ", "0f 38 ", "0f 3a "};
-
-    for (size_t i = 0; i < ARRAY_SIZE(service_names); i++)
-        if (service_names[i].key == key)
-            return snprintf(buf, len, "%s", service_names[i].name);
-    if (key >> 24)
-        return snprintf(buf, len, "%02x %s%02x", key >> 24, map[key >> 16 & 3],
-                        key >> 8 & 0xff);
-    return snprintf(buf, len, "%s%02x", map[key >> 16 & 3], key >> 8 & 0xff);
 }
 
 /* The most frequent of those with fewer than below; NULL: no more. */
@@ -193,13 +114,11 @@ void service_why(const struct service *s, char *buf, size_t len)
     _Static_assert(SERVICE_OPCODES <= 64, "seen is a bitmap");
     buf[0] = '\0';
     while ((o = service_next(s, seen)) != NULL) {
-        char name[24], item[56];
-        int n;
+        char item[56];
+        int n = snprintf(item, sizeof(item), "%s%s %llu", used ? ", " : "",
+                         o->name, (unsigned long long)o->count);
 
         seen |= 1ull << (o - s->opcode);
-        service_name(o->key, name, sizeof(name));
-        n = snprintf(item, sizeof(item), "%s%s %llu", used ? ", " : "", name,
-                     (unsigned long long)o->count);
         if (used + (size_t)n >= len)
             return;
         memcpy(buf + used, item, (size_t)n + 1);

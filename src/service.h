@@ -19,7 +19,7 @@
 
 /* Refused opcodes and how often; the last slot takes what finds no room. */
 struct service_opcode {
-    u32 key; /* service_key() */
+    const char *name;
     u64 count;
 };
 
@@ -63,10 +63,6 @@ VCPU_ONLY enum service_end service_visit(struct service *s,
 
 /* Any thread: a visit under way ends soon. */
 void service_poke(struct service *s);
-
-/* What an instruction is, as far as the summary tells them apart: mandatory
- * prefix, opcode map, opcode and, in the groups where it decides, ModRM. */
-u32 service_key(const u8 *insn, unsigned int len);
 
 /* "int3 17, xsave 3": the most frequent first. */
 void service_why(const struct service *s, char *buf, size_t len);

@@ -75,6 +75,10 @@ VCPU_ONLY enum interp_stop interp_run(struct cpu *c, struct interp_run *run);
  * until it did. Any thread, also a signal handler. */
 void interp_poke(struct cpu *c);
 
+/* The mnemonic of an instruction of 64-bit code, "xsavec"; NULL: the
+ * interpreter does not know it, or needs more bytes. Any thread. */
+const char *interp_mnemonic(const u8 *insn, unsigned int len);
+
 /* Reset state of a processor: the BSP's, or an AP waiting for SIPI. */
 void cpu_state_reset(struct cpu_state *s, unsigned int id);
 

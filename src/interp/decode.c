@@ -465,3 +465,12 @@ int insn_decode(struct insn *in, const u8 *bytes, unsigned int len,
     insn_bind(in);
     return (int)d.pos;
 }
+
+const char *interp_mnemonic(const u8 *insn, unsigned int len)
+{
+    struct insn in;
+
+    if (insn_decode(&in, insn, len, MODE_64) <= 0 || in.row == &row_ud)
+        return NULL;
+    return in.row->name;
+}

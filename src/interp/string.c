@@ -337,38 +337,46 @@ enum exec op_scas(struct cpu *c, struct insn *in)
 
 /* ---- INS, OUTS ---------------------------------------------------------- */
 
-/* One element a visit: a device may look at memory or stop the machine. The
+/*
+ * One element a visit: a device may look at memory or stop the machine. The
  * destination was translated for writing, so nothing is read from the device
- * that could not be stored. */
+ * that could not be stored. s->n is 0 if there is nothing to do.
+ */
+static enum exec str_begin_port(struct cpu *c, struct insn *in, struct str *s,
+                                unsigned int side, u16 *port)
+{
+    enum exec r;
+
+    *port = (u16)c->s.gpr[GPR_RDX];
+    s->n = 0;
+    r = io_check(c, *port, in->size);
+    if (r == EXEC_OK)
+        r = str_begin(c, in, s, side);
+    s->n = MIN(s->n, 1ull);
+    return r;
+}
+
 enum exec op_ins(struct cpu *c, struct insn *in)
 {
-    u16 port = (u16)c->s.gpr[GPR_RDX];
     struct str s;
-    enum exec r = io_check(c, port, in->size);
-    u64 val;
+    u16 port;
+    enum exec r = str_begin_port(c, in, &s, STR_DST, &port);
 
-    if (r == EXEC_OK)
-        r = str_begin(c, in, &s, STR_DST);
     if (r != EXEC_OK || !s.n)
         return r;
-    s.n = 1;
-    val = cpu_bus_read(c, BUS_PIO, port, in->size);
-    r = mem_st(c, s.dst_la, in->size, val);
+    r = mem_st(c, s.dst_la, in->size, cpu_bus_read(c, BUS_PIO, port, in->size));
     return r == EXEC_OK ? str_end(c, in, &s, STR_DST, false) : r;
 }
 
 enum exec op_outs(struct cpu *c, struct insn *in)
 {
-    u16 port = (u16)c->s.gpr[GPR_RDX];
     struct str s;
-    enum exec r = io_check(c, port, in->size);
+    u16 port;
+    enum exec r = str_begin_port(c, in, &s, STR_SRC, &port);
     u64 val;
 
-    if (r == EXEC_OK)
-        r = str_begin(c, in, &s, STR_SRC);
     if (r != EXEC_OK || !s.n)
         return r;
-    s.n = 1;
     r = str_get(c, &s, s.src, s.src_la, &val);
     if (r != EXEC_OK)
         return r;

@@ -121,6 +121,8 @@ static const struct row *pick_0fb1(const struct insn *in)
 
 static const struct row row_cmpxchg8b =
     {OP(cmpxchg8b), M | ADDR | WR | L, W_M, 0, 0, MS_PAIR};
+static const struct row row_cmpxchg16b =
+    {.fn = op_cmpxchg8b, .name = "cmpxchg16b", M | ADDR | WR | L, W_M, 0, 0, MS_PAIR};
 static const struct row row_xsavec =
     {OP(xsavec), M | R_FPU | ADDR | WR, W_M, 0, 0, 576};
 static const struct row row_rdrand = {OP(rdrand), M | WR, W_E};
@@ -130,7 +132,7 @@ static const struct row *pick_0fc7(const struct insn *in)
     unsigned int reg = in->modrm >> 3 & 7;
 
     if (in->mod != 3 && reg == 1)
-        return &row_cmpxchg8b;
+        return in->prefix & PFX_REX_W ? &row_cmpxchg16b : &row_cmpxchg8b;
     if (in->mod != 3 && reg == 4 && !(in->prefix & PFX_MANDATORY))
         return &row_xsavec;
     if (in->mod == 3 && reg == 6 && !(in->prefix & (PFX_REP | PFX_REPNE)))

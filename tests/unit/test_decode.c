@@ -287,7 +287,7 @@ static const struct decode_case cases[] = {
     {B64, "0f af c3", "imul2 4 ax bx"},
     {B64, "0f b1 0b", "cmpxchg 4 d[bx]4 cx"},
     {B64, "f0 0f c7 0b", "cmpxchg8b 4 lock d[bx]8"},
-    {B64, "48 0f c7 0b", "cmpxchg8b 8 d[bx]16"},
+    {B64, "48 0f c7 0b", "cmpxchg16b 8 d[bx]16"},
     {B64, "0f c7 c8", NULL},
     {B64, "0f c7 f0", "rdrand 4 ax"},
     {B64, "0f c7 f8", NULL}, /* RDSEED is hidden */
