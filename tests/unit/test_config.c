@@ -10,7 +10,7 @@
 #include "config/position.h"
 #include "mote/config.h"
 
-#include "capture.h"
+#include "config_rig.h"
 
 #define BOOT "{\"boot-source\": {\"kernel_image_path\": \"k\"}"
 
@@ -145,16 +145,7 @@ static const struct json_case json_cases[] = {
 
 START_TEST(test_json)
 {
-    const struct json_case *t = &json_cases[_i];
-    struct config c;
-    int r;
-
-    capture_start();
-    ck_assert_int_eq(config_init(&c), 0);
-    r = config_parse(&c, "t", t->text, strlen(t->text));
-    ck_assert_str_eq(capture_text, t->want ? t->want : "");
-    ck_assert_int_eq(r, t->want ? -EINVAL : 0);
-    config_fini(&c);
+    config_rig_case(json_cases[_i].text, json_cases[_i].want);
 }
 END_TEST
 
@@ -172,8 +163,7 @@ START_TEST(test_json_values)
         "\"show_level\": true, \"show_log_origin\": true}}";
     struct config c;
 
-    ck_assert_int_eq(config_init(&c), 0);
-    ck_assert_int_eq(config_parse(&c, "t", text, strlen(text)), 0);
+    ck_assert_int_eq(config_rig_parse(&c, text), 0);
     ck_assert_str_eq(c.boot.kernel, "k\xc3\xa4");
     ck_assert_str_eq(c.boot.initrd, "i");
     ck_assert_str_eq(c.boot.args, "");
@@ -233,13 +223,11 @@ START_TEST(test_error_limit)
     char text[1024] = "{";
     struct config c;
 
-    capture_start();
     for (int i = 0; i < 30; i++)
         snprintf(text + strlen(text), sizeof(text) - strlen(text),
                  "%s\"vsok%d\": 1", i ? ", " : "", i % 10 + 10 * (i / 10));
     strcat(text, "}");
-    ck_assert_int_eq(config_init(&c), 0);
-    ck_assert_int_eq(config_parse(&c, "t", text, strlen(text)), -EINVAL);
+    ck_assert_int_eq(config_rig_parse(&c, text), -EINVAL);
     ck_assert_uint_eq(count_lines(capture_text), 21);
     ck_assert_ptr_nonnull(strstr(capture_text, "t: more than 20 errors\n"));
     config_fini(&c);
@@ -327,15 +315,6 @@ static const struct rule_case rule_cases[] = {
             "\"logger\": {\"log_path\": \"x\"}}",
      "mote: t:1:115: logger.log_path: x is the console's file already\n"},
 };
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *f = fopen(name, "w");
-
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    fclose(f);
-}
 
 START_TEST(test_rules)
 {

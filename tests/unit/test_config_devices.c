@@ -9,7 +9,7 @@
 
 #include "mote/config.h"
 
-#include "capture.h"
+#include "config_rig.h"
 
 /* One JSON file in the text of a test, ' for ", with a kernel in front. */
 static char *text_of(const char *blocks)
@@ -162,17 +162,7 @@ static const struct device_case key_cases[] = {
 
 START_TEST(test_keys)
 {
-    const struct device_case *t = &key_cases[_i];
-    const char *text = text_of(t->blocks);
-    struct config c;
-    int r;
-
-    capture_start();
-    ck_assert_int_eq(config_init(&c), 0);
-    r = config_parse(&c, "t", text, strlen(text));
-    ck_assert_str_eq(capture_text, t->want ? t->want : "");
-    ck_assert_int_eq(r, t->want ? -EINVAL : 0);
-    config_fini(&c);
+    config_rig_case(text_of(key_cases[_i].blocks), key_cases[_i].want);
 }
 END_TEST
 
@@ -203,8 +193,7 @@ START_TEST(test_values)
     const struct net_config *n;
     struct config c;
 
-    ck_assert_int_eq(config_init(&c), 0);
-    ck_assert_int_eq(config_parse(&c, "t", text, strlen(text)), 0);
+    ck_assert_int_eq(config_rig_parse(&c, text), 0);
     ck_assert_uint_eq(c.nr_drives, 2);
     d = &c.drive[0];
     ck_assert_str_eq(d->id, "d");
@@ -351,15 +340,6 @@ static const struct device_case rule_cases[] = {
      "mote: t:3:39: ports[1].path: f is the file of port p already\n"},
 };
 
-static void write_file(const char *name, const char *text)
-{
-    FILE *f = fopen(name, "w");
-
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 START_TEST(test_rules)
 {
     const struct device_case *t = &rule_cases[_i];
@@ -373,9 +353,7 @@ START_TEST(test_rules)
     write_file("kernel", "x");
     write_file("disk", "x");
     write_file("empty", "");
-    capture_start();
-    ck_assert_int_eq(config_init(&c), 0);
-    ck_assert_int_eq(config_parse(&c, "t", text, strlen(text)), 0);
+    ck_assert_int_eq(config_rig_parse(&c, text), 0);
     r = config_check(&c);
     unlink("kernel");
     unlink("disk");
@@ -405,8 +383,7 @@ static int check_many(unsigned int nets)
                  i, i);
     strcat(blocks, "]");
     text = text_of(blocks);
-    ck_assert_int_eq(config_init(&c), 0);
-    r = config_parse(&c, "t", text, strlen(text));
+    r = config_rig_parse(&c, text);
     free(c.boot.kernel);
     c.boot.kernel = strdup("/proc/self/exe");
     if (r == 0)
@@ -469,9 +446,7 @@ START_TEST(test_full)
     for (char *s = text; *s; s++)
         if (*s == '\'')
             *s = '"';
-    capture_start();
-    ck_assert_int_eq(config_init(&c), 0);
-    ck_assert_int_eq(config_parse(&c, "t", text, strlen(text)), 0);
+    ck_assert_int_eq(config_rig_parse(&c, text), 0);
     ck_assert_str_eq(capture_text, "");
     ck_assert_int_eq(config_check(&c), -EINVAL);
     config_fini(&c);

@@ -48,12 +48,30 @@ static void *run_ap(void *arg)
     return (void *)(uintptr_t)x.reason;
 }
 
+/* vCPU 1 on a thread of its own. */
+static pthread_t start_ap(struct tvm *t)
+{
+    pthread_t id;
+
+    ck_assert_int_eq(pthread_create(&id, NULL, run_ap, t), 0);
+    return id;
+}
+
+/* It can be kicked out, whatever it does. */
+static void end_ap(struct tvm *t, pthread_t id)
+{
+    void *reason;
+
+    t->engine->ops->kick(t->vcpu[1]);
+    pthread_join(id, &reason);
+    ck_assert_int_eq((int)(uintptr_t)reason, VCPU_KICKED);
+}
+
 START_TEST(test_ap)
 {
     struct cpu_state s;
     struct vcpu_exit x;
     pthread_t id;
-    void *reason;
     struct tvm *t;
 
     if (!tvm_have_kvm())
@@ -63,11 +81,9 @@ START_TEST(test_ap)
     tvm_load(t, 0x8000, guest_ap, guest_ap_end);
     tvm_state(&s, 0);
     tvm_set(t, &s);
-    pthread_create(&id, NULL, run_ap, t);
+    id = start_ap(t);
     ck_assert_int_eq(tvm_run(t, &x), VCPU_KICKED);
-    t->engine->ops->kick(t->vcpu[1]);
-    pthread_join(id, &reason);
-    ck_assert_int_eq((int)(uintptr_t)reason, VCPU_KICKED);
+    end_ap(t, id);
     ck_assert_uint_eq(t->nr, 1);
     ck_assert_uint_eq(t->log[0].val & 0xffff, 0x5a5a);
     t->engine->ops->get_state(t->vcpu[1], &s, CPU_ALL);
@@ -82,22 +98,17 @@ END_TEST
 START_TEST(test_ap_waits)
 {
     struct cpu_state s;
-    struct vcpu_exit x;
     pthread_t id;
-    void *reason;
     struct tvm *t;
 
     if (!tvm_have_kvm())
         return;
     t = tvm_new(2);
-    pthread_create(&id, NULL, run_ap, t);
+    id = start_ap(t);
     usleep(10000);
-    t->engine->ops->kick(t->vcpu[1]);
-    pthread_join(id, &reason);
-    ck_assert_int_eq((int)(uintptr_t)reason, VCPU_KICKED);
+    end_ap(t, id);
     t->engine->ops->get_state(t->vcpu[1], &s, CPU_EVENTS);
     ck_assert_uint_eq(s.mp_state, MP_WAIT_SIPI);
-    (void)x;
     tvm_free(t);
 }
 END_TEST
@@ -115,7 +126,6 @@ START_TEST(test_pause)
 {
     struct cpu_state s;
     pthread_t id;
-    void *reason;
     struct tvm *t;
 
     if (!tvm_have_kvm())
@@ -126,7 +136,7 @@ START_TEST(test_pause)
     ck_assert_int_eq(t->engine->ops->set_state(
                          t->vcpu[1], &s, CPU_REGS | CPU_SREGS | CPU_EVENTS),
                      0);
-    pthread_create(&id, NULL, run_ap, t);
+    id = start_ap(t);
     for (unsigned int i = 0; i < 20; i++) {
         u64 before = counter_get(t);
         int r = t->engine->ops->page_tables_written(t->engine);
@@ -137,9 +147,7 @@ START_TEST(test_pause)
             usleep(1000);
         }
     }
-    t->engine->ops->kick(t->vcpu[1]);
-    pthread_join(id, &reason);
-    ck_assert_int_eq((int)(uintptr_t)reason, VCPU_KICKED);
+    end_ap(t, id);
     tvm_free(t);
 }
 END_TEST
