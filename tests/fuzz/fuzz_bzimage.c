@@ -2,7 +2,7 @@
 /*
  * loader.c, bzimage.c, initrd.c: any file as a kernel, with an initrd. What is
  * loaded lies in RAM, above what the tables need, and not over each other.
- * Input: size of the initrd in units of 16 KiB, then the kernel.
+ * Input: size of the initrd, from 0xf0 on in MiB; then the kernel.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,8 +11,7 @@
 #include "fuzz.h"
 #include "loader/load.h"
 
-#define RAM  (16 * MIB)
-#define UNIT (16 * KIB)
+#define RAM (16 * MIB)
 
 static struct mem *ram;
 static struct loader_file kernel = {.what = "kernel", .path = "k"};
@@ -23,7 +22,7 @@ static void fuzz_up(void)
     log_sink_set(fuzz_no_log);
     kernel.fd = memfd_create("kernel", MFD_CLOEXEC);
     initrd.fd = memfd_create("initrd", MFD_CLOEXEC);
-    if (kernel.fd < 0 || ftruncate(initrd.fd, 256 * UNIT) < 0 ||
+    if (kernel.fd < 0 || ftruncate(initrd.fd, RAM) < 0 ||
         mem_new(&ram, RAM) < 0)
         abort();
 }
@@ -50,11 +49,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 
     if (!ram)
         fuzz_up();
-    if (len < 2 || ftruncate(kernel.fd, 0) < 0 ||
-        pwrite(kernel.fd, data + 1, len - 1, 0) != (ssize_t)len - 1)
+    if (len < 2 || pwrite(kernel.fd, data + 1, len - 1, 0) != (ssize_t)len - 1)
         return 0;
     kernel.size = len - 1;
-    initrd.size = data[0] * UNIT;
+    initrd.size = data[0] < 0xf0 ? data[0] * 8u : (data[0] & 15) * MIB;
     spec.initrd = initrd.size ? &initrd : NULL;
     if (loader_load(ram, &spec, &out) == 0)
         check(&out);

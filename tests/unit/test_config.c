@@ -14,6 +14,10 @@
 
 #define BOOT "{\"boot-source\": {\"kernel_image_path\": \"k\"}"
 
+/* More than is shown of a value. */
+#define LONG                                                                   \
+    "0123456789012345678901234567890123456789012345678901234567890123456789"
+
 /* want NULL: accepted in silence. */
 struct json_case {
     const char *text;
@@ -49,6 +53,13 @@ static const struct json_case json_cases[] = {
     {"{\"boot-source\": {\"kernel_image_path\": \"k\", \"xyzzy\": 1}}",
      "mote: t:1:44: boot-source.xyzzy: unknown key; known here: "
      "kernel_image_path, initrd_path, boot_args\n"},
+    {BOOT ", \"logger\": {\"level\": \"" LONG "\"}}",
+     "mote: t:1:65: logger.level: "
+     "\"012345678901234567890123456789012345678901234567890"
+     "12345678... is not one of Off, Error, Warning, Warn, Info, Debug, "
+     "Trace\n"},
+    {BOOT ", \x01}",
+     "mote: t:1:45: not JSON: string or '}' expected near '?'\n"},
     {"{\"serial\": {}}", "mote: t:1:2: serial: unknown key; Firecracker has it "
                          "in its API only; use \"console\"\n"},
     {"{\"a\\n\\u001b[2J\": 1}",
@@ -314,6 +325,23 @@ static const struct rule_case rule_cases[] = {
     {KERNEL ", \"console\": {\"mode\": \"file\", \"path\": \"x\"}, "
             "\"logger\": {\"log_path\": \"x\"}}",
      "mote: t:1:115: logger.log_path: x is the console's file already\n"},
+    {KERNEL ", \"console\": {\"mode\": \"unix\", \"device\": \"virtio\", "
+            "\"path\": \"" LONG LONG "\"}}",
+     "mote: t:1:106: console.path: 140 bytes; a socket's path has at most "
+     "107\n"},
+    {KERNEL ", \"sandbox\": {\"limits\": {\"memory_mib\": 100}}}",
+     "mote: t:1:87: sandbox.limits.memory_mib: a limit of the cgroup: give "
+     "sandbox.cgroup, too\n"},
+    {KERNEL ", \"sandbox\": {\"limits\": {\"pids\": 7}}}",
+     "mote: t:1:81: sandbox.limits.pids: a limit of the cgroup: give "
+     "sandbox.cgroup, too\n"},
+    {KERNEL ", \"sandbox\": {\"limits\": {\"cpu_percent\": 50}}}",
+     "mote: t:1:88: sandbox.limits.cpu_percent: a limit of the cgroup: give "
+     "sandbox.cgroup, too\n"},
+    {KERNEL ", \"sandbox\": {\"uid\": 5}}",
+     "mote: t:1:69: sandbox.uid: uid and gid are given together\n"},
+    {KERNEL ", \"sandbox\": {\"gid\": 5}}",
+     "mote: t:1:69: sandbox.gid: uid and gid are given together\n"},
 };
 
 START_TEST(test_rules)

@@ -36,6 +36,9 @@ struct device_case {
 #define D "'drive_id': 'd', 'path_on_host': 'disk', 'is_root_device': false"
 #define N "'iface_id': 'n', 'host_dev_name': 'tap0'"
 
+#define FOUR  "'tcp:1:1', 'tcp:1:1', 'tcp:1:1', 'tcp:1:1', "
+#define EIGHT FOUR FOUR
+
 static const struct device_case key_cases[] = {
     {"'drives': []", NULL},
     {"'drives': null", NULL},
@@ -137,6 +140,9 @@ static const struct device_case key_cases[] = {
      "mote: t:3:43: network-interfaces[0].user.dns: \"x\" is not an IP "
      "address\n"
      "mote: t:3:48: network-interfaces[0].user.allow: not supported yet\n"},
+    {"'network-interfaces': [{'iface_id': 'n', 'backend': 'user',\n"
+     "'user': {'forward': [" EIGHT EIGHT "'tcp:1:1', 'tcp:1:1']}}]",
+     "mote: t:3:198: network-interfaces[0].user.forward[16]: more than 16\n"},
     {"'network-interfaces': [{'iface_id': 'n', 'backend': 'user',\n"
      "'user': {'forward': 'tcp:1:1'}}]",
      "mote: t:3:21: network-interfaces[0].user.forward: a string is not an "

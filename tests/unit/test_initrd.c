@@ -92,6 +92,25 @@ START_TEST(test_boot_params)
 }
 END_TEST
 
+/* What the disk under a file can say, by way of a directory. */
+START_TEST(test_read_error)
+{
+    const struct loader_file dir = {.what = "initrd",
+                                    .path = "/bad",
+                                    .fd = open("/", O_RDONLY | O_DIRECTORY),
+                                    .size = PAGE_SIZE};
+    const struct kernel k = {.end = MIB, .initrd_max = TEST_RAM - 1};
+    u64 gpa, len;
+    struct mem *m;
+
+    ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
+    ck_assert_int_eq(initrd_load(m, &dir, &k, &gpa, &len), -EISDIR);
+    lt_said("directory", "initrd /bad: reading at byte 0: Is a directory");
+    mem_free(m);
+    close(dir.fd);
+}
+END_TEST
+
 Suite *suite_initrd(void);
 Suite *suite_initrd(void)
 {
@@ -101,6 +120,7 @@ Suite *suite_initrd(void)
     tcase_add_checked_fixture(tc, lt_setup, lt_teardown);
     tcase_add_loop_test(tc, test_place, 0, ARRAY_SIZE(cases));
     tcase_add_test(tc, test_boot_params);
+    tcase_add_test(tc, test_read_error);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -173,6 +173,37 @@ START_TEST(test_packer)
 }
 END_TEST
 
+/* A file that shrinks between open() and the read that needs its rest. */
+static void check_shrunk(const struct packer *pk, struct packed *z)
+{
+    struct loader_file kernel;
+    struct loader_spec spec = {.kernel = &kernel, .cmdline = "", .cpus = 1};
+    struct loader_result res;
+    struct mem *m;
+
+    ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
+    for (u64 len = 0; len < z->len; len += z->len / 5) {
+        lt_log[0] = '\0';
+        ck_assert_int_eq(
+            loader_file_open(&kernel, "kernel", lt_file("k", z->p, z->len)), 0);
+        ck_assert_int_eq(truncate(kernel.path, (off_t)len), 0);
+        ck_assert_int_eq(loader_load(m, &spec, &res), -ENOEXEC);
+        lt_said(pk->command, "shrank to ");
+        loader_file_close(&kernel);
+    }
+    mem_free(m);
+}
+
+START_TEST(test_shrunk)
+{
+    const struct packer *pk = &packers[_i];
+    struct packed z;
+
+    if (pack_kernel(&z, pk))
+        check_shrunk(pk, &z);
+}
+END_TEST
+
 /* 40 MiB of nothing from a few bytes: stopped at the size of guest RAM. */
 START_TEST(test_bomb)
 {
@@ -251,6 +282,7 @@ Suite *suite_unpack(void)
     tcase_set_timeout(tc, 30);
     tcase_add_loop_test(tc, test_bomb, 0, 2);
     tcase_add_loop_test(tc, test_packer, 0, ARRAY_SIZE(packers));
+    tcase_add_loop_test(tc, test_shrunk, 0, ARRAY_SIZE(packers));
     tcase_add_test(tc, test_not_elf);
     tcase_add_test(tc, test_lz4_blocks);
     tcase_add_test(tc, test_zstd_window);
