@@ -188,7 +188,7 @@ static void cli_sandbox(struct cli *cli, const char *value)
                  value);
 }
 
-static void cli_print_isolation(struct cli *cli, const char *value)
+static void cli_isolation(struct cli *cli, const char *value)
 {
     cli->print_isolation = true;
     cli->json = value && strcmp(value, "json") == 0;
@@ -244,7 +244,7 @@ static const struct cli_option run_options[] = {
     {"--print-isolation", "=F",
      "print what the VM could do, as text or json; "
      "run nothing",
-     cli_print_isolation},
+     cli_isolation},
     {"--seccomp", "MODE", "on, or log: note what filters would deny [on]",
      cli_seccomp},
     {"--no-seccomp", NULL, "ignored; for scripts written for Firecracker",

@@ -4,6 +4,7 @@
 #define MOTE_CLI_H
 
 #include "mote/config.h"
+#include "mote/sandbox.h"
 
 enum cli_command {
     CLI_DONE,    /* all is said and done: exit with *status */
@@ -16,12 +17,20 @@ struct cli {
     const char *config; /* --config */
     bool print_config, print_isolation;
     bool json;
+    int proc; /* --print-isolation: /proc, to name descriptors in the jail */
     unsigned int errors;
 };
 
 /* argv as main() got it. Errors have been printed; *status is set for
  * CLI_DONE. */
 enum cli_command cli_parse(struct cli *cli, int argc, char **argv, int *status);
+
+struct vm;
+
+/* --print-isolation: of a VM that is built, in its jail, to stdout; returns
+ * the status. */
+int cli_print_isolation(const struct cli *cli, const struct vm *vm,
+                        const struct sandbox_report *jail);
 
 /* "mote version", to stdout; returns the status. */
 int cli_print_version(bool json);

@@ -54,11 +54,17 @@ static int main_filter(const struct config *c)
 
 /* The last thread to be filtered is this one; then come the kernel and what is
  * in it. */
-static int main_monitor(struct vm *vm, const struct config *c)
+static int main_monitor(const struct cli *cli, struct vm *vm)
 {
     static const struct filter filter = {.kind = FILTER_MAIN};
+    struct sandbox_report jail;
 
-    if (vm_build(vm) < 0 || main_filter(c) < 0 || vm_start(vm) < 0 ||
+    if (vm_build(vm) < 0 || sandbox_seal(&jail) < 0)
+        return STATUS_FAILURE;
+    sandbox_say(&jail);
+    if (cli->print_isolation)
+        return cli_print_isolation(cli, vm, &jail);
+    if (main_filter(cli->c) < 0 || vm_start(vm) < 0 ||
         filter_load(&filter, "main") < 0 || vm_load(vm) < 0)
         return STATUS_FAILURE;
     return vm_run(vm);
@@ -66,22 +72,22 @@ static int main_monitor(struct vm *vm, const struct config *c)
 
 /* From sandbox_enter() on it is two processes that get here, each for its own
  * part. */
-static int main_vm(const struct config *c)
+static int main_vm(struct cli *cli)
 {
-    struct sandbox_report jail;
+    const struct config *c = cli->c;
     struct vm *vm = NULL;
     int status = STATUS_FAILURE, r;
 
     main_close_inherited(c);
     if (log_open(&c->log) < 0)
         return STATUS_BAD_CONFIG;
+    if (cli->print_isolation)
+        cli->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     r = vm_open(&vm, c);
     if (r == 0)
-        r = sandbox_enter(&c->sandbox, &jail, &status);
-    if (r == 0) {
-        sandbox_say(&jail);
-        status = main_monitor(vm, c);
-    }
+        r = sandbox_enter(&c->sandbox, &status);
+    if (r == 0)
+        status = main_monitor(cli, vm);
     vm_free(vm);
     undo_all();
     log_close();
@@ -91,7 +97,7 @@ static int main_vm(const struct config *c)
 int main(int argc, char **argv)
 {
     struct config c;
-    struct cli cli = {.c = &c};
+    struct cli cli = {.c = &c, .proc = -1};
     int status = STATUS_FAILURE;
 
     main_fill_stdio();
@@ -101,7 +107,7 @@ int main(int argc, char **argv)
         return STATUS_FAILURE;
     switch (cli_parse(&cli, argc, argv, &status)) {
     case CLI_RUN:
-        status = main_vm(&c);
+        status = main_vm(&cli);
         break;
     case CLI_VERSION:
         status = cli_print_version(cli.json);

@@ -204,6 +204,14 @@ free_vcpu:
     return r;
 }
 
+enum filter_kind vcpu_filter(const struct vcpu *v)
+{
+    struct filter filter;
+
+    v->env.engine->ops->filter(v->ev, &filter);
+    return filter.kind;
+}
+
 int vcpu_start(struct vcpu *v)
 {
     char name[sizeof(v->thread.name)];

@@ -282,6 +282,11 @@ static int vm_new_loop(struct vm *vm)
     return r < 0 ? r : vm_new_hold(vm);
 }
 
+const char *vm_engine(const struct vm *vm)
+{
+    return vm->engine->ops->name;
+}
+
 static int vm_new_engine(struct vm *vm)
 {
     const struct machine_config *mc = &vm->cfg->machine;
@@ -291,8 +296,11 @@ static int vm_new_engine(struct vm *vm)
         .cpus = mc->vcpus,
         .kvm = &vm->files.kvm,
     };
+    int r = engine_new(&vm->engine, mc->engine, &env);
 
-    return engine_new(&vm->engine, mc->engine, &env);
+    if (r == 0 && strcmp(vm_engine(vm), "interp") == 0)
+        kvm_close(&vm->files.kvm); /* not to be there for a guest to find */
+    return r;
 }
 
 static int vm_new_serial(struct vm *vm)
@@ -393,6 +401,44 @@ int vm_build(struct vm *vm)
     if (r == 0)
         r = vm_new_vcpus(vm);
     return r;
+}
+
+static void vm_thread_add(struct vm_thread *t, enum filter_kind kind,
+                          const char *name)
+{
+    t->kind = kind;
+    snprintf(t->name, sizeof(t->name), "%s", name);
+}
+
+unsigned int vm_threads(const struct vm *vm,
+                        struct vm_thread thread[VM_THREAD_MAX])
+{
+    const char *name;
+    char vcpu[16];
+    unsigned int nr = 0;
+
+    vm_thread_add(&thread[nr++], FILTER_MAIN, "main");
+    vm_thread_add(&thread[nr++], FILTER_CONSOLE, "serial");
+    for (unsigned int i = 0; i < vm->devices.nr; i++) {
+        enum filter_kind kind = virtio_filter(vm->devices.device[i].dev, &name);
+
+        vm_thread_add(&thread[nr++], kind, name);
+    }
+    for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+        snprintf(vcpu, sizeof(vcpu), "vcpu%u", i);
+        vm_thread_add(&thread[nr++], vcpu_filter(vm->vcpu[i]), vcpu);
+    }
+    return nr;
+}
+
+const struct loader_file *vm_kernel(const struct vm *vm)
+{
+    return &vm->files.kernel;
+}
+
+const struct loader_file *vm_initrd(const struct vm *vm)
+{
+    return vm->cfg->boot.initrd ? &vm->files.initrd : NULL;
 }
 
 int vm_start(struct vm *vm)

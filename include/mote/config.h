@@ -203,7 +203,11 @@ const struct net_config *config_net(const struct config *c, unsigned int i);
 /* Is there a virtio-console, for hvc0 or for ports? */
 bool config_has_virtio_console(const struct config *c);
 
-/* The configuration in effect as a JSON file, to stdout. 0 or -errno. */
+/* The configuration in effect as a JSON file; the caller frees it. NULL: no
+ * memory. */
+char *config_text(const struct config *c);
+
+/* The same, to stdout. 0 or a negative errno, already reported. */
 int config_print(const struct config *c);
 
 /*

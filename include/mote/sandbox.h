@@ -37,15 +37,22 @@ struct sandbox_report {
 #define SANDBOX_ENDED 1
 
 /*
- * Split in two. Returns 0 in the monitor, which is jailed and has *report; and
- * SANDBOX_ENDED in the supervisor, when the monitor has ended and *status is
- * what mote exits with. No descriptor is closed. A signal that ends mote, and
- * SIGWINCH, reaches the monitor once, from the supervisor; the monitor begins
- * with these blocked. Main, once, before any thread; config stays. A negative
- * errno, already reported, in whichever of both it is that cannot go on.
+ * Split in two. Returns 0 in the monitor, and SANDBOX_ENDED in the supervisor,
+ * when the monitor has ended and *status is what mote exits with. No descriptor
+ * is closed. A signal that ends mote, and SIGWINCH, reaches the monitor once,
+ * from the supervisor; the monitor begins with these blocked. Main, once,
+ * before any thread; config stays. A negative errno, already reported, in
+ * whichever of both it is that cannot go on.
  */
-int sandbox_enter(const struct sandbox_config *config,
-                  struct sandbox_report *report, int *status);
+int sandbox_enter(const struct sandbox_config *config, int *status);
+
+/*
+ * Close the jail: behind this the monitor opens nothing, and before it nothing
+ * untrusted may be read. What takes long is done beside the monitor, which can
+ * build its VM in between. Monitor, once, before any thread. 0, or a negative
+ * errno, already reported: also where the level asked for cannot be had.
+ */
+int sandbox_seal(struct sandbox_report *report);
 
 /* "full", "lite" ... */
 const char *sandbox_level_name(enum sandbox_level level);
@@ -54,7 +61,12 @@ const char *sandbox_level_name(enum sandbox_level level);
 const char *sandbox_namespace(const struct sandbox_report *report,
                               unsigned int i);
 
-/* The one line at start. Monitor, after sandbox_enter(). */
+/* The calling thread's capabilities, as the kernel has them, a bit each:
+ * effective, permitted, inheritable, bounding, ambient. */
+#define SANDBOX_CAP_SETS 5
+void sandbox_caps(u64 set[SANDBOX_CAP_SETS]);
+
+/* The one line at start. Monitor, after sandbox_seal(). */
 void sandbox_say(const struct sandbox_report *report);
 
 /* Where the monitor's SIGSYS handler writes its filter_report. */

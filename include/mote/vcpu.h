@@ -43,6 +43,9 @@ void vcpu_go(struct vcpu *v, const struct cpu_state *boot);
 /* The calling thread's vCPU, if it has one, runs no further instruction. */
 void vcpu_leave(void);
 
+/* The kind of filter of its thread. */
+enum filter_kind vcpu_filter(const struct vcpu *v);
+
 /* Ask the thread to end, any thread; then wait for it, main. */
 void vcpu_stop(struct vcpu *v);
 void vcpu_join(struct vcpu *v);

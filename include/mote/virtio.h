@@ -13,6 +13,7 @@
 #define MOTE_VIRTIO_H
 
 #include "mote/bus.h"
+#include "mote/filter.h"
 #include "mote/irq.h"
 #include "mote/limit.h"
 #include "mote/mem.h"
@@ -40,6 +41,9 @@ unsigned int virtio_nr_vqs(const struct virtio_dev *dev);
 /* Eventfd that means "queue q was notified"; the device's. Where the engine
  * does not catch the register write itself, the transport writes it. */
 int virtio_notify_fd(const struct virtio_dev *dev, unsigned int q);
+
+/* The kind of filter of the device's thread, and the thread's name. */
+enum filter_kind virtio_filter(const struct virtio_dev *dev, const char **name);
 
 /* Start the device's thread. After this nothing is allocated. */
 int virtio_start(struct virtio_dev *dev);

@@ -8,6 +8,9 @@
 #define MOTE_VM_H
 
 #include "mote/config.h"
+#include "mote/engine.h"
+#include "mote/filter.h"
+#include "mote/loader.h"
 #include "mote/power.h"
 
 struct vm;
@@ -31,6 +34,21 @@ int vm_load(struct vm *vm);
  * the one-line reason and, at level Info, the summary. Returns mote's exit
  * status. */
 int vm_run(struct vm *vm);
+
+/* What vm_build() has made of it, and vm_start() is going to start: threads,
+ * main first; returns how many. */
+struct vm_thread {
+    char name[16];
+    enum filter_kind kind;
+};
+#define VM_THREAD_MAX (2 + ENGINE_VCPU_MAX + CONFIG_DEVICE_MAX)
+unsigned int vm_threads(const struct vm *vm,
+                        struct vm_thread thread[VM_THREAD_MAX]);
+const char *vm_engine(const struct vm *vm); /* "kvm" or "interp" */
+
+/* Until vm_load(): open files. initrd: NULL if there is none. */
+const struct loader_file *vm_kernel(const struct vm *vm);
+const struct loader_file *vm_initrd(const struct vm *vm);
 
 /* From any state, NULL included: ends the threads, and undoes vm_open() if it
  * was this process's. */

@@ -2,6 +2,7 @@
 /* print.c: the configuration in effect, as a file that gives it again */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "schema.h"
 
@@ -121,17 +122,30 @@ static void print_append(const struct config *c, json_t *root)
                  "of its own: not printed");
 }
 
-int config_print(const struct config *c)
+char *config_text(const struct config *c)
 {
     json_t *root = print_object((const void *)c, schema);
+    char *json = NULL, *text = NULL;
+
+    if (root) {
+        print_append(c, root);
+        json = json_dumps(root, JSON_INDENT(2));
+        json_decref(root);
+    }
+    if (json && asprintf(&text, "%s\n", json) < 0)
+        text = NULL;
+    free(json);
+    return text;
+}
+
+int config_print(const struct config *c)
+{
+    char *text = config_text(c);
     int r;
 
-    if (!root)
+    if (!text)
         return fail(-ENOMEM, "--print-config");
-    print_append(c, root);
-    r = json_dumpf(root, stdout, JSON_INDENT(2));
-    json_decref(root);
-    if (r < 0 || putchar('\n') == EOF || fflush(stdout) == EOF)
-        return fail(-EIO, "stdout");
-    return 0;
+    r = fputs(text, stdout) == EOF || fflush(stdout) == EOF ? -EIO : 0;
+    free(text);
+    return r < 0 ? fail(r, "stdout") : 0;
 }

@@ -22,12 +22,13 @@
  */
 static int caps_bound(void)
 {
+    cap_value_t cap = 0;
+
     if (prctl(PR_SET_SECUREBITS, CAPS_SECUREBITS) < 0)
         return errno == EPERM ? 0 : -errno;
-    for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++)
-        if (cap_drop_bound(cap) < 0)
-            return -errno;
-    return 0;
+    while (cap_drop_bound(cap) == 0)
+        cap++;
+    return errno == EINVAL && cap > 0 ? 0 : -errno; /* behind the last one */
 }
 
 int caps_drop(void)
@@ -39,4 +40,27 @@ int caps_drop(void)
         r = -errno;
     cap_free(none);
     return r < 0 ? fail(r, "sandbox: drop all capabilities") : 0;
+}
+
+static u64 caps_bit(int has, cap_value_t cap)
+{
+    return has > 0 ? 1ull << cap : 0;
+}
+
+void sandbox_caps(u64 set[SANDBOX_CAP_SETS])
+{
+    static const cap_flag_t flags[] = {CAP_EFFECTIVE, CAP_PERMITTED,
+                                       CAP_INHERITABLE};
+    cap_t have = cap_get_proc();
+    cap_flag_value_t on;
+
+    memset(set, 0, SANDBOX_CAP_SETS * sizeof(*set));
+    for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++) {
+        for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+            if (cap_get_flag(have, cap, flags[i], &on) == 0)
+                set[i] |= caps_bit(on, cap);
+        set[3] |= caps_bit(cap_get_bound(cap), cap);
+        set[4] |= caps_bit(cap_get_ambient(cap), cap);
+    }
+    cap_free(have);
 }

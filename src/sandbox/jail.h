@@ -20,12 +20,19 @@ void jail_miss(struct sandbox_report *report, const char *fmt, ...)
  * 0 or a negative errno, already reported. */
 int namespaces_open_net(const struct sandbox_config *c, int *fd);
 int namespaces_drop_user(const struct sandbox_config *c, int netns);
-void namespaces_unshare(const struct sandbox_config *c,
-                        struct sandbox_report *report);
+
+/* Those that take no time, for the next child; then those that do: a copy of
+ * all mounts, a network; and for who was forked in between, into the latter, of
+ * the process behind pidfd. */
+void namespaces_unshare(struct sandbox_report *report);
+void namespaces_unshare_late(const struct sandbox_config *c,
+                             struct sandbox_report *report);
+int namespaces_join(int pidfd, const struct sandbox_report *report);
 
 /* ---- root.c, landlock.c, caps.c, limits.c: of the calling process -------- */
 
-/* An empty, read-only file system becomes all that there is. */
+/* An empty, read-only file system becomes all that there is in this mount
+ * namespace. */
 void root_empty(struct sandbox_report *report);
 
 /* Denies every right that the kernel's Landlock knows. */
@@ -82,6 +89,7 @@ void fault_describe(const struct fault_report *f, char *buf, size_t len);
  */
 
 struct supervisor {
+    pid_t middle; /* the monitor's parent, until the jail is closed */
     pid_t monitor;
     int report; /* filter_report or fault_report of what went wrong */
     struct cgroup cgroup;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* namespaces.c: one unshare of everything, with and without privilege */
+/* namespaces.c: namespaces of the monitor's own, with and without privilege */
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
@@ -11,9 +11,9 @@
 
 #include "jail.h"
 
-#define NS_ALL                                                                 \
-    (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |               \
-     CLONE_NEWUTS | CLONE_NEWCGROUP)
+#define NS_CHEAP                                                               \
+    (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |              \
+     CLONE_NEWCGROUP)
 
 int namespaces_open_net(const struct sandbox_config *c, int *fd)
 {
@@ -101,10 +101,9 @@ static const char *ns_hint(void)
            "allow them there";
 }
 
-void namespaces_unshare(const struct sandbox_config *c,
-                        struct sandbox_report *report)
+void namespaces_unshare(struct sandbox_report *report)
 {
-    int flags = NS_ALL | (sandbox_netns(c) == NETNS_NEW ? CLONE_NEWNET : 0);
+    int flags = NS_CHEAP;
     uid_t uid = geteuid();
     gid_t gid = getegid();
     int r;
@@ -121,4 +120,27 @@ void namespaces_unshare(const struct sandbox_config *c,
     flags &= ~CLONE_NEWUSER;
     if (unshare(flags) == 0)
         report->namespaces = (u32)flags;
+}
+
+void namespaces_unshare_late(const struct sandbox_config *c,
+                             struct sandbox_report *report)
+{
+    int flags =
+        CLONE_NEWNS | (sandbox_netns(c) == NETNS_NEW ? CLONE_NEWNET : 0);
+
+    if (!report->namespaces) /* refused, and told */
+        return;
+    if (unshare(flags) == 0)
+        report->namespaces |= (u32)flags;
+    else
+        jail_miss(report, "mount and net namespaces: %s", errno_name(errno));
+}
+
+int namespaces_join(int pidfd, const struct sandbox_report *report)
+{
+    int flags = (int)report->namespaces & (CLONE_NEWNS | CLONE_NEWNET);
+
+    if (!flags || setns(pidfd, flags) == 0)
+        return 0;
+    return fail(-errno, "sandbox: join the namespaces made for the VM");
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,22 +20,27 @@
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
-static int sandbox_report_end = -1;
-
-/* Between the three processes; [0] is read, [1] is written. */
-struct split {
+/*
+ * Of all three processes; of pipes [0] is read, [1] is written. What takes long
+ * is done by the one in the middle while the monitor builds its VM.
+ */
+static struct split {
     const struct sandbox_config *config;
     struct supervisor supervisor;
     int report[2]; /* monitor to supervisor: how it went wrong */
     int pid[2];    /* middle to supervisor: who the monitor is */
     int go[2];     /* supervisor to monitor: a byte; its end is our end */
+    int walls[2];  /* middle to monitor: a sandbox_report */
+    int done[2];   /* monitor to middle: its end lets the middle go */
     int netns;
+    int middle; /* a pidfd */
     sigset_t forwarded;
-};
+    struct sandbox_report jail;
+} split;
 
 int sandbox_report_fd(void)
 {
-    return sandbox_report_end;
+    return split.report[1];
 }
 
 enum sandbox_netns sandbox_netns(const struct sandbox_config *c)
@@ -59,6 +65,13 @@ void jail_miss(struct sandbox_report *report, const char *fmt, ...)
     va_end(ap);
 }
 
+static void split_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
 /* ---- the monitor --------------------------------------------------------- */
 
 static enum sandbox_level jail_level(const struct sandbox_config *c,
@@ -74,11 +87,17 @@ static enum sandbox_level jail_level(const struct sandbox_config *c,
     return walls || report->landlock ? SANDBOX_LEVEL_LITE : SANDBOX_LEVEL_BARE;
 }
 
-/* The supervisor's death is the monitor's; but it may have died before. */
-static int jail_bind(const struct split *s)
+/*
+ * The supervisor's death is the monitor's; but it may have died before. A
+ * parent's death is meant, and the parent was the middle process, until that
+ * has left.
+ */
+static int jail_bind(void)
 {
-    struct pollfd gone = {.fd = s->go[0]};
+    struct pollfd left = {.fd = split.middle, .events = POLLIN};
+    struct pollfd gone = {.fd = split.go[0]};
 
+    poll(&left, 1, -1);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return fail(-errno, "sandbox: PR_SET_PDEATHSIG");
     if (poll(&gone, 1, 0) > 0)
@@ -101,27 +120,47 @@ static int jail_never_optional(struct sandbox_report *report)
     return 0;
 }
 
-static int jail_monitor(struct split *s, struct sandbox_report *report)
+/* Into what the middle process has made, which then leaves. */
+static int jail_walls(void)
 {
-    const struct sandbox_config *c = s->config;
-    bool jail = c->require != SANDBOX_OFF;
-    int r;
+    int r = 0;
 
-    setsid(); /* what a terminal sends is for the supervisor to forward */
-    sigprocmask(SIG_SETMASK, &s->forwarded, NULL);
-    fault_init(s->report[1]);
-    r = jail ? limits_set(c) : 0;
-    if (r == 0 && jail)
-        root_empty(report);
+    if (read(split.walls[0], &split.jail, sizeof(split.jail)) !=
+        sizeof(split.jail))
+        return fail_rule(-ECHILD, "sandbox: no namespaces were made");
+    r = namespaces_join(split.middle, &split.jail);
+    split_close(&split.done[1]);
+    return r;
+}
+
+static int jail_layers(const struct sandbox_config *c,
+                       struct sandbox_report *jail)
+{
+    bool on = c->require != SANDBOX_OFF;
+    int r = jail_walls();
+
+    if (r == 0 && on)
+        r = limits_set(c);
     if (r == 0)
-        r = jail_never_optional(report);
-    if (r == 0 && jail)
-        landlock_deny(report);
-    if (r == 0)
-        r = jail_bind(s);
+        r = jail_never_optional(jail);
+    if (r == 0 && on)
+        landlock_deny(jail);
+    return r < 0 ? r : jail_bind();
+}
+
+int sandbox_seal(struct sandbox_report *report)
+{
+    const struct sandbox_config *c = split.config;
+    int r = jail_layers(c, &split.jail);
+
+    split_close(&split.walls[0]);
+    split_close(&split.done[1]);
+    split_close(&split.middle);
+    split_close(&split.go[0]);
     if (r < 0)
         return r;
-    report->level = jail_level(c, report);
+    split.jail.level = jail_level(c, &split.jail);
+    *report = split.jail;
     if (c->require == SANDBOX_FULL && report->missing[0])
         return fail_rule(-EPERM, "sandbox.require is \"full\", but: %s",
                          report->missing);
@@ -131,127 +170,154 @@ static int jail_monitor(struct split *s, struct sandbox_report *report)
 /* ---- the three processes --------------------------------------------------
  */
 
-static void split_close(int *fd)
+static void split_close_supervisor(void)
 {
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
+    split_close(&split.report[0]);
+    split_close(&split.pid[0]);
+    split_close(&split.go[1]);
+    split_close(&split.supervisor.cgroup.dir);
 }
 
-static void split_close_supervisor(struct split *s)
+/* What the supervisor has not got to hold. */
+static void split_close_others(void)
 {
-    split_close(&s->report[0]);
-    split_close(&s->pid[0]);
-    split_close(&s->go[1]);
-    split_close(&s->supervisor.cgroup.dir);
+    split_close(&split.report[1]);
+    split_close(&split.pid[1]);
+    split_close(&split.go[0]);
+    for (size_t i = 0; i < 2; i++) {
+        split_close(&split.walls[i]);
+        split_close(&split.done[i]);
+    }
+    split_close(&split.netns);
 }
 
-static void split_close_monitor(struct split *s)
-{
-    split_close(&s->report[1]);
-    split_close(&s->pid[1]);
-    split_close(&s->go[0]);
-    split_close(&s->netns);
-}
-
-static int split_open(struct split *s, const struct sandbox_config *c)
+static int split_open(const struct sandbox_config *c)
 {
     int r;
 
-    *s = (struct split){
+    split = (struct split){
         .config = c,
         .report = {-1, -1},
         .pid = {-1, -1},
         .go = {-1, -1},
+        .walls = {-1, -1},
+        .done = {-1, -1},
         .netns = -1,
+        .middle = -1,
     };
-    r = cgroup_open(&s->supervisor.cgroup, c);
+    r = cgroup_open(&split.supervisor.cgroup, c);
     if (r == 0)
-        r = namespaces_open_net(c, &s->netns);
+        r = namespaces_open_net(c, &split.netns);
     if (r < 0)
         return r;
     /* Packets: one read is one report. */
-    if (pipe2(s->report, O_CLOEXEC | O_NONBLOCK | O_DIRECT) < 0 ||
-        pipe2(s->pid, O_CLOEXEC) < 0 || pipe2(s->go, O_CLOEXEC) < 0 ||
+    if (pipe2(split.report, O_CLOEXEC | O_NONBLOCK | O_DIRECT) < 0 ||
+        pipe2(split.pid, O_CLOEXEC) < 0 || pipe2(split.go, O_CLOEXEC) < 0 ||
+        pipe2(split.walls, O_CLOEXEC) < 0 || pipe2(split.done, O_CLOEXEC) < 0 ||
         prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return fail(-errno, "sandbox");
     return 0;
 }
 
+/* Behind the fork: the walls, told to the monitor; then stay until it is
+ * inside. It has the supervisor for a parent when this one is gone. */
+static _Noreturn void split_middle_rest(pid_t monitor)
+{
+    char none;
+
+    split_close(&split.done[1]);
+    if (write(split.pid[1], &monitor, sizeof(monitor)) != sizeof(monitor))
+        _exit(1);
+    if (split.config->require != SANDBOX_OFF) {
+        namespaces_unshare_late(split.config, &split.jail);
+        root_empty(&split.jail);
+    }
+    if (write(split.walls[1], &split.jail, sizeof(split.jail)) > 0)
+        (void)!read(split.done[0], &none, 1);
+    _exit(0);
+}
+
+static int split_monitor(void)
+{
+    char go;
+
+    split_close(&split.pid[1]);
+    split_close(&split.netns);
+    split_close(&split.walls[1]);
+    split_close(&split.done[0]);
+    setsid(); /* what a terminal sends is for the supervisor to forward */
+    sigprocmask(SIG_SETMASK, &split.forwarded, NULL);
+    fault_init(split.report[1]);
+    return read(split.go[0], &go, 1) == 1 ? 0 : -ECANCELED; /* told why */
+}
+
 /*
  * A PID namespace begins with the next child, so there is a process in the
- * middle, which leaves at once: its child is then the supervisor's. Returns in
- * the monitor.
+ * middle. Returns in the monitor.
  */
-static int split_middle(struct split *s, struct sandbox_report *report)
+static int split_middle(void)
 {
-    int r = namespaces_drop_user(s->config, s->netns);
+    int r = namespaces_drop_user(split.config, split.netns);
     pid_t pid;
-    char go;
 
     if (r < 0)
         return r;
-    if (s->config->require != SANDBOX_OFF)
-        namespaces_unshare(s->config, report);
+    if (split.config->require != SANDBOX_OFF)
+        namespaces_unshare(&split.jail);
+    split.middle = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (split.middle < 0)
+        return fail(-errno, "sandbox: pidfd_open");
     pid = fork();
     if (pid < 0)
         return fail(-errno, "sandbox: fork");
     if (pid > 0)
-        _exit(write(s->pid[1], &pid, sizeof(pid)) != sizeof(pid));
-    split_close(&s->pid[1]);
-    split_close(&s->netns);
-    if (read(s->go[0], &go, 1) != 1) /* it has said why */
-        return -ECANCELED;
-    r = jail_monitor(s, report);
-    split_close(&s->go[0]);
-    sandbox_report_end = s->report[1];
-    return r;
+        split_middle_rest(pid);
+    return split_monitor();
 }
 
-/* The middle process has left, or failed and told why. */
-static int split_meet(struct split *s, pid_t middle)
+/* The middle process has forked, or failed and told why. */
+static int split_meet(struct supervisor *s)
 {
-    ssize_t n = read(s->pid[0], &s->supervisor.monitor, sizeof(pid_t));
+    ssize_t n = read(split.pid[0], &s->monitor, sizeof(pid_t));
     int r;
 
-    waitpid(middle, NULL, 0);
-    if (n != sizeof(pid_t))
+    if (n != sizeof(pid_t)) {
+        waitpid(s->middle, NULL, 0);
         return -ECHILD;
-    r = cgroup_add(&s->supervisor.cgroup, s->supervisor.monitor);
-    if (r == 0 && write(s->go[1], "", 1) != 1)
+    }
+    r = cgroup_add(&s->cgroup, s->monitor);
+    if (r == 0 && write(split.go[1], "", 1) != 1)
         r = fail(-errno, "sandbox");
     if (r < 0) { /* it waits for a byte that never comes */
-        split_close(&s->go[1]);
-        waitpid(s->supervisor.monitor, NULL, 0);
+        split_close(&split.go[1]);
+        waitpid(s->middle, NULL, 0);
+        waitpid(s->monitor, NULL, 0);
     }
     return r;
 }
 
-int sandbox_enter(const struct sandbox_config *config,
-                  struct sandbox_report *report, int *status)
+int sandbox_enter(const struct sandbox_config *config, int *status)
 {
-    static struct split s; /* the undo list knows its cgroup */
-    pid_t middle;
-    int r = split_open(&s, config);
+    struct supervisor *s = &split.supervisor;
+    int r = split_open(config);
 
-    *report = (struct sandbox_report){.level = SANDBOX_LEVEL_OFF};
     *status = STATUS_FAILURE;
     if (r < 0)
         return r;
     fflush(NULL); /* or both would write it */
-    supervisor_block(&s.forwarded);
-    middle = fork();
-    if (middle < 0)
+    supervisor_block(&split.forwarded);
+    s->middle = fork();
+    if (s->middle < 0)
         return fail(-errno, "sandbox: fork");
-    if (middle == 0) {
-        split_close_supervisor(&s);
-        return split_middle(&s, report);
+    if (s->middle == 0) {
+        split_close_supervisor();
+        return split_middle();
     }
-    split_close_monitor(&s);
-    r = split_meet(&s, middle);
+    split_close_others();
+    r = split_meet(s);
     if (r < 0)
         return r;
-    s.supervisor.report = s.report[0];
-    *status = supervisor_run(&s.supervisor);
+    s->report = split.report[0];
+    *status = supervisor_run(s);
     return SANDBOX_ENDED;
 }

@@ -35,7 +35,7 @@ static void supervisor_stop(pid_t monitor)
     kill(monitor, SIGCONT);
 }
 
-static int supervisor_wait(pid_t monitor)
+static int supervisor_wait(pid_t middle, pid_t monitor)
 {
     int status, sig;
     sigset_t set;
@@ -45,6 +45,8 @@ static int supervisor_wait(pid_t monitor)
     sigaddset(&set, SIGTSTP);
     for (;;) {
         sig = sigwaitinfo(&set, NULL);
+        if (middle && waitpid(middle, NULL, WNOHANG) == middle)
+            middle = 0; /* now the monitor is our child */
         if (waitpid(monitor, &status, WNOHANG) == monitor)
             return status;
         if (sig == SIGTSTP)
@@ -97,7 +99,7 @@ static void supervisor_say_signal(const struct supervisor *s, int sig)
 
 int supervisor_run(const struct supervisor *s)
 {
-    int status = supervisor_wait(s->monitor);
+    int status = supervisor_wait(s->middle, s->monitor);
     bool told = supervisor_say_report(s->report);
 
     if (WIFEXITED(status))

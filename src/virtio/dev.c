@@ -437,6 +437,12 @@ static void virtio_run(void *arg)
     loop_run(&dev->loop);
 }
 
+enum filter_kind virtio_filter(const struct virtio_dev *dev, const char **name)
+{
+    *name = dev->name;
+    return dev->filter.kind;
+}
+
 int virtio_start(struct virtio_dev *dev)
 {
     return thread_start(&dev->thread, dev->name, &dev->filter, virtio_run, dev);
