@@ -175,6 +175,10 @@ $B/devpath: $B/tests/bench/devpath.o $B/libmote.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(WRAPPED:%=-Wl,--wrap=%) -o $@ \
 		$^ $(LDLIBS)
 
+$B/jailcost: $B/tests/bench/jailcost.o $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
 run: setup-run mote
 	$(Q)tools/run $(ARGS)
 
@@ -197,11 +201,12 @@ check: setup-check mote $B/unit $B/replay asan-check
 	$(Q)B=$B tests/check
 test: check
 
-bench: setup-bench mote $B/devpath
+bench: setup-bench mote $B/devpath $B/jailcost
 	$(Q)tests/bench/boot
 	$(Q)tests/bench/blk
 	$(Q)tests/bench/net
 	$(Q)$B/devpath
+	$(Q)B=$B tests/bench/jail
 
 # New inputs go to build/corpus; what crashes goes to tests/fuzz/regress. Memory
 # that grows with the input is a crash too.
@@ -253,7 +258,8 @@ lint: setup-lint
 
 .PHONY: objects sources tidy
 sources: $(OBJ)
-objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $B/tests/bench/devpath.o
+objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $B/tests/bench/devpath.o \
+	$B/tests/bench/jailcost.o
 tidy: $(SRC:%.c=$B/%.tidy)
 
 # Again when the object is: it knows the headers.
