@@ -5,11 +5,12 @@
 
 net_megabytes=${MOTE_TEST_NET_MB:-100}
 netns=() # what runs a command in the network of the test
+user=()  # what runs it as somebody else
 
 # net_guest OPTIONS...: a guest in the background until it is READY; $pid
 net_guest() {
     : >"$tmp/out"
-    timeout -k 5 300 "${netns[@]}" "$mote" run --kernel "$kernel" --initrd "$net_initrd" \
+    timeout -k 5 300 "${netns[@]}" "${user[@]}" "$mote" run --kernel "$kernel" --initrd "$net_initrd" \
         --memory 512M --engine "$fast" "$@" \
         >"$tmp/out" 2>"$tmp/err" </dev/null &
     pid=$!
@@ -46,15 +47,25 @@ while len(found) < 2:
 print(*(s.getsockname()[1] for s in found))'
 }
 
+# Nobody's, who may open no device node: privilege is not what it takes.
 test_net_user() {
-    local to back
+    local to back user=() mote=$mote kernel=$kernel net_initrd=$net_initrd
     wanted net-user || return
     command -v passt >/dev/null || { skip passt "no passt here"; return; }
     # passt jails itself.
     unshare -U true 2>/dev/null ||
         { skip userns "no user namespace, which passt needs"; return; }
+    if [ "$(id -u)" = 0 ]; then
+        user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+        cp "$mote" "$tmp/mote" && cp "$kernel" "$tmp/kernel" &&
+            cp "$net_initrd" "$tmp/net_initrd" && chmod 755 "$tmp" || return
+        chmod 644 "$tmp/kernel" "$tmp/net_initrd"
+        mote=$tmp/mote kernel=$tmp/kernel net_initrd=$tmp/net_initrd
+    fi
     read -r to back < <(free_ports)
     net_guest --append "$quick quiet" --net "user,tcp=$to:5000,tcp=$back:5001"
+    check "net: an unprivileged user's guest, jailed" \
+        grep -q 'isolation: full' "$tmp/err"
     check "net: DHCP from passt" grep -aq "^LEASE [0-9.]* router" "$tmp/out"
     net_transfer "net: TCP both ways over passt" 127.0.0.1 "$to" "$back"
     check "... and passt is gone" [ -z "$(pgrep -f "passt .*$to:5000")" ]
