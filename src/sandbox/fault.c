@@ -2,6 +2,7 @@
 /* fault.c: the monitor's deadly signals, told to the supervisor */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/auxv.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -9,9 +10,8 @@
 
 #include "jail.h"
 
-extern const char __executable_start[];
-
 static int fault_fd;
+static u64 fault_base;
 
 /* Firecracker's numbers, then the shell's. */
 int fault_status(int sig)
@@ -51,7 +51,7 @@ static void fault_on_signal(int sig, siginfo_t *si, void *context)
         .code = si->si_code,
         .address = (u64)(uintptr_t)si->si_addr,
         .rip = (u64)uc->uc_mcontext.gregs[REG_RIP],
-        .base = (u64)(uintptr_t)__executable_start,
+        .base = fault_base,
     };
 
     (void)!write(fault_fd, &f, sizeof(f));
@@ -68,6 +68,8 @@ void fault_init(int fd)
                           };
 
     fault_fd = fd;
+    /* Program headers are in the first page of mote. */
+    fault_base = getauxval(AT_PHDR) & ~(PAGE_SIZE - 1);
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
         if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
             sigaction(signals[i], &sa, NULL);

@@ -55,7 +55,7 @@ static void limits_environment(void)
 {
     for (char **e = environ; e && *e; e++)
         explicit_bzero(*e, strlen(*e));
-    clearenv();
+    environ = NULL;
 }
 
 int limits_set(const struct sandbox_config *c)

@@ -246,7 +246,7 @@ static int split_monitor(void)
     split_close(&split.walls[1]);
     split_close(&split.done[0]);
     setsid(); /* what a terminal sends is for the supervisor to forward */
-    sigprocmask(SIG_SETMASK, &split.forwarded, NULL);
+    pthread_sigmask(SIG_SETMASK, &split.forwarded, NULL);
     fault_init(split.report[1]);
     return read(split.go[0], &go, 1) == 1 ? 0 : -ECANCELED; /* told why */
 }

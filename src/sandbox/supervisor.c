@@ -24,7 +24,7 @@ void supervisor_block(sigset_t *forwarded)
     all = *forwarded;
     sigaddset(&all, SIGCHLD);
     sigaddset(&all, SIGTSTP);
-    sigprocmask(SIG_BLOCK, &all, NULL);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
 /* The monitor is in a session of its own, where no terminal stops it. */
