@@ -26,6 +26,13 @@ extern u64 fuzz_now, fuzz_seed; /* ns of every clock; any number */
  * to rest after max events is a bug. */
 void fuzz_pump(struct loop *loop, unsigned int max);
 
+/* assert() for calls that do something. */
+#define must(call)                                                             \
+    do {                                                                       \
+        bool must_hold = (call);                                               \
+        assert(must_hold);                                                     \
+    } while (0)
+
 static inline void fuzz_no_log(const char *text, size_t len)
 {
 }

@@ -101,7 +101,7 @@ static void check_known(char **argv)
 
         assert(k && (k->takes || !strchr(*argv, '=')));
         if (k->takes && !strchr(*argv, '='))
-            assert(*++argv);
+            must(*++argv);
     }
 }
 
@@ -123,7 +123,7 @@ static void check(struct config *c, enum cli_command r, int status, char **argv,
     if (config_init(&again) < 0)
         abort();
     said = 0;
-    assert(config_parse(&again, "f", text, strlen(text)) == 0 && said == 0);
+    must(config_parse(&again, "f", text, strlen(text)) == 0 && said == 0);
     config_fini(&again);
     free(text);
 }

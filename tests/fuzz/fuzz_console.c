@@ -7,6 +7,7 @@
  * device always comes to rest.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -55,6 +56,7 @@ static void fuzz_up(void)
     int fd[2];
 
     log_sink_set(fuzz_no_log);
+    signal(SIGPIPE, SIG_IGN);
     snprintf(addr.sun_path, sizeof(addr.sun_path), "/tmp/mote-fuzz-%d",
              getpid());
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) < 0)

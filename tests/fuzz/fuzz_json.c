@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     /* A file without a kernel is accepted: an option may name it. */
     if (parse(&one, (const char *)data, len) == 0 && one.boot.kernel) {
         first = printed(&one);
-        assert(parse(&two, first, strlen(first)) == 0);
+        must(parse(&two, first, strlen(first)) == 0);
         second = printed(&two);
         assert(strcmp(first, second) == 0);
         free(second);

@@ -4,6 +4,7 @@
  * ACPI registers and the clock that is not there, while a host talks to COM1.
  * Input: records of where, offset and size, value; or bytes of the host's.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -67,6 +68,7 @@ static void fuzz_up(void)
     int fd[2];
 
     log_sink_set(fuzz_no_log);
+    signal(SIGPIPE, SIG_IGN);
     m = (struct machine){.power.end = on_end, .irq.ops = &irq_ops};
     bus_init(&m.bus);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) < 0)

@@ -164,8 +164,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
         spec.device[i].gsi = (u32)fuzz_take(&in, 4);
     }
     mem_fill(ram, MPTABLE_GPA, 0, MPTABLE_SIZE);
-    assert(mptable_write(ram, spec.cpus) == 0);
-    assert(acpi_write(ram, &spec) == 0);
+    must(mptable_write(ram, spec.cpus) == 0);
+    must(acpi_write(ram, &spec) == 0);
     check_mp(spec.cpus);
     check_acpi(&spec);
     return 0;

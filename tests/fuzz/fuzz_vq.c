@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     mem_fill(ram, 0, 0, 64 * KIB);
     mem_write(ram, 0, in.at, MIN(in.left, 64 * KIB));
     mem_fill(ram, cfg.used, 0, 4);
-    assert(vq_start(&vq, ram, &cfg, features) == 0);
+    must(vq_start(&vq, ram, &cfg, features) == 0);
     while (n < cfg.num && vq_pop(&vq, &c[n]) > 0)
         check(&c[n++]);
     assert(n < cfg.num || vq_pop(&vq, &(struct vq_chain){0}) <= 0);
