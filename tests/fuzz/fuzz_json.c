@@ -20,7 +20,7 @@ static void check_line(const char *text, size_t len)
     if (strstr(text, "mote: f: more than 20 errors\n") == text ||
         strstr(text, "mote: f: longer than 1 MiB\n") == text)
         return;
-    assert(sscanf(text, "mote: f:%u:%u: ", &line, &column) == 2);
+    must(sscanf(text, "mote: f:%u:%u: ", &line, &column) == 2);
     assert(line >= 1 && line <= lines && column >= 1);
     assert(memchr(text, '\n', len) == text + len - 1);
 }

@@ -93,7 +93,7 @@ static void check_dsdt(u64 gpa, const struct loader_spec *spec)
 
     p = memmem(p, (size_t)(end - p), "\x10", 1);
     p++;
-    assert(package(&p) == end && memcmp(p, "_SB_", 4) == 0);
+    must(package(&p) == end && memcmp(p, "_SB_", 4) == 0);
     for (p += 4; p < end;) {
         const u8 *next, *crs;
 
@@ -104,7 +104,7 @@ static void check_dsdt(u64 gpa, const struct loader_spec *spec)
         crs = memmem(p, (size_t)(next - p), "_CRS\x11", 5);
         assert(crs);
         crs += 5;
-        assert(package(&crs) == next && crs[0] == 10);
+        must(package(&crs) == next && crs[0] == 10);
         assert(crs + 2 + crs[1] == next);
         if (p[0] == 'V')
             check_crs(crs + 2, next, &spec->device[seen++]);
