@@ -106,16 +106,16 @@ void namespaces_unshare(struct sandbox_report *report)
     int flags = NS_CHEAP;
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    int r;
+    int r = unshare(flags) < 0 ? -errno : 0;
 
-    if (unshare(flags) == 0) {
+    if (r == 0) {
         report->namespaces = (u32)flags;
         r = ns_map(uid, gid);
         if (r < 0)
             jail_miss(report, "id maps: %s", errno_name(-r));
         return;
     }
-    jail_miss(report, "user namespaces: %s; %s", errno_name(errno), ns_hint());
+    jail_miss(report, "user namespaces: %s; %s", errno_name(-r), ns_hint());
     /* Root may have the others without one. */
     flags &= ~CLONE_NEWUSER;
     if (unshare(flags) == 0)

@@ -241,7 +241,8 @@ START_TEST(test_lite)
     ck_assert_uint_eq(seen->report.namespaces, 0);
     ck_assert_int_eq(seen->open_errno, EACCES);
     ck_assert_ptr_nonnull(
-        strstr(seen->report.missing, "user.max_user_namespaces is 0"));
+        strstr(seen->report.missing,
+               "user namespaces: ENOSPC; user.max_user_namespaces is 0"));
 }
 END_TEST
 
