@@ -10,14 +10,6 @@
 
 #define CLI_OPTION_MAX 64
 
-struct cli_option {
-    const char *name;
-    const char *value; /* how help calls it; NULL: takes none; with = in
-                        * front: may be left out */
-    const char *help;  /* NULL: known, but not supported yet */
-    cli_option_fn *set;
-};
-
 void cli_error(struct cli *cli, const char *fmt, ...)
 {
     char text[512];
@@ -216,51 +208,53 @@ static void cli_json(struct cli *cli, const char *value)
 }
 
 static const struct cli_option run_options[] = {
-    {"--kernel", "FILE", "bzImage or vmlinux", cli_kernel},
-    {"--initrd", "FILE", "initial RAM disk", cli_initrd},
+    {"--kernel", "FILE", "bzImage or vmlinux", .set = cli_kernel},
+    {"--initrd", "FILE", "initial RAM disk", .set = cli_initrd},
     {"--cmdline", "S", "kernel command line, instead of the default",
-     cli_cmdline},
-    {"--append", "S", "add to the kernel command line", cli_append},
-    {"--memory", "SIZE", "guest memory, such as 512M or 2G [128M]", cli_memory},
-    {"--cpus", "N", "vCPUs, 1..32 [1]", cli_cpus},
-    {"--engine", "E", "auto, kvm or interp [auto]", cli_engine},
-    {"--disk", "SPEC", cli_disk_help, cli_disk},
-    {"--net", "SPEC", cli_net_help, cli_net},
-    {"--rng", NULL, "give the guest a source of entropy", cli_rng},
-    {"--console", "SPEC", cli_console_help, cli_console},
-    {"--port", "SPEC", cli_port_help, cli_port},
+     .set = cli_cmdline},
+    {"--append", "S", "add to the kernel command line", .set = cli_append},
+    {"--memory", "SIZE", "guest memory, such as 512M or 2G [128M]",
+     .set = cli_memory},
+    {"--cpus", "N", "vCPUs, 1..32 [1]", .set = cli_cpus},
+    {"--engine", "E", "auto, kvm or interp [auto]", .set = cli_engine},
+    {"--disk", "SPEC", cli_disk_help, .set = cli_disk, .repeats = true},
+    {"--rbd", "SPEC", cli_rbd_help, .set = cli_rbd, .repeats = true},
+    {"--net", "SPEC", cli_net_help, .set = cli_net, .repeats = true},
+    {"--rng", NULL, "give the guest a source of entropy", .set = cli_rng},
+    {"--console", "SPEC", cli_console_help, .set = cli_console},
+    {"--port", "SPEC", cli_port_help, .set = cli_port, .repeats = true},
     {"--config", "FILE", "JSON file; - is stdin, fd:N a descriptor",
-     cli_config},
-    {"--id", "S", "name of the VM [anonymous-instance]", cli_id},
-    {"--log-path", "PATH", "file or FIFO for the log [stderr]", cli_log_path},
+     .set = cli_config},
+    {"--id", "S", "name of the VM [anonymous-instance]", .set = cli_id},
+    {"--log-path", "PATH", "file or FIFO for the log [stderr]",
+     .set = cli_log_path},
     {"--level", "L", "Off, Error, Warning, Info, Debug, Trace [Info]",
-     cli_level},
+     .set = cli_level},
     {"--boot-timer", NULL, "log when the guest's init says it has started",
-     cli_boot_timer},
+     .set = cli_boot_timer},
     {"--print-config", NULL, "print the configuration as JSON, start nothing",
-     cli_print_config},
+     .set = cli_print_config},
     {"--sandbox", "MODE", "best, full or off [best]; filters are never off",
-     cli_sandbox},
+     .set = cli_sandbox},
     {"--print-isolation", "=F",
      "print what the VM could do, as text or json; "
      "run nothing",
-     cli_isolation},
+     .set = cli_isolation},
     {"--seccomp", "MODE", "on, or log: note what filters would deny [on]",
-     cli_seccomp},
+     .set = cli_seccomp},
     {"--no-seccomp", NULL, "ignored; for scripts written for Firecracker",
-     cli_no_seccomp},
-    {"--rbd", "IMAGE", NULL, NULL},
-    {"--vsock", "SPEC", NULL, NULL},
-    {"--rootfs", "PATH", NULL, NULL},
-    {"--env", "K=V", NULL, NULL},
-    {"--workdir", "PATH", NULL, NULL},
-    {"--timeout", "SEC", NULL, NULL},
-    {"--record", "PATH", NULL, NULL},
+     .set = cli_no_seccomp},
+    {"--vsock", "SPEC", NULL, .set = NULL},
+    {"--rootfs", "PATH", NULL, .set = NULL},
+    {"--env", "K=V", NULL, .set = NULL},
+    {"--workdir", "PATH", NULL, .set = NULL},
+    {"--timeout", "SEC", NULL, .set = NULL},
+    {"--record", "PATH", NULL, .set = NULL},
     {.name = NULL},
 };
 
 static const struct cli_option version_options[] = {
-    {"--json", NULL, "as one JSON object", cli_json},
+    {"--json", NULL, "as one JSON object", .set = cli_json},
     {.name = NULL},
 };
 
@@ -269,6 +263,7 @@ static const struct cli_option version_options[] = {
 
 static const char usage_text[] =
     "usage: mote run [options]           start a virtual machine\n"
+    "       mote rbd-gc POOL [options]   remove clones of crashed hosts\n"
     "       mote version [--json]        version and engines\n"
     "       mote COMMAND --help          the options of a command\n";
 
@@ -313,6 +308,16 @@ static int cli_help_run(void)
 static int cli_help_version(void)
 {
     return cli_help("usage: mote version [--json]\n\n", version_options, "");
+}
+
+static int cli_help_rbd_gc(void)
+{
+    return cli_help(
+        "usage: mote rbd-gc POOL[/NAMESPACE] [options]\n\n"
+        "Removes the ephemeral clones that VMs of this host have left behind, "
+        "because\nthe host or all of mote crashed; prints the name of "
+        "each.\n\n",
+        cli_rbd_gc_options, "");
 }
 
 /* ---- parsing --------------------------------------------------------------
@@ -387,11 +392,6 @@ static bool cli_is_help(const char *arg)
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
-static bool cli_repeats(const struct cli_option *o)
-{
-    return o->set == cli_disk || o->set == cli_net || o->set == cli_port;
-}
-
 /* argv[i] is an option of the command. Returns the last argument used. */
 static int cli_option(struct cli *cli, const struct cli_option *options,
                       bool *seen, const char *command, char **argv, int i)
@@ -407,7 +407,7 @@ static int cli_option(struct cli *cli, const struct cli_option *options,
         return i;
     if (!o->help)
         cli_error(cli, "%s: not supported yet", o->name);
-    else if (seen[o - options] && !cli_repeats(o))
+    else if (seen[o - options] && !o->repeats)
         cli_error(cli, "%s: given twice", o->name);
     else
         o->set(cli, value);
@@ -467,10 +467,24 @@ static enum cli_command cli_version(struct cli *cli, char **argv, int *status)
     return cli->errors ? CLI_DONE : CLI_VERSION;
 }
 
+static enum cli_command cli_parse_rbd_gc(struct cli *cli, char **argv,
+                                         int *status)
+{
+    char *pool = argv[0] && argv[0][0] != '-' ? *argv++ : NULL;
+
+    if (cli_options(cli, cli_rbd_gc_options, "rbd-gc", argv)) {
+        *status = cli_help_rbd_gc();
+        return CLI_DONE;
+    }
+    cli_rbd_gc_pool(cli, pool);
+    *status = STATUS_BAD_ARGS;
+    return cli->errors ? CLI_DONE : CLI_RBD_GC;
+}
+
 /* Not "run" and not "version": say what it may have been meant to be. */
 static int cli_no_command(const char *arg)
 {
-    static const char *const names[] = {"run", "version"};
+    static const char *const names[] = {"run", "version", "rbd-gc"};
     const char *near;
 
     if (cli_is_help(arg)) {
@@ -478,7 +492,7 @@ static int cli_no_command(const char *arg)
         return fflush(stdout) == EOF ? STATUS_FAILURE : STATUS_OK;
     }
     near = config_nearest(arg, names, ARRAY_SIZE(names));
-    if (strcmp(arg, "check") == 0 || strcmp(arg, "rbd-gc") == 0)
+    if (strcmp(arg, "check") == 0)
         fail_rule(-EINVAL, "%s: not supported yet", arg);
     else if (arg[0] == '-')
         fail_rule(-EINVAL,
@@ -503,6 +517,8 @@ enum cli_command cli_parse(struct cli *cli, int argc, char **argv, int *status)
         return cli_run(cli, argv + 2, status);
     if (strcmp(argv[1], "version") == 0)
         return cli_version(cli, argv + 2, status);
+    if (strcmp(argv[1], "rbd-gc") == 0)
+        return cli_parse_rbd_gc(cli, argv + 2, status);
     if (strcmp(argv[1], "--version") == 0 && argc == 2)
         return CLI_VERSION;
     *status = cli_no_command(argv[1]);

@@ -10,6 +10,12 @@ enum cli_command {
     CLI_DONE,    /* all is said and done: exit with *status */
     CLI_RUN,     /* *c is complete and checked */
     CLI_VERSION, /* print it; json says how */
+    CLI_RBD_GC,  /* of gc; the access is that of *c's first drive */
+};
+
+struct cli_rbd_gc {
+    bool dry_run;
+    const char *host;
 };
 
 struct cli {
@@ -18,6 +24,7 @@ struct cli {
     bool print_config, print_isolation;
     bool json;
     int proc; /* --print-isolation: /proc, to name descriptors in the jail */
+    struct cli_rbd_gc gc;
     unsigned int errors;
 };
 
@@ -35,12 +42,46 @@ int cli_print_isolation(const struct cli *cli, const struct vm *vm,
 /* "mote version", to stdout; returns the status. */
 int cli_print_version(bool json);
 
-/* ---- between cli.c and cli_devices.c ------------------------------------ */
+/* ---- between cli.c, cli_devices.c and cli_rbd.c ------------------------- */
+
+struct cli_option {
+    const char *name;
+    const char *value; /* how help calls it; NULL: takes none; with = in
+                        * front: may be left out */
+    const char *help;  /* NULL: known, but not supported yet */
+    void (*set)(struct cli *cli, const char *value);
+    bool repeats;
+};
+
+/* Of "mote rbd-gc", whose argument is not an option. */
+extern const struct cli_option cli_rbd_gc_options[];
+void cli_rbd_gc_pool(struct cli *cli, const char *pool);
 
 typedef void cli_option_fn(struct cli *cli, const char *value);
-cli_option_fn cli_disk, cli_net, cli_rng, cli_console, cli_port;
-extern const char cli_disk_help[], cli_net_help[], cli_console_help[],
-    cli_port_help[];
+cli_option_fn cli_disk, cli_rbd, cli_net, cli_rng, cli_console, cli_port;
+extern const char cli_disk_help[], cli_rbd_help[], cli_net_help[],
+    cli_console_help[], cli_port_help[];
+
+/* A word behind a comma: NAME, or NAME=VALUE if takes is not NULL. */
+struct cli_word {
+    const char *name; /* NULL: end */
+    const char *takes;
+    void (*set)(struct cli *cli, void *device, const char *value);
+    bool repeats;
+    bool optional; /* the value, which is NULL then */
+};
+
+/* "ro,cache=unsafe" into a device; text is cut to pieces. */
+void cli_words(struct cli *cli, const char *option,
+               const struct cli_word *words, void *device, char *text);
+
+/* Into *id "disk0" or so, if it has none. */
+void cli_name(struct cli *cli, char **id, const char *option, const char *kind,
+              unsigned int n);
+
+/* False, with an error, when an option was given too often. */
+bool cli_room(struct cli *cli, const char *option, unsigned int nr,
+              unsigned int max);
 
 /* Prints and counts. */
 void cli_error(struct cli *cli, const char *fmt, ...) PRINTF(2, 3);

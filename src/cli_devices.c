@@ -11,14 +11,7 @@
 
 #include "cli.h"
 
-/* A word behind a comma: NAME, or NAME=VALUE if takes is not NULL. */
-struct cli_word {
-    const char *name; /* NULL: end */
-    const char *takes;
-    void (*set)(struct cli *cli, void *device, const char *value);
-};
-
-#define CLI_WORD_MAX 16
+#define CLI_WORD_MAX 24
 
 const char cli_disk_help[] =
     "PATH[,root][,ro][,overlay=ephemeral|FILE][,quota=SIZE]\n"
@@ -71,9 +64,9 @@ static void cli_word(struct cli *cli, const char *option,
 
         if (strcmp(w->name, text) != 0)
             continue;
-        if (*seen & bit && strcmp(text, "tcp") != 0 && strcmp(text, "udp") != 0)
+        if (*seen & bit && !w->repeats)
             cli_error(cli, "%s: %s is given twice", option, text);
-        else if (w->takes && (!value || !*value))
+        else if (w->takes && (value ? !*value : !w->optional))
             cli_error(cli, "%s: %s needs a value: %s=%s", option, text, text,
                       w->takes);
         else if (!w->takes && value)
@@ -86,9 +79,8 @@ static void cli_word(struct cli *cli, const char *option,
     cli_unknown_word(cli, option, words, text);
 }
 
-/* text is cut to pieces. */
-static void cli_words(struct cli *cli, const char *option,
-                      const struct cli_word *words, void *device, char *text)
+void cli_words(struct cli *cli, const char *option,
+               const struct cli_word *words, void *device, char *text)
 {
     char *word;
     u32 seen = 0;
@@ -97,9 +89,8 @@ static void cli_words(struct cli *cli, const char *option,
         cli_word(cli, option, words, &seen, device, word);
 }
 
-/* "disk0", for those without a name. */
-static void cli_name(struct cli *cli, char **id, const char *option,
-                     const char *kind, unsigned int n)
+void cli_name(struct cli *cli, char **id, const char *option, const char *kind,
+              unsigned int n)
 {
     char name[16];
 
@@ -108,8 +99,8 @@ static void cli_name(struct cli *cli, char **id, const char *option,
         cli_set_string(cli, id, option, name);
 }
 
-static bool cli_room(struct cli *cli, const char *option, unsigned int nr,
-                     unsigned int max)
+bool cli_room(struct cli *cli, const char *option, unsigned int nr,
+              unsigned int max)
 {
     if (nr >= max)
         cli_error(cli, "%s: given more than %u times", option, max);
@@ -198,16 +189,16 @@ static void cli_disk_id(struct cli *cli, void *device, const char *value)
 }
 
 static const struct cli_word disk_words[] = {
-    {"root", NULL, cli_disk_root},
-    {"ro", NULL, cli_disk_ro},
-    {"overlay", "ephemeral|FILE", cli_disk_overlay},
-    {"quota", "SIZE", cli_disk_quota},
-    {"direct", NULL, cli_disk_direct},
-    {"io", "sync|async", cli_disk_io},
-    {"cache", "writeback|unsafe", cli_disk_cache},
-    {"on_error", "report|stop|pause", cli_disk_on_error},
-    {"partuuid", "ID", cli_disk_partuuid},
-    {"id", "NAME", cli_disk_id},
+    {"root", NULL, .set = cli_disk_root},
+    {"ro", NULL, .set = cli_disk_ro},
+    {"overlay", "ephemeral|FILE", .set = cli_disk_overlay},
+    {"quota", "SIZE", .set = cli_disk_quota},
+    {"direct", NULL, .set = cli_disk_direct},
+    {"io", "sync|async", .set = cli_disk_io},
+    {"cache", "writeback|unsafe", .set = cli_disk_cache},
+    {"on_error", "report|stop|pause", .set = cli_disk_on_error},
+    {"partuuid", "ID", .set = cli_disk_partuuid},
+    {"id", "NAME", .set = cli_disk_id},
     {.name = NULL},
 };
 
@@ -327,11 +318,16 @@ static void cli_net_id(struct cli *cli, void *device, const char *value)
 }
 
 static const struct cli_word net_words[] = {
-    {"tap", "NAME", cli_net_tap},       {"fd", "N", cli_net_fd},
-    {"user", NULL, cli_net_user},       {"tcp", "HOST:GUEST", cli_net_tcp},
-    {"udp", "HOST:GUEST", cli_net_udp}, {"mac", "MAC", cli_net_mac},
-    {"mtu", "N", cli_net_mtu},          {"pairs", "N", cli_net_pairs},
-    {"id", "NAME", cli_net_id},         {.name = NULL},
+    {"tap", "NAME", .set = cli_net_tap},
+    {"fd", "N", .set = cli_net_fd},
+    {"user", NULL, .set = cli_net_user},
+    {"tcp", "HOST:GUEST", .set = cli_net_tcp, .repeats = true},
+    {"udp", "HOST:GUEST", .set = cli_net_udp, .repeats = true},
+    {"mac", "MAC", .set = cli_net_mac},
+    {"mtu", "N", .set = cli_net_mtu},
+    {"pairs", "N", .set = cli_net_pairs},
+    {"id", "NAME", .set = cli_net_id},
+    {.name = NULL},
 };
 
 void cli_net(struct cli *cli, const char *value)
@@ -411,8 +407,8 @@ static void cli_console_noinput(struct cli *cli, void *device,
 }
 
 static const struct cli_word console_words[] = {
-    {"noinput", NULL, cli_console_noinput},
-    {"device", "serial|virtio", cli_console_device},
+    {"noinput", NULL, .set = cli_console_noinput},
+    {"device", "serial|virtio", .set = cli_console_device},
     {.name = NULL},
 };
 

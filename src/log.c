@@ -17,6 +17,7 @@
 
 static struct {
     int fd; /* -1: stderr */
+    int stderr_fd;
     _Atomic(int) level;
     bool show_level;
     bool show_origin;
@@ -25,8 +26,11 @@ static struct {
     log_sink_fn *sink;
     pthread_once_t watched;
     int ready_fd; /* epoll: may stderr be written? -1: always */
-} log_state = {
-    .fd = -1, .level = LOG_INFO, .watched = PTHREAD_ONCE_INIT, .ready_fd = -1};
+} log_state = {.fd = -1,
+               .stderr_fd = STDERR_FILENO,
+               .level = LOG_INFO,
+               .watched = PTHREAD_ONCE_INIT,
+               .ready_fd = -1};
 
 static const char *const log_level_name[] = {
     [LOG_ERROR] = "ERROR", [LOG_WARN] = "WARN",   [LOG_INFO] = "INFO",
@@ -39,7 +43,8 @@ static void log_watch_stderr(void)
     struct epoll_event ev = {.events = EPOLLOUT};
     int epfd = epoll_create1(EPOLL_CLOEXEC);
 
-    if (epfd < 0 || epoll_ctl(epfd, EPOLL_CTL_ADD, STDERR_FILENO, &ev) == 0) {
+    if (epfd < 0 ||
+        epoll_ctl(epfd, EPOLL_CTL_ADD, log_state.stderr_fd, &ev) == 0) {
         log_state.ready_fd = epfd;
         return;
     }
@@ -71,6 +76,21 @@ void log_close(void)
         close(log_state.fd);
     log_state.fd = -1;
     log_state.stamped = false;
+}
+
+int log_take_stderr(void)
+{
+    int ours = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int r = 0;
+
+    if (ours < 0 || null < 0 || dup2(null, STDERR_FILENO) < 0)
+        r = fail(-errno, "stderr");
+    else
+        log_state.stderr_fd = ours;
+    if (null >= 0)
+        close(null);
+    return r;
 }
 
 void log_level_set(enum log_level level)
@@ -106,7 +126,7 @@ static bool log_stderr_ready(void)
 /* stderr is shared with others and may block: write only when it will not. */
 static void log_write_stderr(const char *text, size_t len)
 {
-    if (!log_stderr_ready() || write(STDERR_FILENO, text, len) < 0)
+    if (!log_stderr_ready() || write(log_state.stderr_fd, text, len) < 0)
         atomic_fetch_add(&log_state.dropped, 1);
 }
 

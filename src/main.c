@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mote/filter.h"
+#include "mote/rbd.h"
 #include "mote/sandbox.h"
 #include "mote/thread.h"
 #include "mote/undo.h"
@@ -28,6 +29,20 @@ static void main_fill_stdio(void)
         close(fd);
 }
 
+/* The lowest descriptor from from on that the configuration names, or ~0. */
+static unsigned int main_next_fd(const struct config *c, unsigned int from)
+{
+    unsigned int keep = ~0u;
+
+    for (unsigned int i = 0; i < c->nr_nets; i++)
+        if (c->net[i].backend == NET_FD && c->net[i].fd >= from)
+            keep = MIN(keep, c->net[i].fd);
+    for (unsigned int i = 0; i < c->nr_drives; i++)
+        if (c->drive[i].rbd.key_fd >= from)
+            keep = MIN(keep, c->drive[i].rbd.key_fd);
+    return keep;
+}
+
 /* What the caller left open is not for the guest, but for what the
  * configuration names. */
 static void main_close_inherited(const struct config *c)
@@ -35,10 +50,7 @@ static void main_close_inherited(const struct config *c)
     unsigned int from = STDERR_FILENO + 1, keep;
 
     do {
-        keep = ~0u;
-        for (unsigned int i = 0; i < c->nr_nets; i++)
-            if (c->net[i].backend == NET_FD && c->net[i].fd >= from)
-                keep = MIN(keep, c->net[i].fd);
+        keep = main_next_fd(c, from);
         if (keep > from)
             close_range(from, keep - 1, 0);
         from = keep + 1;
@@ -59,6 +71,7 @@ static int main_monitor(const struct cli *cli, struct vm *vm)
     static const struct filter filter = {.kind = FILTER_MAIN};
     struct sandbox_report jail;
 
+    rbd_forget();
     if (vm_build(vm) < 0 || sandbox_seal(&jail) < 0)
         return STATUS_FAILURE;
     sandbox_say(&jail);
@@ -94,14 +107,46 @@ static int main_vm(struct cli *cli)
     return status;
 }
 
+static int main_rbd_gc(const struct cli *cli)
+{
+    const struct rbd_config *r = &cli->c->drive[0].rbd;
+    struct rbd_gc_options opt = {.pool = r->pool,
+                                 .ns = r->ns,
+                                 .access = r,
+                                 .dry_run = cli->gc.dry_run,
+                                 .host = cli->gc.host};
+
+    return rbd_gc(&opt);
+}
+
+/* mote started by mote: no command line, no configuration. -1: it is not. */
+static int main_role(int argc, char **argv)
+{
+    long spec_fd, stop_fd;
+
+    if (argc != 4)
+        return -1;
+    spec_fd = strtol(argv[2], NULL, 10);
+    stop_fd = strtol(argv[3], NULL, 10);
+    if (strcmp(argv[1], "rbd-keeper") == 0)
+        return rbd_keeper_main((int)spec_fd, (int)stop_fd);
+    if (strcmp(argv[1], "rbd-worker") == 0)
+        return rbd_worker_main((int)spec_fd, (int)stop_fd);
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     struct config c;
     struct cli cli = {.c = &c, .proc = -1};
-    int status = STATUS_FAILURE;
+    int status;
 
     main_fill_stdio();
     signal(SIGPIPE, SIG_IGN); /* a reader that went away ends no VM */
+    status = main_role(argc, argv);
+    if (status >= 0)
+        return status;
+    status = STATUS_FAILURE;
     role_set(ROLE_MAIN);
     if (config_init(&c) < 0)
         return STATUS_FAILURE;
@@ -111,6 +156,9 @@ int main(int argc, char **argv)
         break;
     case CLI_VERSION:
         status = cli_print_version(cli.json);
+        break;
+    case CLI_RBD_GC:
+        status = main_rbd_gc(&cli);
         break;
     case CLI_DONE:
         break;

@@ -174,7 +174,7 @@ static void vm_say_reason(const struct vm *vm)
         [POWER_SIGNAL] = "stopped by signal",
         [POWER_ESCAPE] = "stopped by Ctrl-A x",
         [POWER_ENGINE_ERROR] = "the engine cannot go on",
-        [POWER_DISK_ERROR] = "a disk failed, and on_error is stop",
+        [POWER_DISK_ERROR] = "a disk failed",
     };
     char detail[48] = "";
 
@@ -502,6 +502,7 @@ static void vm_stop(struct vm *vm)
     vm->stopped = true;
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_stop(vm->vcpu[i]);
+    vm_devices_release(&vm->devices);
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_join(vm->vcpu[i]);
     vm_devices_stop(&vm->devices);

@@ -34,7 +34,8 @@ const char *vm_devices_root(const struct config *cfg, char *buf, size_t len)
     if (!d || !d->root)
         return NULL;
     snprintf(buf, len, "root=%s%s %s", d->partuuid ? "PARTUUID=" : "/dev/vda",
-             d->partuuid ? d->partuuid : "", d->read_only ? "ro" : "rw");
+             d->partuuid ? d->partuuid : "",
+             config_drive_read_only(d) ? "ro" : "rw");
     return buf;
 }
 
@@ -192,6 +193,12 @@ static u64 devices_now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
+void vm_devices_release(struct vm_devices *d)
+{
+    for (unsigned int i = 0; i < d->nr; i++)
+        virtio_release(d->device[i].dev);
 }
 
 void vm_devices_stop(struct vm_devices *d)

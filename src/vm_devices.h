@@ -58,6 +58,8 @@ void vm_devices_resize(struct vm_devices *d);
 void vm_devices_look(struct vm_devices *d);
 
 int vm_devices_start(struct vm_devices *d);
+/* Before the vCPUs are waited for: none of them waits for a device. */
+void vm_devices_release(struct vm_devices *d);
 void vm_devices_stop(struct vm_devices *d);
 void vm_devices_free(struct vm_devices *d);
 

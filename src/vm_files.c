@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vm_files.c: opens what the configuration names */
 #include "mote/log.h"
+#include "mote/rbd.h"
 
 #include "vm_files.h"
 
-static int files_open_disk(struct disk **out, const struct drive_config *dc)
+static int files_open_disk(struct disk **out, const struct drive_config *dc,
+                           const char *vm_id)
 {
     const struct overlay_config *oc = &dc->overlay;
     struct raw_options raw = {
@@ -19,8 +21,11 @@ static int files_open_disk(struct disk **out, const struct drive_config *dc)
         .discard_on_exit = oc->exit == OVERLAY_DISCARD,
     };
     struct disk *base;
-    int r = raw_open(&base, &raw);
+    int r;
 
+    if (dc->rbd.given)
+        return rbd_open(out, dc, vm_id);
+    r = raw_open(&base, &raw);
     if (r < 0)
         return r;
     if (!oc->given) {
@@ -57,7 +62,9 @@ static int files_open_devices(struct vm_files *f, const struct config *cfg)
     int r = 0;
 
     for (unsigned int i = 0; r == 0 && i < cfg->nr_drives; i++)
-        r = files_open_disk(&f->disk[i], config_drive(cfg, i));
+        r = files_open_disk(&f->disk[i], config_drive(cfg, i), cfg->id);
+    if (r == 0)
+        r = rbd_start(); /* early: it takes as long as the cluster */
     for (unsigned int i = 0; r == 0 && i < cfg->nr_nets; i++)
         r = files_open_nic(&f->nic[i], config_net(cfg, i));
     return r;

@@ -70,6 +70,40 @@ struct overlay_config {
     bool given;             /* there is an overlay */
 };
 
+#define CONFIG_MON_MAX    8
+#define CONFIG_OPTION_MAX 16
+#define CONFIG_CONNECT_S  10
+
+enum rbd_clone_exit { CLONE_REMOVE, CLONE_KEEP };
+enum rbd_lock { RBD_LOCK_EXCLUSIVE, RBD_LOCK_NONE, RBD_LOCK_BREAK };
+enum rbd_cache { RBD_CACHE_NONE, RBD_CACHE_WRITETHROUGH, RBD_CACHE_WRITEBACK };
+
+struct config_pair {
+    char *name, *value;
+};
+
+struct rbd_config { /* an image in a Ceph cluster */
+    char *pool, *ns, *image, *snapshot;
+    struct rbd_clone_config {
+        char *name; /* NULL: mote-<id>-<drive_id> */
+        enum rbd_clone_exit exit;
+        bool given; /* the snapshot's clone, for this VM */
+    } clone;
+    char *mon_host[CONFIG_MON_MAX + 1]; /* NULL-ended; numeric addresses */
+    char *conf;
+    char *user; /* NULL: admin */
+    char *key_file;
+    unsigned int key_fd; /* 0: not given */
+    char *fsid;          /* of the only cluster wanted */
+    enum rbd_lock lock;
+    enum rbd_cache cache;
+    unsigned int connect_timeout_s; /* 0: CONFIG_CONNECT_S */
+    unsigned int timeout_s;         /* 0: wait for ever */
+    unsigned int nr_options;
+    struct config_pair option[CONFIG_OPTION_MAX];
+    bool given;
+};
+
 enum drive_cache { CACHE_WRITEBACK, CACHE_UNSAFE };
 enum drive_error { ERROR_REPORT, ERROR_STOP, ERROR_PAUSE };
 
@@ -84,6 +118,7 @@ struct drive_config {
     enum disk_engine engine;
     enum drive_error on_error;
     struct overlay_config overlay;
+    struct rbd_config rbd;
     struct limit_config limit;
 };
 
@@ -200,6 +235,10 @@ int config_check(const struct config *c);
 const struct drive_config *config_drive(const struct config *c, unsigned int i);
 const struct net_config *config_net(const struct config *c, unsigned int i);
 
+/* Is it so for the guest? A snapshot is, unless there is an overlay or a clone.
+ */
+bool config_drive_read_only(const struct drive_config *d);
+
 /* Is there a virtio-console, for hvc0 or for ports? */
 bool config_has_virtio_console(const struct config *c);
 
@@ -235,6 +274,7 @@ extern const struct config_words config_engines, config_levels, config_modes;
 extern const struct config_words config_caches, config_io_engines;
 extern const struct config_words config_console_devices, config_on_errors;
 extern const struct config_words config_requires;
+extern const struct config_words config_rbd_locks, config_rbd_caches;
 
 /* 0; -ENOTSUP: known, but not yet; -EINVAL: unknown, and *near is the nearest
  * name or NULL. */
@@ -259,6 +299,9 @@ config_form_fn config_form_forward; /* tcp:HOST:GUEST, udp:HOST:GUEST */
 config_form_fn config_form_address; /* IPv4 or IPv6 */
 config_form_fn config_form_partuuid;
 config_form_fn config_form_netns; /* "new", "none", or a path with a slash */
+config_form_fn config_form_image; /* a pool, an image, a snapshot */
+config_form_fn config_form_mon;   /* numeric: the worker has no DNS */
+config_form_fn config_form_uuid;
 
 /* For text that has the form. */
 void config_parse_mac(const char *text, u8 mac[static 6]);

@@ -49,6 +49,7 @@ struct disk_info {
     u32 discard_align;    /* sectors */
     bool flush_last;      /* what is not flushed before the end is lost */
     unsigned int depth;   /* requests it takes at once */
+    bool opening;         /* its size is not known before resized() */
     u64 identity; /* another one: the contents were changed; 0: not known */
 };
 
@@ -69,6 +70,7 @@ struct disk { /* first member of every backend */
     /* The device's, on the loop; may be NULL. answered: after a batch of done()
      * calls that came neither from submit() nor from kick(). */
     disk_event_fn *resized, *answered;
+    disk_event_fn *lost; /* opening, it has failed, which has been told */
     void *ctx;
 };
 

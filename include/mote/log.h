@@ -31,6 +31,13 @@ struct log_config; /* config.h */
 int log_open(const struct log_config *cfg);
 void log_close(void);
 
+/*
+ * From now on lines go to what is stderr now, and stderr is /dev/null: for a
+ * process with a library that writes there what it likes. 0 or a negative
+ * errno, already reported. Main, before the first line.
+ */
+int log_take_stderr(void);
+
 void log_level_set(enum log_level level);
 bool log_enabled(enum log_level level);
 

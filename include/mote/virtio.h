@@ -55,6 +55,10 @@ void virtio_ask_stop(struct virtio_dev *dev);
 void virtio_stop(struct virtio_dev *dev, unsigned int timeout_ms);
 void virtio_free(struct virtio_dev *dev); /* NULL is fine; backend included */
 
+/* Let go of vCPUs that wait for a device to be opened; main, when the VM
+ * ends. */
+void virtio_release(struct virtio_dev *dev);
+
 struct virtio_stats { /* any thread; counters since start */
     u64 requests;     /* chains popped */
     u64 bytes_in;     /* to the guest */

@@ -26,10 +26,61 @@ static int check_overlay(const struct config *c, const struct drive_config *d)
     return 0;
 }
 
+static int check_rbd_keys(const struct config *c, const struct rbd_config *r)
+{
+    int bad = 0;
+
+    if (r->clone.given && !r->snapshot)
+        bad |= config_fail(c, &r->clone.given,
+                           "needs a snapshot to be the clone of");
+    if (r->key_file && r->key_fd)
+        bad |= config_fail(c, &r->key_fd, "key_file names a key already");
+    if (r->conf)
+        bad |= check_file(c, &r->conf);
+    if (r->key_file)
+        bad |= check_file(c, &r->key_file);
+    return bad;
+}
+
+static int check_rbd(const struct config *c, const struct drive_config *d)
+{
+    const struct rbd_config *r = &d->rbd;
+    int bad = check_rbd_keys(c, r);
+
+    if (d->path)
+        bad |= config_fail(c, &d->path,
+                           "rbd names the disk already; one of the two");
+    if (r->clone.given && d->read_only)
+        bad |=
+            config_fail(c, &d->read_only, "a clone is there to be written to");
+    if (r->cache != RBD_CACHE_NONE && d->cache == CACHE_UNSAFE)
+        bad |= config_fail(c, &d->cache,
+                           "\"Unsafe\" does not go with an rbd.cache, which "
+                           "needs the guest's flushes");
+    if (d->overlay.given)
+        bad |= config_fail(c, &d->overlay.given,
+                           "is for path_on_host; an rbd drive has clone");
+    if (d->direct)
+        bad |= config_fail(c, &d->direct, "is for path_on_host");
+    return bad;
+}
+
+static int check_backing(const struct config *c, const struct drive_config *d)
+{
+    if (d->rbd.given)
+        return check_rbd(c, d);
+    if (!d->path)
+        return config_fail(c, &d->id,
+                           "drive %s has neither path_on_host nor "
+                           "rbd",
+                           d->id);
+    return check_image(c, d);
+}
+
 static int check_drive(const struct config *c, unsigned int i)
 {
     const struct drive_config *d = &c->drive[i];
-    int r = check_overlay(c, d) | check_image(c, d);
+    int r = check_overlay(c, d) | check_backing(c, d);
 
     for (unsigned int j = 0; j < i; j++) {
         const struct drive_config *o = &c->drive[j];

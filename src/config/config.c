@@ -31,6 +31,25 @@ static void config_free_net(struct net_config *n)
     free(n->user.dns);
 }
 
+static void config_free_rbd(struct rbd_config *r)
+{
+    free(r->pool);
+    free(r->ns);
+    free(r->image);
+    free(r->snapshot);
+    free(r->clone.name);
+    for (size_t i = 0; r->mon_host[i]; i++)
+        free(r->mon_host[i]);
+    free(r->conf);
+    free(r->user);
+    free(r->key_file);
+    free(r->fsid);
+    for (unsigned int i = 0; i < r->nr_options; i++) {
+        free(r->option[i].name);
+        free(r->option[i].value);
+    }
+}
+
 static void config_free_devices(struct config *c)
 {
     for (unsigned int i = 0; i < c->nr_drives; i++) {
@@ -38,6 +57,7 @@ static void config_free_devices(struct config *c)
         free(c->drive[i].path);
         free(c->drive[i].partuuid);
         free(c->drive[i].overlay.path);
+        config_free_rbd(&c->drive[i].rbd);
     }
     for (unsigned int i = 0; i < c->nr_nets; i++)
         config_free_net(&c->net[i]);
@@ -88,6 +108,13 @@ const struct drive_config *config_drive(const struct config *c, unsigned int i)
             return d;
     }
     return NULL;
+}
+
+bool config_drive_read_only(const struct drive_config *d)
+{
+    const struct rbd_config *r = &d->rbd;
+
+    return d->read_only || (r->snapshot && !r->clone.given);
 }
 
 const struct net_config *config_net(const struct config *c, unsigned int i)

@@ -101,3 +101,38 @@ const char *config_form_netns(const char *text)
         return NULL;
     return "is not \"new\", \"none\" or a path, such as /run/netns/NAME";
 }
+
+/* Ceph allows nearly all; these would not come back as they went in: '/' and
+ * '@' part the names of --rbd. */
+const char *config_form_image(const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n < 1 || n > 200)
+        return "is not a name of 1 to 200 characters";
+    for (; *text; text++)
+        if (*text <= ' ' || *text > '~' || *text == '/' || *text == '@')
+            return "is not a name: no spaces, / or @";
+    return NULL;
+}
+
+const char *config_form_mon(const char *text)
+{
+    static const char mon[] = "0123456789abcdefABCDEF.:[]/v,";
+    size_t n = strspn(text, mon);
+
+    if (n >= 3 && n <= 128 && text[n] == '\0' && strpbrk(text, ".:"))
+        return NULL;
+    return "is not a monitor's numeric address, such as 10.1.0.11 or "
+           "10.1.0.11:3300; names cannot be looked up";
+}
+
+const char *config_form_uuid(const char *text)
+{
+    for (size_t i = 0; i < 36; i++)
+        if (i == 8 || i == 13 || i == 18 || i == 23
+                ? text[i] != '-'
+                : !isxdigit((unsigned char)text[i]))
+            return "is not a UUID";
+    return text[36] == '\0' ? NULL : "is not a UUID";
+}

@@ -308,6 +308,34 @@ static void parse_strings(struct parse *p, const struct key *k, const json_t *v)
     }
 }
 
+/* Names are not the schema's: whoever takes the pairs checks them. */
+static void parse_pairs(struct parse *p, const struct key *k, const json_t *v)
+{
+    struct config_pair *pair = (void *)(p->base + k->field);
+    unsigned int *nr = (void *)(p->base + k->nr), step = 0;
+    const char *name;
+    json_t *member;
+
+    if (!json_is_object(v)) {
+        parse_error(p, SPOT_VALUE, "%s is not an object", parse_type(v));
+        return;
+    }
+    json_object_foreach((json_t *)(uintptr_t)v, name, member)
+    {
+        size_t len = parse_enter(p, name, step++);
+
+        if (*nr == k->max) {
+            parse_error(p, SPOT_VALUE, "one too many; %llu are possible",
+                        (unsigned long long)k->max);
+        } else if (parse_text(p, k, member)) {
+            pair[*nr].name = strdup(name);
+            parse_copy(p, &pair[*nr].value, member);
+            ++*nr;
+        }
+        parse_leave(p, len);
+    }
+}
+
 static void parse_member(struct parse *p, const struct key *k, json_t *v);
 
 static void parse_members(struct parse *p, const struct key *keys, json_t *v)
@@ -390,9 +418,10 @@ static void parse_member(struct parse *p, const struct key *k, json_t *v)
 {
     static void (*const leaf[])(struct parse *, const struct key *,
                                 const json_t *) = {
-        [KEY_STRINGS] = parse_strings, [KEY_STRING] = parse_string,
-        [KEY_BOOL] = parse_bool,       [KEY_INT] = parse_int,
-        [KEY_WORD] = parse_word,       [KEY_LATER] = parse_later,
+        [KEY_STRINGS] = parse_strings, [KEY_PAIRS] = parse_pairs,
+        [KEY_STRING] = parse_string,   [KEY_BOOL] = parse_bool,
+        [KEY_INT] = parse_int,         [KEY_WORD] = parse_word,
+        [KEY_LATER] = parse_later,
     };
 
     if (k->kind == KEY_OBJECT)

@@ -24,6 +24,17 @@ static json_t *print_strings(char *const *text)
     return array;
 }
 
+static json_t *print_pairs(const char *base, const struct key *k)
+{
+    const struct config_pair *pair = (const void *)(base + k->field);
+    unsigned int nr = *(const unsigned int *)(const void *)(base + k->nr);
+    json_t *object = nr ? json_object() : NULL;
+
+    for (unsigned int i = 0; i < nr; i++)
+        json_object_set_new(object, pair[i].name, json_string(pair[i].value));
+    return object;
+}
+
 /* Zero where that is no value: not given. */
 static json_t *print_int(const void *field, const struct key *k)
 {
@@ -47,6 +58,8 @@ static json_t *print_value(const char *base, const struct key *k)
                                      : NULL;
     case KEY_STRINGS:
         return print_strings(field);
+    case KEY_PAIRS:
+        return print_pairs(base, k);
     case KEY_BOOL:
         return json_boolean(*(const bool *)field);
     case KEY_INT:

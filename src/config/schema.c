@@ -90,6 +90,29 @@ static const struct config_word on_exit_list[] = {
 };
 static const struct config_words on_exits = {.list = on_exit_list};
 
+static const struct config_word clone_exit_list[] = {
+    {"remove", CLONE_REMOVE},
+    {"keep", CLONE_KEEP},
+    {NULL, 0},
+};
+static const struct config_words clone_exits = {.list = clone_exit_list};
+
+static const struct config_word rbd_lock_list[] = {
+    {"exclusive", RBD_LOCK_EXCLUSIVE},
+    {"none", RBD_LOCK_NONE},
+    {"break", RBD_LOCK_BREAK},
+    {NULL, 0},
+};
+const struct config_words config_rbd_locks = {.list = rbd_lock_list};
+
+static const struct config_word rbd_cache_list[] = {
+    {"none", RBD_CACHE_NONE},
+    {"writethrough", RBD_CACHE_WRITETHROUGH},
+    {"writeback", RBD_CACHE_WRITEBACK},
+    {NULL, 0},
+};
+const struct config_words config_rbd_caches = {.list = rbd_cache_list};
+
 static const struct config_word backend_list[] = {
     {"tap", NET_TAP},
     {"fd", NET_FD},
@@ -183,11 +206,46 @@ static const struct key overlay[] = {
     {.name = NULL},
 };
 
+static const struct key rbd_clone[] = {
+    {"name", KEY_STRING, IN(rbd_clone_config, name),
+     .form = config_form_image},
+    {"on_exit", KEY_WORD, IN(rbd_clone_config, exit), .words = &clone_exits},
+    {.name = NULL},
+};
+
+static const struct key rbd[] = {
+    {"pool", KEY_STRING, .required = true, IN(rbd_config, pool),
+     .form = config_form_image},
+    {"namespace", KEY_STRING, IN(rbd_config, ns), .form = config_form_image},
+    {"image", KEY_STRING, .required = true, IN(rbd_config, image),
+     .form = config_form_image},
+    {"snapshot", KEY_STRING, IN(rbd_config, snapshot),
+     .form = config_form_image},
+    {"clone", KEY_OBJECT, IN(rbd_config, clone), .keys = rbd_clone,
+     .size = sizeof(struct rbd_clone_config),
+     .given = offsetof(struct rbd_clone_config, given)},
+    {"mon_host", KEY_STRINGS, IN(rbd_config, mon_host), .max = CONFIG_MON_MAX,
+     .form = config_form_mon},
+    {"conf", KEY_STRING, .filled = true, IN(rbd_config, conf)},
+    {"user", KEY_STRING, IN(rbd_config, user), .form = config_form_image},
+    {"key_file", KEY_STRING, .filled = true, IN(rbd_config, key_file)},
+    {"key_fd", KEY_INT, IN(rbd_config, key_fd), .min = 3, .max = 1048576},
+    {"fsid", KEY_STRING, IN(rbd_config, fsid), .form = config_form_uuid},
+    {"lock", KEY_WORD, IN(rbd_config, lock), .words = &config_rbd_locks},
+    {"cache", KEY_WORD, IN(rbd_config, cache), .words = &config_rbd_caches},
+    {"connect_timeout_s", KEY_INT, IN(rbd_config, connect_timeout_s),
+     .min = 1, .max = 3600},
+    {"timeout_s", KEY_INT, IN(rbd_config, timeout_s), .max = 86400},
+    {"options", KEY_PAIRS, IN(rbd_config, option), .max = CONFIG_OPTION_MAX,
+     .nr = offsetof(struct rbd_config, nr_options)},
+    {"encrypt", KEY_LATER, .defaults = true},
+    {.name = NULL},
+};
+
 static const struct key drive[] = {
     {"drive_id", KEY_STRING, .required = true, IN(drive_config, id),
      .form = config_form_id},
-    {"path_on_host", KEY_STRING, .required = true, .filled = true,
-     IN(drive_config, path)},
+    {"path_on_host", KEY_STRING, .filled = true, IN(drive_config, path)},
     {"is_root_device", KEY_BOOL, .required = true, IN(drive_config, root)},
     {"is_read_only", KEY_BOOL, IN(drive_config, read_only)},
     {"partuuid", KEY_STRING, IN(drive_config, partuuid),
@@ -197,9 +255,10 @@ static const struct key drive[] = {
      .words = &config_io_engines},
     LIMIT("rate_limiter", drive_config, limit),
     {"socket", KEY_LATER, .defaults = true,
-     .hint = "vhost-user-blk is not supported yet; use path_on_host"},
-    {"rbd", KEY_LATER,
-     .hint = "Ceph images are not supported yet; use path_on_host"},
+     .hint = "vhost-user-blk is not supported yet; use path_on_host or rbd"},
+    {"rbd", KEY_OBJECT, IN(drive_config, rbd), .keys = rbd,
+     .size = sizeof(struct rbd_config),
+     .given = offsetof(struct rbd_config, given)},
     {"on_error", KEY_WORD, IN(drive_config, on_error), .words = &config_on_errors},
     {"overlay", KEY_OBJECT, IN(drive_config, overlay), .keys = overlay,
      .size = sizeof(struct overlay_config),

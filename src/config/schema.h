@@ -9,6 +9,7 @@ enum key_kind {
     KEY_OBJECT,
     KEY_ARRAY,   /* of objects */
     KEY_STRINGS, /* an array of strings; max of them and a NULL */
+    KEY_PAIRS,   /* an object of strings with free names; as KEY_ARRAY */
     KEY_STRING,
     KEY_BOOL,
     KEY_INT,   /* unsigned int; u64 if there is a scale */
@@ -35,7 +36,8 @@ struct key {
     /* KEY_OBJECT, KEY_ARRAY: of the struct at field, of each element. An object
      * whose struct is all zeros is not printed. 0: always printed. */
     size_t size;
-    size_t nr; /* KEY_ARRAY: offset of the unsigned int that counts */
+    size_t
+        nr; /* KEY_ARRAY, KEY_PAIRS: offset of the unsigned int that counts */
     size_t
         given; /* KEY_OBJECT: offset in its struct of a bool to set; 0: none */
     const char *word; /* KEY_OBJECT: a string allowed in its place, which sets

@@ -310,6 +310,16 @@ DEV_ONLY static void blk_resized(void *ctx)
 
     blk_set_capacity(b);
     virtio_config_changed(&b->dev);
+    virtio_settled(&b->dev);
+}
+
+/* A guest that finds no disk would only confuse. */
+DEV_ONLY static void blk_lost(void *ctx)
+{
+    struct blk *b = ctx;
+
+    if (b->power)
+        power_end(b->power, POWER_DISK_ERROR, 0);
 }
 
 DEV_ONLY static void blk_reset(struct virtio_dev *dev)
@@ -331,7 +341,9 @@ DEV_ONLY static void blk_stop(struct virtio_dev *dev)
 {
     struct blk *b = blk_of(dev);
 
-    if (!b->flush && !b->disk->info.flush_last) {
+    bool flush = b->flush || b->disk->info.flush_last;
+
+    if (!flush || b->disk->info.opening) {
         virtio_stopped(dev);
         return;
     }
@@ -423,6 +435,9 @@ static void blk_init(struct blk *b, struct disk *disk,
     memcpy(b->serial, opt->name, strnlen(opt->name, sizeof(b->serial)));
     disk->resized = blk_resized;
     disk->answered = blk_answered;
+    disk->lost = blk_lost;
+    if (disk->info.opening)
+        virtio_unsettle(&b->dev);
     disk->ctx = b;
     blk_init_config(b, opt->queues);
 }

@@ -151,6 +151,66 @@ void virtio_kick_later(struct virtio_dev *dev, struct vq *vq)
     (void)!write(dev->queue[vq->index].kick.fd, &one, sizeof(one));
 }
 
+/* ---- a configuration space that is not known yet --------------------------
+ */
+
+void virtio_unsettle(struct virtio_dev *dev)
+{
+    atomic_store(&dev->unsettled, true);
+}
+
+void virtio_settled(struct virtio_dev *dev)
+{
+    struct loop_call *call = dev->settle;
+
+    dev->settle = NULL;
+    atomic_store(&dev->unsettled, false);
+    if (call)
+        loop_done(&dev->loop, call, 0);
+}
+
+struct virtio_wait {
+    struct loop_call call;
+    struct virtio_dev *dev;
+};
+
+DEV_ONLY static void virtio_on_settle(struct loop_call *call)
+{
+    struct virtio_wait *w = container_of(call, struct virtio_wait, call);
+
+    w->dev->settle = call;
+    if (!atomic_load(&w->dev->unsettled))
+        virtio_settled(w->dev);
+}
+
+void virtio_settle(struct virtio_dev *dev)
+{
+    struct virtio_wait w = {.call.fn = virtio_on_settle, .dev = dev};
+
+    if (likely(!atomic_load(&dev->unsettled)))
+        return;
+    lock_take(&dev->lock); /* one at a time */
+    if (atomic_load(&dev->unsettled))
+        loop_call(&dev->loop, &w.call);
+    lock_drop(&dev->lock);
+}
+
+DEV_ONLY static void virtio_on_release(struct loop_call *call)
+{
+    struct virtio_wait *w = container_of(call, struct virtio_wait, call);
+
+    virtio_settled(w->dev);
+    loop_done(&w->dev->loop, call, 0);
+}
+
+void virtio_release(struct virtio_dev *dev)
+{
+    struct virtio_wait w = {.call.fn = virtio_on_release, .dev = dev};
+
+    if (dev->thread.running && atomic_load(&dev->unsettled))
+        loop_call(&dev->loop, &w.call);
+}
+
 /* The earliest end of a pause; none: off. */
 static void virtio_arm_timer(struct virtio_dev *dev)
 {

@@ -101,6 +101,7 @@ struct virtio_dev {
     /* Between dev and vCPUs. */
     _Atomic(u32) isr;          /* dev sets bits, vCPUs clear them */
     _Atomic(bool) needs_reset; /* dev sets, vCPUs clear by a reset */
+    _Atomic(bool) unsettled;   /* dev clears */
     _Atomic(u32) generation; /* dev: of config[generation % 2], the valid one */
     _Atomic(u8) config[2][VIRTIO_CONFIG_MAX];
 
@@ -112,8 +113,9 @@ struct virtio_dev {
     bool active;          /* from start() to reset() */
     bool broken;          /* NEEDS_RESET: nothing is popped until the reset */
     struct loop_fd timer; /* timerfd of the pauses */
-    bool draining;        /* call is answered when the last chain is home */
-    bool stopping;        /* ... and the hook stop() is done */
+    struct loop_call *settle; /* a vCPU waits for virtio_settled() */
+    bool draining;            /* call is answered when the last chain is home */
+    bool stopping;            /* ... and the hook stop() is done */
 
     /* Of the reset or stop under way; posted by a vCPU or by main, answered by
      * the device thread. late: nobody has seen the answer yet. asked: the order
@@ -166,6 +168,14 @@ DEV_ONLY void virtio_kick_later(struct virtio_dev *dev, struct vq *vq);
  * space ends where the furthest of these before virtio_start() ended. */
 void virtio_config_set(struct virtio_dev *dev, u32 off, const void *buf,
                        u32 len);
+/*
+ * The configuration space is not yet what it will be: a disk is being opened.
+ * Who reads it first waits for virtio_settled(), or virtio_release(). Main,
+ * before virtio_start().
+ */
+void virtio_unsettle(struct virtio_dev *dev);
+DEV_ONLY void virtio_settled(struct virtio_dev *dev);
+
 /* Tell the driver. */
 DEV_ONLY void virtio_config_changed(struct virtio_dev *dev);
 
@@ -178,6 +188,9 @@ DEV_ONLY void virtio_stopped(struct virtio_dev *dev);
 VCPU_ONLY void virtio_activate(struct virtio_dev *dev);
 /* Drain and forget. -ETIMEDOUT: requests are still out; try again. */
 VCPU_ONLY int virtio_reset(struct virtio_dev *dev);
+/* Before a read of the configuration space, without the lock: wait until it is
+ * valid. */
+VCPU_ONLY void virtio_settle(struct virtio_dev *dev);
 VCPU_ONLY void virtio_config_write(struct virtio_dev *dev, u32 off, u32 len,
                                    u32 val);
 

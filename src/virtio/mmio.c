@@ -325,9 +325,11 @@ static const struct mmio_reg *mmio_find(u64 off, unsigned int size)
 
 static u64 mmio_config_read(struct virtio_dev *dev, u64 off, unsigned int size)
 {
-    const _Atomic(u8) *c = dev->config[atomic_load(&dev->generation) % 2];
+    const _Atomic(u8) *c;
     u64 val = 0;
 
+    virtio_settle(dev);
+    c = dev->config[atomic_load(&dev->generation) % 2];
     for (unsigned int i = 0; i < size; i++) {
         if (off + i < dev->config_len)
             val |= (u64)c[off + i] << 8 * i;

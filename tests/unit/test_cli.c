@@ -30,7 +30,11 @@ static const struct cli_case cli_cases[] = {
     {{"rnu"}, BAD("rnu: unknown command; did you mean run?")},
     {{"start"}, BAD("start: unknown command; see mote --help")},
     {{"check"}, BAD("check: not supported yet")},
-    {{"rbd-gc", "pool"}, BAD("rbd-gc: not supported yet")},
+    {{"rbd-gc"},
+     BAD("rbd-gc: which pool? mote rbd-gc POOL[/NAMESPACE]")},
+    {{"rbd-gc", "pool", "--mon", "ceph.example"},
+     BAD("--rbd mon: \"ceph.example\" is not a monitor's numeric address, such "
+         "as 10.1.0.11 or 10.1.0.11:3300; names cannot be looked up")},
     {{"--config-file", "x"},
      BAD("--config-file: Firecracker's own options are not supported yet; use "
          "mote run --config FILE")},
@@ -58,8 +62,8 @@ static const struct cli_case cli_cases[] = {
     {{"run", "--kernel="}, BAD("--kernel: \"\" is empty")},
     {{"run", "--kernel", "a", "--kernel=b"}, BAD("--kernel: given twice")},
     {{"run", "--boot-timer=1"}, BAD("--boot-timer: takes no value")},
-    {{"run", "--rbd", "pool/image", "--vsock=3:s"},
-     .want = "mote: --rbd: not supported yet\nmote: --vsock: not supported "
+    {{"run", "--rootfs", "d", "--vsock=3:s"},
+     .want = "mote: --rootfs: not supported yet\nmote: --vsock: not supported "
              "yet\n",
      .status = STATUS_BAD_ARGS},
     {{"run", "--kernel", EXE, "--", "/bin/true"},

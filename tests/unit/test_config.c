@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config: JSON texts and the exact lines they give; rules; words and sizes */
+/* config: JSON texts and the exact lines they give; rules; words and sizes.
+ * Long because of its tables. */
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>

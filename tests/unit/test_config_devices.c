@@ -58,7 +58,6 @@ static const struct device_case key_cases[] = {
     {"'drives': [1]", "mote: t:2:12: drives[0]: an integer is not an object\n"},
     {"'drives': [{}]",
      "mote: t:2:12: drives[0]: \"drive_id\" is required\n"
-     "mote: t:2:12: drives[0]: \"path_on_host\" is required\n"
      "mote: t:2:12: drives[0]: \"is_root_device\" is required\n"},
     {"'drives': [{" D "},\n{'drive_id': 'e', 'path_on_hots': 'x', "
      "'path_on_host': 'y', 'is_root_device': false}]",
@@ -75,10 +74,7 @@ static const struct device_case key_cases[] = {
      "mote: t:2:25: drives[0].drive_id: null, but this key is required\n"},
     {"'drives': [{" D ",\n'socket': 's'}]",
      "mote: t:3:1: drives[0].socket: vhost-user-blk is not supported yet; use "
-     "path_on_host\n"},
-    {"'drives': [{" D ",\n'rbd': {}}]",
-     "mote: t:3:1: drives[0].rbd: Ceph images are not supported yet; use "
-     "path_on_host\n"},
+     "path_on_host or rbd\n"},
     {"'drives': [{" D ", 'on_error': 'pause'}]", NULL},
     {"'drives': [{" D ",\n'on_error': 'hold'}]",
      "mote: t:3:13: drives[0].on_error: \"hold\" is not one of report, stop, "

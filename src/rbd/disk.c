@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * disk.c: a disk whose requests go through a ring to a worker. The worker is
+ * not trusted: what it may write is the ring, and of that only answers and
+ * sizes are believed, each checked. No Ceph here, and no system call but those
+ * of two eventfds.
+ *
+ * A request becomes one part for each MiB, a part is a slot and its chunks.
+ * Without a free slot or enough chunks parts wait, in order; that is the flow
+ * control, since librbd itself takes whatever it is given.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "mote/log.h"
+
+#include "disk.h"
+
+#define RBD_PART_MAX ((u64)RBD_SLOT_CHUNKS * RBD_CHUNK)
+
+/* What rbd_disk keeps in disk_req.priv. */
+enum {
+    PRIV_NEXT,  /* waiting requests: the next one */
+    PRIV_POS,   /* bytes that became parts */
+    PRIV_PARTS, /* parts in flight */
+    PRIV_ERR,   /* the first error, negated */
+};
+
+struct rbd_part {         /* what a slot carries; the truth is here */
+    struct disk_req *req; /* NULL: free, or given up */
+    bool in_flight;
+    u8 nr;
+    u16 chunk[RBD_SLOT_CHUNKS];
+    enum disk_op op;
+    u64 pos, off, len; /* pos: in the request */
+};
+
+struct rbd_disk {
+    struct disk disk;
+    char name[64];
+    struct rbd_ring *ring;
+    int submit_fd;
+    struct loop_fd done;
+
+    u32 gen, tail;
+    bool joined; /* this worker knows our slots */
+    s32 final;   /* negative errno: nothing goes there any more */
+    bool flush_failed;
+    bool unkicked;
+
+    struct disk_req *wait_head, *wait_tail;
+    u16 free_slot[RBD_SLOTS], free_chunk[RBD_CHUNKS];
+    unsigned int nr_free_slots, nr_free_chunks;
+    struct rbd_part part[RBD_SLOTS];
+};
+
+static struct rbd_disk *rbd_of(struct disk *d)
+{
+    return container_of(d, struct rbd_disk, disk);
+}
+
+/* ---- bytes --------------------------------------------------------------- */
+
+/* Copy between the request's iovec, from pos on, and the part's chunks. */
+static void part_copy(struct rbd_disk *d, const struct rbd_part *p)
+{
+    const struct iovec *v = p->req->iov;
+    u64 skip = p->pos, at = 0;
+
+    for (; skip >= v->iov_len && skip > 0; v++)
+        skip -= v->iov_len;
+    while (at < p->len) {
+        u8 *chunk =
+            rbd_chunk(d->ring, p->chunk[at / RBD_CHUNK]) + at % RBD_CHUNK;
+        u8 *guest = (u8 *)v->iov_base + skip;
+        u64 n = MIN(v->iov_len - skip, RBD_CHUNK - at % RBD_CHUNK);
+
+        n = MIN(n, p->len - at);
+        if (p->op == DISK_WRITE)
+            memcpy(chunk, guest, n);
+        else
+            memcpy(guest, chunk, n);
+        at += n;
+        skip += n;
+        if (skip == v->iov_len) {
+            v++;
+            skip = 0;
+        }
+    }
+}
+
+/* ---- slots --------------------------------------------------------------- */
+
+static bool part_has_data(enum disk_op op)
+{
+    return op == DISK_READ || op == DISK_WRITE;
+}
+
+static u32 part_take(struct rbd_disk *d, struct disk_req *req)
+{
+    u32 id = d->free_slot[--d->nr_free_slots];
+    struct rbd_part *p = &d->part[id];
+    u64 pos = req->priv[PRIV_POS];
+    bool data = part_has_data(req->op);
+
+    *p = (struct rbd_part){
+        .req = req,
+        .op = req->op,
+        .pos = pos,
+        .off = req->off + pos,
+        .len = data ? MIN(req->len - pos, RBD_PART_MAX) : req->len,
+    };
+    if (data)
+        p->nr = (u8)((p->len + RBD_CHUNK - 1) / RBD_CHUNK);
+    for (unsigned int i = 0; i < p->nr; i++)
+        p->chunk[i] = d->free_chunk[--d->nr_free_chunks];
+    return id;
+}
+
+static void part_put(struct rbd_disk *d, u32 id)
+{
+    struct rbd_part *p = &d->part[id];
+
+    for (unsigned int i = 0; i < p->nr; i++)
+        d->free_chunk[d->nr_free_chunks++] = p->chunk[i];
+    d->free_slot[d->nr_free_slots++] = (u16)id;
+    *p = (struct rbd_part){0};
+}
+
+static void part_publish(struct rbd_disk *d, u32 id)
+{
+    static const u16 op[] = {[DISK_READ] = RBD_READ,
+                             [DISK_WRITE] = RBD_WRITE,
+                             [DISK_FLUSH] = RBD_FLUSH,
+                             [DISK_DISCARD] = RBD_DISCARD,
+                             [DISK_ZEROES] = RBD_ZEROES};
+    const struct rbd_part *p = &d->part[id];
+    struct rbd_slot *s = &d->ring->slot[id];
+
+    s->off = p->off;
+    s->len = p->len;
+    s->op = op[p->op];
+    s->nr = p->nr;
+    memcpy(s->chunk, p->chunk, sizeof(s->chunk));
+    rbd_ring_submit(d->ring, &d->tail, d->gen, id);
+    d->unkicked = true;
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+static void rbd_finish(struct rbd_disk *d, struct disk_req *req)
+{
+    s32 err = -(s32)req->priv[PRIV_ERR];
+
+    if (req->op == DISK_FLUSH && err < 0)
+        d->flush_failed = true;
+    req->done(req, err);
+}
+
+static void rbd_part_over(struct rbd_disk *d, struct disk_req *req, s32 err)
+{
+    if (err < 0 && req->priv[PRIV_ERR] == 0)
+        req->priv[PRIV_ERR] = (u64)-err;
+    req->priv[PRIV_PARTS]--;
+    if (req->priv[PRIV_PARTS] == 0 && req->priv[PRIV_POS] >= req->len)
+        rbd_finish(d, req);
+}
+
+/* May a write go out while one that was given up may still land? */
+static bool rbd_overlaps_orphan(const struct rbd_disk *d,
+                                const struct disk_req *req)
+{
+    for (u32 id = 0; id < RBD_SLOTS; id++) {
+        const struct rbd_part *p = &d->part[id];
+
+        if (p->in_flight && !p->req && p->op != DISK_READ &&
+            p->off < req->off + req->len && req->off < p->off + p->len)
+            return true;
+    }
+    return false;
+}
+
+static bool rbd_has_room(const struct rbd_disk *d, const struct disk_req *req)
+{
+    u64 left = MIN(req->len - req->priv[PRIV_POS], RBD_PART_MAX);
+
+    if (d->nr_free_slots == 0)
+        return false;
+    return !part_has_data(req->op) ||
+           d->nr_free_chunks >= (left + RBD_CHUNK - 1) / RBD_CHUNK;
+}
+
+/* Parts of the first waiting request; true when all of it is under way. */
+static bool rbd_issue(struct rbd_disk *d, struct disk_req *req)
+{
+    do {
+        struct rbd_part *p;
+        u32 id;
+
+        if (!rbd_has_room(d, req))
+            return false;
+        id = part_take(d, req);
+        p = &d->part[id];
+        p->in_flight = true;
+        if (p->op == DISK_WRITE)
+            part_copy(d, p);
+        req->priv[PRIV_POS] += p->len;
+        req->priv[PRIV_PARTS]++;
+        part_publish(d, id);
+    } while (req->priv[PRIV_POS] < req->len);
+    return true;
+}
+
+static void rbd_pump(struct rbd_disk *d)
+{
+    struct disk_req *req;
+
+    while (d->joined && (req = d->wait_head) != NULL) {
+        if (rbd_overlaps_orphan(d, req) || !rbd_issue(d, req))
+            return;
+        d->wait_head = (struct disk_req *)req->priv[PRIV_NEXT];
+    }
+}
+
+DEV_ONLY static void rbd_submit(struct disk *disk, struct disk_req *req)
+{
+    struct rbd_disk *d = rbd_of(disk);
+
+    memset(req->priv, 0, sizeof(req->priv));
+    if (d->final < 0 || (req->op == DISK_FLUSH && d->flush_failed)) {
+        req->done(req, d->final < 0 ? d->final : -EIO);
+        return;
+    }
+    if (req->op == DISK_FLUSH)
+        req->len = 0;
+    if (d->wait_head)
+        d->wait_tail->priv[PRIV_NEXT] = (u64)req;
+    else
+        d->wait_head = req;
+    d->wait_tail = req;
+    rbd_pump(d);
+}
+
+DEV_ONLY static void rbd_kick(struct disk *disk)
+{
+    struct rbd_disk *d = rbd_of(disk);
+
+    if (d->unkicked)
+        (void)!write(d->submit_fd, &(u64){1}, sizeof(u64));
+    d->unkicked = false;
+}
+
+/* ---- answers ------------------------------------------------------------- */
+
+/* Nothing more will come of this disk: answer all that is asked of it. */
+static void rbd_end(struct rbd_disk *d, s32 err)
+{
+    struct disk_req *req;
+
+    d->final = err < 0 ? err : -EIO;
+    d->joined = false;
+    for (u32 id = 0; id < RBD_SLOTS; id++) {
+        struct rbd_part *p = &d->part[id];
+
+        req = p->req;
+        p->req = NULL; /* its chunks stay taken: the worker may write there */
+        if (!req)
+            continue;
+        if (d->wait_head == req) /* the rest of it is not asked for */
+            d->wait_head = (struct disk_req *)req->priv[PRIV_NEXT];
+        req->priv[PRIV_POS] = req->len;
+        rbd_part_over(d, req, d->final);
+    }
+    while ((req = d->wait_head) != NULL) {
+        d->wait_head = (struct disk_req *)req->priv[PRIV_NEXT];
+        req->done(req, d->final);
+    }
+}
+
+static void rbd_answer(struct rbd_disk *d, u32 id, s32 ret)
+{
+    struct rbd_part *p = &d->part[id];
+    struct disk_req *req = p->req;
+
+    p->in_flight = false;
+    if (req && p->op == DISK_READ && ret == 0)
+        part_copy(d, p);
+    part_put(d, id);
+    if (req)
+        rbd_part_over(d, req, ret < 0 ? ret : 0);
+}
+
+/* -EPROTO: an answer to what was not asked. */
+static int rbd_reap(struct rbd_disk *d)
+{
+    u32 list = rbd_ring_take(d->ring);
+    s32 ret = 0;
+    int id;
+
+    while ((id = rbd_ring_walk(d->ring, &list, &ret)) >= 0) {
+        if (!d->part[id].in_flight)
+            return -EPROTO;
+        rbd_answer(d, (u32)id, ret);
+    }
+    return id == -2 ? -EPROTO : 0;
+}
+
+/* Another worker knows nothing of what the last one was asked. The guest has
+ * had no answer, and requests in flight at once have no order. */
+static void rbd_join(struct rbd_disk *d, u32 gen)
+{
+    d->gen = gen;
+    d->joined = true;
+    for (u32 id = 0; id < RBD_SLOTS; id++) {
+        struct rbd_part *p = &d->part[id];
+
+        if (p->in_flight && p->req)
+            part_publish(d, id);
+        else if (p->in_flight)
+            part_put(d, id);
+    }
+}
+
+static void rbd_look_at_size(struct rbd_disk *d)
+{
+    u64 size = atomic_load(&d->ring->size) / DISK_SECTOR * DISK_SECTOR;
+
+    if (size == d->disk.info.size && !d->disk.info.opening)
+        return;
+    d->disk.info.opening = false;
+    d->disk.info.size = size;
+    if (d->disk.resized)
+        d->disk.resized(d->disk.ctx);
+}
+
+static void rbd_look_at_state(struct rbd_disk *d)
+{
+    u32 state = atomic_load(&d->ring->state);
+    u32 gen = atomic_load(&d->ring->gen) & 0xffff;
+
+    if (d->final < 0)
+        return;
+    switch (state) {
+    case RBD_READY:
+        rbd_look_at_size(d);
+        if (!d->joined || gen != d->gen)
+            rbd_join(d, gen);
+        break;
+    case RBD_FAILED:
+    case RBD_LATCHED:
+        rbd_end(d, atomic_load(&d->ring->err));
+        if (d->disk.info.opening && d->disk.lost)
+            d->disk.lost(d->disk.ctx);
+        break;
+    default: /* DEAD, STARTING: wait for what comes */
+        d->joined = false;
+    }
+}
+
+DEV_ONLY static void rbd_on_done(struct loop_fd *lf, u32 events)
+{
+    struct rbd_disk *d = container_of(lf, struct rbd_disk, done);
+    u64 count;
+
+    (void)!read(lf->fd, &count, sizeof(count));
+    if (rbd_reap(d) < 0) {
+        log_error("drive %s: its worker broke the rules of the ring", d->name);
+        rbd_end(d, -EIO);
+    }
+    rbd_look_at_state(d);
+    rbd_pump(d);
+    rbd_kick(&d->disk);
+    if (d->disk.answered)
+        d->disk.answered(d->disk.ctx);
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+static int rbd_attach(struct disk *disk, struct loop *loop)
+{
+    return loop_add(loop, &rbd_of(disk)->done, EPOLLIN);
+}
+
+static void rbd_free(struct disk *disk)
+{
+    struct rbd_disk *d = rbd_of(disk);
+
+    if (d->done.loop)
+        loop_del(&d->done);
+    close(d->done.fd);
+    close(d->submit_fd);
+    munmap(d->ring, RBD_RING_SIZE);
+    free(d);
+}
+
+static const struct disk_ops rbd_ops = {
+    .name = "rbd",
+    .attach = rbd_attach,
+    .submit = rbd_submit,
+    .kick = rbd_kick,
+    .free = rbd_free,
+};
+
+static void rbd_init(struct rbd_disk *d, const struct rbd_disk_options *opt)
+{
+    snprintf(d->name, sizeof(d->name), "%s", opt->name);
+    d->submit_fd = opt->submit_fd;
+    d->done = (struct loop_fd){.fd = opt->done_fd, .fn = rbd_on_done};
+    d->disk = (struct disk){
+        .ops = &rbd_ops,
+        .info = {.read_only = opt->read_only,
+                 .opening = true,
+                 .discard = true,
+                 .zeroes = true,
+                 .block_size = DISK_SECTOR,
+                 .physical_exp = 3, /* 4 KiB */
+                 .discard_align = 64 * KIB / DISK_SECTOR,
+                 .depth = RBD_SLOTS},
+    };
+    for (u16 i = 0; i < RBD_SLOTS; i++)
+        d->free_slot[d->nr_free_slots++] = i;
+    for (u16 i = 0; i < RBD_CHUNKS; i++)
+        d->free_chunk[d->nr_free_chunks++] = i;
+}
+
+int rbd_disk_new(struct disk **out, const struct rbd_disk_options *opt)
+{
+    struct rbd_disk *d = calloc(1, sizeof(*d));
+
+    if (!d)
+        return fail(-ENOMEM, "drive %s", opt->name);
+    d->ring = mmap(NULL, RBD_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+                   opt->ring_fd, 0);
+    if (d->ring == MAP_FAILED) {
+        free(d);
+        return fail(-errno, "drive %s: mmap of its ring", opt->name);
+    }
+    close(opt->ring_fd);
+    rbd_init(d, opt);
+    *out = &d->disk;
+    return 0;
+}

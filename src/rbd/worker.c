@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker.c: the process that talks to Ceph: one cluster, some images */
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mote/log.h"
+#include "mote/rbd.h"
+
+#include "image.h"
+
+/* Without an answer for this long a cluster is called stalled. */
+#define WORKER_STALL_S 5
+#define WORKER_TICK_MS 1000 /* while requests are in flight */
+#define WORKER_EVENTS  16
+
+struct worker {
+    struct rbd_spec *spec; /* the keeper's memory, too */
+    struct rbd_lib lib;
+    struct cluster cluster;
+    int epfd, stop_fd;
+    bool stop;
+    u64 answers; /* as last counted */
+    time_t answered_at;
+    bool stalled;
+    struct image image[RBD_IMAGE_MAX];
+};
+
+static time_t worker_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec;
+}
+
+/* ---- is the cluster there? ----------------------------------------------- */
+
+static void worker_set_stalled(struct worker *w, bool stalled, time_t now)
+{
+    long seconds = (long)(now - w->answered_at);
+
+    w->stalled = stalled;
+    for (u32 i = 0; i < w->spec->nr_images; i++) {
+        struct image *im = &w->image[i];
+
+        if (stalled)
+            atomic_fetch_or(&im->ring->flags, RBD_F_STALLED);
+        else
+            atomic_fetch_and(&im->ring->flags, ~(u32)RBD_F_STALLED);
+    }
+    if (stalled)
+        log_warn("rbd: the cluster has not answered for %ld s; requests wait",
+                 seconds);
+    else
+        log_info("rbd: the cluster answers again, after %ld s", seconds);
+}
+
+/* Called at least once a second while anything is in flight. */
+static void worker_watch_answers(struct worker *w)
+{
+    time_t now = worker_now();
+    u64 answers = 0;
+    u32 waiting = 0;
+
+    for (u32 i = 0; i < w->spec->nr_images; i++) {
+        answers += atomic_load(&w->image[i].answers);
+        waiting += atomic_load(&w->image[i].in_flight);
+    }
+    if (answers != w->answers || waiting == 0) {
+        if (w->stalled)
+            worker_set_stalled(w, false, now);
+        w->answers = answers;
+        w->answered_at = now;
+    } else if (!w->stalled && now - w->answered_at >= WORKER_STALL_S) {
+        worker_set_stalled(w, true, now);
+    }
+}
+
+/* For ever, while nobody waits for an answer. */
+static int worker_timeout(const struct worker *w)
+{
+    for (u32 i = 0; i < w->spec->nr_images; i++)
+        if (atomic_load(&w->image[i].in_flight) > 0)
+            return WORKER_TICK_MS;
+    return -1;
+}
+
+/* ---- serving ------------------------------------------------------------- */
+
+/* What an event is about: nothing (stop), or two numbers for each image. */
+enum { WORKER_SUBMIT, WORKER_CHANGED, WORKER_KINDS };
+
+static int worker_watch_fd(struct worker *w, int fd, u32 tag)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = tag};
+
+    if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
+        return fail(-errno, "rbd: worker: epoll_ctl");
+    return 0;
+}
+
+static int worker_watch_all(struct worker *w)
+{
+    int r;
+
+    w->epfd = epoll_create1(EPOLL_CLOEXEC);
+    if (w->epfd < 0)
+        return fail(-errno, "rbd: worker: epoll_create1");
+    r = worker_watch_fd(w, w->stop_fd, 0);
+    for (u32 i = 0; r == 0 && i < w->spec->nr_images; i++) {
+        struct image *im = &w->image[i];
+        u32 tag = 1 + i * WORKER_KINDS;
+
+        r = worker_watch_fd(w, im->spec->submit_fd, tag + WORKER_SUBMIT);
+        if (r == 0)
+            r = worker_watch_fd(w, im->changed_fd, tag + WORKER_CHANGED);
+    }
+    return r;
+}
+
+static void worker_event(struct worker *w, u32 tag)
+{
+    struct image *im = &w->image[(tag - 1) / WORKER_KINDS];
+    u64 count;
+
+    if ((tag - 1) % WORKER_KINDS == WORKER_CHANGED) {
+        image_changed(im);
+        return;
+    }
+    /* The descriptor comes from outside: it may be a blocking one. */
+    if (read(im->spec->submit_fd, &count, sizeof(count)) > 0)
+        image_serve(im);
+}
+
+static void worker_serve(struct worker *w)
+{
+    struct epoll_event ev[WORKER_EVENTS];
+
+    w->answered_at = worker_now();
+    while (!w->stop) {
+        int n = epoll_wait(w->epfd, ev, WORKER_EVENTS, worker_timeout(w));
+
+        for (int i = 0; i < n; i++) {
+            if (ev[i].data.u32 == 0)
+                w->stop = true;
+            else
+                worker_event(w, ev[i].data.u32);
+        }
+        worker_watch_answers(w);
+    }
+}
+
+/* ---- start and end ------------------------------------------------------- */
+
+/* Everybody waits for an image that cannot come: tell them. */
+static void worker_fail_all(struct worker *w, int err)
+{
+    for (u32 i = 0; i < w->spec->nr_images; i++)
+        if (w->spec->gen == 1 || err != -ETIMEDOUT)
+            image_fail(&w->image[i], RBD_FAILED, err);
+}
+
+static int worker_connect(struct worker *w)
+{
+    int r = rbd_lib_load(&w->lib);
+
+    if (r == 0)
+        r = cluster_prepare(&w->cluster, &w->lib, &w->spec->cluster);
+    if (r == 0)
+        r = cluster_connect(&w->cluster);
+    if (r < 0)
+        worker_fail_all(w, r);
+    return r;
+}
+
+static int worker_open(struct worker *w)
+{
+    int r = 0;
+
+    for (u32 i = 0; r == 0 && i < w->spec->nr_images; i++)
+        r = image_init(&w->image[i], &w->cluster, &w->spec->image[i],
+                       w->spec->gen);
+    if (r == 0)
+        r = worker_connect(w);
+    for (u32 i = 0; r == 0 && i < w->spec->nr_images; i++)
+        r = image_open(&w->image[i], w->spec->owner);
+    return r == 0 ? worker_watch_all(w) : r;
+}
+
+static void worker_close(struct worker *w)
+{
+    for (u32 i = 0; i < w->spec->nr_images; i++)
+        image_close(&w->image[i]);
+    cluster_close(&w->cluster);
+}
+
+int rbd_worker_main(int spec_fd, int stop_fd)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+    int r;
+
+    if (!w) {
+        fail(-ENOMEM, "rbd: worker");
+        return STATUS_FAILURE;
+    }
+    log_take_stderr();
+    w->stop_fd = stop_fd;
+    w->spec = spec_map(spec_fd);
+    r = w->spec ? worker_open(w) : -EINVAL;
+    if (r == 0)
+        worker_serve(w);
+    if (w->spec)
+        worker_close(w);
+    free(w);
+    return r == 0 ? STATUS_OK : STATUS_FAILURE;
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rbd_disk: the monitor's end of a ring, with a scripted worker at the other,
+ * which does as it should, dies, or lies */
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rbd/disk.h"
+
+#include "disk_rig.h"
+
+#define SIZE (64 * MIB)
+
+struct worker {
+    struct disk_rig rig;
+    struct rbd_ring *ring;
+    int submit_fd, done_fd;
+    u32 head, gen;
+    u8 *image;
+    s32 err;            /* of all answers */
+    unsigned int slots; /* served */
+};
+
+/* ---- a worker that does as it should ----------------------------------------
+ */
+
+static void worker_move(struct worker *w, const struct rbd_slot *s)
+{
+    u64 at = 0;
+
+    for (unsigned int i = 0; i < s->nr && at < s->len; i++, at += RBD_CHUNK) {
+        u64 n = MIN(s->len - at, (u64)RBD_CHUNK);
+        u8 *chunk = rbd_chunk(w->ring, s->chunk[i]);
+
+        if (s->op == RBD_READ)
+            memcpy(chunk, w->image + s->off + at, n);
+        else
+            memcpy(w->image + s->off + at, chunk, n);
+    }
+}
+
+static void worker_answer(struct worker *w, u32 id, s32 ret)
+{
+    if (rbd_ring_done(w->ring, id, ret))
+        ck_assert_int_eq(write(w->done_fd, &(u64){1}, 8), 8);
+}
+
+/* Serve at most max slots of what waits; returns how many. */
+static unsigned int worker_serve(struct worker *w, unsigned int max)
+{
+    unsigned int n = 0;
+    int id;
+
+    while (n < max && (id = rbd_ring_next(w->ring, &w->head, w->gen)) >= 0) {
+        struct rbd_slot s = w->ring->slot[id];
+
+        ck_assert_uint_le(s.off + s.len, SIZE);
+        if (w->err == 0 && (s.op == RBD_READ || s.op == RBD_WRITE))
+            worker_move(w, &s);
+        worker_answer(w, (u32)id, w->err);
+        w->slots++;
+        n++;
+    }
+    return n;
+}
+
+static void worker_state(struct worker *w, enum rbd_state state, u32 gen)
+{
+    w->gen = gen;
+    atomic_store(&w->ring->size, SIZE);
+    atomic_store(&w->ring->gen, gen);
+    atomic_store(&w->ring->state, (u32)state);
+    ck_assert_int_eq(write(w->done_fd, &(u64){1}, 8), 8);
+}
+
+/* The disk's loop, until nothing more happens. */
+TSA(no_thread_safety_analysis) static void worker_turn(struct worker *w)
+{
+    struct epoll_event ev;
+
+    while (epoll_wait(w->rig.loop.epfd, &ev, 1, 0) == 1) {
+        struct loop_fd *lf = ev.data.ptr;
+
+        lf->fn(lf, ev.events);
+    }
+}
+
+static void worker_up(struct worker *w)
+{
+    int ring_fd = memfd_create("ring", MFD_CLOEXEC);
+    struct rbd_disk_options opt = {.name = "d", .ring_fd = ring_fd};
+    struct disk *disk;
+
+    *w = (struct worker){.submit_fd = eventfd(0, EFD_NONBLOCK),
+                         .done_fd = eventfd(0, EFD_NONBLOCK)};
+    ck_assert_int_eq(ftruncate(ring_fd, RBD_RING_SIZE), 0);
+    w->ring = mmap(NULL, RBD_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+                   ring_fd, 0);
+    w->image = calloc(1, SIZE);
+    opt.submit_fd = dup(w->submit_fd);
+    opt.done_fd = dup(w->done_fd);
+    ck_assert_int_eq(rbd_disk_new(&disk, &opt), 0);
+    rig_up(&w->rig, disk);
+    ck_assert(disk->info.opening);
+}
+
+static void worker_down(struct worker *w)
+{
+    rig_down(&w->rig);
+    munmap(w->ring, RBD_RING_SIZE);
+    free(w->image);
+    close(w->submit_fd);
+    close(w->done_fd);
+}
+
+static void worker_ready(struct worker *w)
+{
+    worker_up(w);
+    worker_state(w, RBD_READY, 1);
+    worker_turn(w);
+    ck_assert_uint_eq(w->rig.disk->info.size, SIZE);
+    ck_assert(!w->rig.disk->info.opening);
+    ck_assert_uint_eq(w->rig.resized, 1);
+}
+
+/* ---- requests
+ * ---------------------------------------------------------------- */
+
+static struct rig_req request(enum disk_op op, struct iovec *iov,
+                              unsigned int n, u64 off)
+{
+    struct rig_req req = {
+        .dr = {.op = op, .off = off, .iov = iov, .nr_iov = n}};
+
+    for (unsigned int i = 0; i < n; i++)
+        req.dr.len += iov[i].iov_len;
+    return req;
+}
+
+/* Until all are answered, some slots at a time. */
+static void serve_all(struct worker *w, unsigned int at_once)
+{
+    for (unsigned int i = 0; i < 10000 && w->rig.waiting; i++) {
+        worker_serve(w, at_once);
+        worker_turn(w);
+    }
+    ck_assert_uint_eq(w->rig.waiting, 0);
+}
+
+static const u64 lengths[] = {512, 4096,      RBD_CHUNK, RBD_CHUNK + 512,
+                              MIB, MIB + 512, 20 * MIB,  33 * MIB + 4096};
+
+/* Pieces of odd sizes, more than the ring holds at once, there and back. */
+START_TEST(test_there_and_back)
+{
+    u64 len = lengths[_i], first = len > 1536 ? 1536 : len;
+    u8 *out = malloc(len), *in = calloc(1, len);
+    struct iovec iov[2] = {{out, first}, {out + first, len - first}};
+    struct iovec back[1] = {{in, len}};
+    struct rig_req wr = request(DISK_WRITE, iov, 2, 1536),
+                   rd = request(DISK_READ, back, 1, 1536);
+    struct worker w;
+
+    worker_ready(&w);
+    rig_pattern(out, len, 7);
+    rig_submit(&w.rig, &wr);
+    serve_all(&w, 3);
+    ck_assert_int_eq(wr.err, 0);
+    ck_assert_mem_eq(w.image + 1536, out, len);
+    rig_submit(&w.rig, &rd);
+    serve_all(&w, 5);
+    ck_assert_int_eq(rd.err, 0);
+    ck_assert_mem_eq(in, out, len);
+    worker_down(&w);
+    free(out);
+    free(in);
+}
+END_TEST
+
+START_TEST(test_before_ready)
+{
+    u8 buf[512];
+    struct iovec iov = {buf, sizeof(buf)};
+    struct rig_req req = request(DISK_WRITE, &iov, 1, 0);
+    struct worker w;
+
+    worker_up(&w);
+    rig_submit(&w.rig, &req);
+    worker_turn(&w);
+    ck_assert_uint_eq(worker_serve(&w, 1), 0);
+    worker_state(&w, RBD_READY, 1);
+    worker_turn(&w);
+    serve_all(&w, 1);
+    ck_assert_int_eq(req.err, 0);
+    worker_down(&w);
+}
+END_TEST
+
+START_TEST(test_more_than_slots)
+{
+    static struct rig_req req[2 * RBD_SLOTS];
+    u8 buf[512] = {0};
+    struct iovec iov = {buf, sizeof(buf)};
+    struct worker w;
+
+    worker_ready(&w);
+    for (u32 i = 0; i < ARRAY_SIZE(req); i++) {
+        req[i] = request(DISK_WRITE, &iov, 1, i * 512ull);
+        rig_submit(&w.rig, &req[i]);
+    }
+    ck_assert_uint_eq(worker_serve(&w, ~0u), RBD_SLOTS);
+    worker_turn(&w);
+    ck_assert_uint_eq(w.rig.waiting, RBD_SLOTS);
+    serve_all(&w, ~0u);
+    for (u32 i = 0; i < ARRAY_SIZE(req); i++)
+        ck_assert(req[i].answers == 1 && req[i].err == 0);
+    worker_down(&w);
+}
+END_TEST
+
+START_TEST(test_errors)
+{
+    u8 buf[512];
+    struct iovec iov = {buf, sizeof(buf)};
+    struct rig_req req = request(DISK_READ, &iov, 1, 0),
+                   flush = request(DISK_FLUSH, NULL, 0, 0);
+    struct worker w;
+
+    worker_ready(&w);
+    w.err = -EIO;
+    rig_submit(&w.rig, &req);
+    serve_all(&w, 1);
+    ck_assert_int_eq(req.err, -EIO);
+    rig_submit(&w.rig, &flush);
+    serve_all(&w, 1);
+    ck_assert_int_eq(flush.err, -EIO);
+    w.err = 0; /* what that flush has lost is lost */
+    rig_submit(&w.rig, &flush);
+    ck_assert_uint_eq(w.rig.waiting, 0);
+    ck_assert_int_eq(flush.err, -EIO);
+    rig_submit(&w.rig, &req);
+    serve_all(&w, 1);
+    ck_assert_int_eq(req.err, 0);
+    worker_down(&w);
+}
+END_TEST
+
+/* ---- deaths
+ * ------------------------------------------------------------------ */
+
+/* Half of it answered, half not: the next worker gets the other half. */
+START_TEST(test_worker_dies)
+{
+    static struct rig_req req[8];
+    u8 buf[8][512];
+    struct iovec iov[8];
+    struct worker w;
+
+    worker_ready(&w);
+    for (u32 i = 0; i < 8; i++) {
+        rig_pattern(buf[i], 512, i);
+        iov[i] = (struct iovec){buf[i], 512};
+        req[i] = request(DISK_WRITE, &iov[i], 1, i * 512ull);
+        rig_submit(&w.rig, &req[i]);
+    }
+    ck_assert_uint_eq(worker_serve(&w, 4), 4);
+    worker_state(&w, RBD_DEAD, 1);
+    worker_turn(&w);
+    ck_assert_uint_eq(w.rig.waiting, 4);
+    w.head = atomic_load(&w.ring->sq_tail);
+    worker_state(&w, RBD_READY, 2);
+    worker_turn(&w);
+    ck_assert_uint_eq(worker_serve(&w, ~0u), 4);
+    worker_turn(&w);
+    for (u32 i = 0; i < 8; i++) {
+        ck_assert(req[i].answers == 1 && req[i].err == 0);
+        ck_assert_mem_eq(w.image + i * 512ull, buf[i], 512);
+    }
+    worker_down(&w);
+}
+END_TEST
+
+/* For good: all that was asked and will be asked gets the error. */
+START_TEST(test_latched)
+{
+    u8 *big = calloc(1, 20 * MIB), small[512];
+    struct iovec iov[2] = {{big, 20 * MIB}, {small, 512}};
+    struct rig_req req[2] = {request(DISK_WRITE, &iov[0], 1, 0),
+                             request(DISK_READ, &iov[1], 1, 0)};
+    struct worker w;
+
+    worker_ready(&w);
+    rig_submit(&w.rig, &req[0]); /* part of it waits for chunks */
+    rig_submit(&w.rig, &req[1]);
+    atomic_store(&w.ring->err, -ESHUTDOWN);
+    worker_state(&w, RBD_LATCHED, 1);
+    worker_turn(&w);
+    ck_assert_uint_eq(w.rig.waiting, 0);
+    for (u32 i = 0; i < 2; i++)
+        ck_assert(req[i].answers == 1 && req[i].err == -ESHUTDOWN);
+    rig_submit(&w.rig, &req[1]);
+    ck_assert_int_eq(req[1].err, -ESHUTDOWN);
+    worker_state(&w, RBD_READY, 2); /* never again */
+    worker_turn(&w);
+    rig_submit(&w.rig, &req[1]);
+    ck_assert_int_eq(req[1].err, -ESHUTDOWN);
+    worker_down(&w);
+    free(big);
+}
+END_TEST
+
+static unsigned int lost;
+
+static void on_lost(void *ctx)
+{
+    lost++;
+}
+
+START_TEST(test_never_ready)
+{
+    struct worker w;
+
+    worker_up(&w);
+    w.rig.disk->lost = on_lost;
+    atomic_store(&w.ring->err, -ENOENT);
+    worker_state(&w, RBD_FAILED, 1);
+    worker_turn(&w);
+    ck_assert_uint_eq(lost, 1);
+    ck_assert_uint_eq(w.rig.resized, 0);
+    worker_down(&w);
+}
+END_TEST
+
+START_TEST(test_resize)
+{
+    struct worker w;
+
+    worker_ready(&w);
+    atomic_store(&w.ring->size, SIZE / 2 + 100);
+    ck_assert_int_eq(write(w.done_fd, &(u64){1}, 8), 8);
+    worker_turn(&w);
+    ck_assert_uint_eq(w.rig.disk->info.size, SIZE / 2);
+    ck_assert_uint_eq(w.rig.resized, 2);
+    worker_down(&w);
+}
+END_TEST
+
+/* ---- lies
+ * -------------------------------------------------------------------- */
+
+static void lie_twice(struct worker *w)
+{
+    rbd_ring_done(w->ring, 255, 0);
+    worker_turn(w);
+    rbd_ring_done(w->ring, 255, 0);
+}
+
+static void lie_free_slot(struct worker *w)
+{
+    rbd_ring_done(w->ring, 3, 0);
+}
+
+static void lie_circle(struct worker *w)
+{
+    rbd_ring_done(w->ring, 255, 0);
+    atomic_store(&w->ring->next[255], 256);
+}
+
+static void lie_number(struct worker *w)
+{
+    atomic_store(&w->ring->done, RBD_SLOTS + 1);
+}
+
+static void lie_far_number(struct worker *w)
+{
+    atomic_store(&w->ring->done, ~0u);
+}
+
+typedef void lie_fn(struct worker *w);
+static lie_fn *const lies[] = {lie_twice, lie_free_slot, lie_circle, lie_number,
+                               lie_far_number};
+
+/* The disk ends, each request is answered once, nothing else happens. */
+START_TEST(test_lies)
+{
+    u8 buf[2][512];
+    struct iovec iov[2] = {{buf[0], 512}, {buf[1], 512}};
+    struct rig_req req[2] = {request(DISK_READ, &iov[0], 1, 0),
+                             request(DISK_READ, &iov[1], 1, 512)};
+    struct worker w;
+
+    worker_ready(&w);
+    rig_submit(&w.rig, &req[0]); /* slot 255, then 254 */
+    rig_submit(&w.rig, &req[1]);
+    lies[_i](&w);
+    ck_assert_int_eq(write(w.done_fd, &(u64){1}, 8), 8);
+    worker_turn(&w);
+    ck_assert_uint_eq(w.rig.waiting, 0);
+    ck_assert(req[0].answers == 1 && req[1].answers == 1);
+    ck_assert_int_eq(req[1].err, -EIO);
+    worker_down(&w);
+}
+END_TEST
+
+Suite *suite_rbd_disk(void);
+Suite *suite_rbd_disk(void)
+{
+    Suite *s = suite_create("rbd_disk");
+    TCase *tc = tcase_create("disk");
+
+    tcase_add_loop_test(tc, test_there_and_back, 0, ARRAY_SIZE(lengths));
+    tcase_add_test(tc, test_before_ready);
+    tcase_add_test(tc, test_more_than_slots);
+    tcase_add_test(tc, test_errors);
+    tcase_add_test(tc, test_worker_dies);
+    tcase_add_test(tc, test_latched);
+    tcase_add_test(tc, test_never_ready);
+    tcase_add_test(tc, test_resize);
+    tcase_add_loop_test(tc, test_lies, 0, ARRAY_SIZE(lies));
+    suite_add_tcase(s, tc);
+    return s;
+}
