@@ -319,9 +319,17 @@ static void gen_rule(const char *kind, const struct rule *r)
 
 static void gen_text(const struct rule *extra)
 {
+    static struct sock_filter code[CODE_MAX];
+
     for (const struct rule *r = policy; r->kind; r = gen_next(r)) {
         if (r->limit == 0 && r != extra)
             continue;
+        if (r->limit) {
+            struct parts p = gen_parts(r, extra);
+
+            printf("%s: at most %u system calls, %u instructions\n", r->kind,
+                   r->limit, gen_compile(&p, code));
+        }
         for (const struct rule *a = r + 1; a->call; a++)
             gen_rule(r->kind, a);
     }

@@ -203,7 +203,7 @@ int filter_load(const struct filter *f, const char *name)
     struct sock_filter code[FILTER_CODE_MAX];
     struct sock_fprog prog = {.len = t->nr_code, .filter = code};
 
-    if (!filter_on())
+    if (!filter_on() || f->kind == FILTER_NONE)
         return 0;
     assert(t->name && t->nr_code <= FILTER_CODE_MAX);
     thread_id(); /* known, from here on, without a system call */
