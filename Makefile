@@ -72,7 +72,7 @@ DEP = $(shell find build -name '*.d' 2>/dev/null)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run check test unit guest boot bench fuzz lint format cov install \
+.PHONY: all run check test unit guest boot faults bench fuzz lint format cov install \
 	clean
 
 all: setup-build mote
@@ -166,6 +166,12 @@ $B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/host.o $B/libmote.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(FUZZWRAP:%=-Wl,--wrap=%) \
 		-fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
+# Its tests only: what makes the host misbehave.
+INJECT = $B/tests/faults/inject
+$(INJECT): $(INJECT).o
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lseccomp
+
 $B/tests/bench/%.o: CPPFLAGS += -Isrc -Itests/unit
 
 # The calls that devpath counts.
@@ -197,7 +203,10 @@ boot: setup-check mote
 asan-check: | setup-check
 	$(Q)$(MAKE) --no-print-directory MODE=asan build/asan/unit build/asan/replay
 
-check: setup-check mote $B/unit $B/replay asan-check
+faults: setup-check mote $(INJECT)
+	$(Q)B=$B tests/faults/run $(T)
+
+check: setup-check mote $(INJECT) $B/unit $B/replay asan-check
 	$(Q)B=$B tests/check
 test: check
 
@@ -258,7 +267,7 @@ lint: setup-lint
 
 .PHONY: objects sources tidy
 sources: $(OBJ)
-objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $B/tests/bench/devpath.o \
+objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $(INJECT).o $B/tests/bench/devpath.o \
 	$B/tests/bench/jailcost.o
 tidy: $(SRC:%.c=$B/%.tidy)
 
