@@ -8,8 +8,8 @@
  * A page with code is never writable through the TLB. A store to it comes to
  * block_page_written(), which drops all blocks of the page; the storing block
  * ends after that instruction (c->smc). Device threads only look at the bitmap
- * of pages with code and ask for a flush: they write, fence, look; we mark,
- * fence, read the bytes.
+ * of pages with code, mark those they have written as stale and ask for them to
+ * be dropped: they write, fence, look; we mark, fence, read the bytes.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -85,12 +85,13 @@ static void *block_map(size_t size)
 int block_cache_new(struct cpu *c)
 {
     c->code_pages = block_bitmap_size(c->mem) * 8;
-    c->code = block_map(block_bitmap_size(c->mem));
+    c->code = block_map(2 * block_bitmap_size(c->mem));
     if (!c->code)
         return fail(-ENOMEM, "interpreter: map of code pages");
+    c->stale = c->code + c->code_pages / 64;
     c->blocks = block_map(sizeof(*c->blocks));
     if (!c->blocks) {
-        munmap(c->code, block_bitmap_size(c->mem));
+        munmap(c->code, 2 * block_bitmap_size(c->mem));
         c->code = NULL;
         return fail(-ENOMEM, "interpreter: block cache");
     }
@@ -106,7 +107,7 @@ void block_cache_free(struct cpu *c)
     if (c->blocks)
         munmap(c->blocks, sizeof(*c->blocks));
     if (c->code)
-        munmap(c->code, block_bitmap_size(c->mem));
+        munmap(c->code, 2 * block_bitmap_size(c->mem));
 }
 
 u64 block_flushes(const struct cpu *c)
@@ -160,19 +161,33 @@ void block_cache_flush(struct cpu *c)
     mmu_new_epoch(c, true);
 }
 
+/* The pages of a word of the bitmaps that have code are stale now. */
+static bool block_mark_stale(struct cpu *c, u64 word, u64 pages)
+{
+    u64 hit =
+        atomic_load_explicit(&c->code[word], memory_order_relaxed) & pages;
+
+    if (hit)
+        atomic_fetch_or(&c->stale[word], hit);
+    return hit;
+}
+
 void block_code_written(void *ctx, u64 gpa, u64 len)
 {
     struct cpu *c = ctx;
-    u64 end = len ? (gpa + len - 1) / PAGE_SIZE : gpa / PAGE_SIZE;
+    u64 pfn = gpa / PAGE_SIZE, n;
+    u64 end = MIN((gpa + MAX(len, 1ull) - 1) / PAGE_SIZE + 1, c->code_pages);
+    bool hit = false;
 
     atomic_thread_fence(memory_order_seq_cst);
-    for (u64 pfn = gpa / PAGE_SIZE; pfn <= end; pfn++) {
-        if (!block_page_has_code(c, pfn * PAGE_SIZE))
-            continue;
-        atomic_fetch_or(&c->attn, ATTN_CODE);
-        atomic_store(&c->poll_at, 0);
-        return;
+    for (; pfn < end; pfn += n) {
+        n = MIN(64 - pfn % 64, end - pfn);
+        hit |= block_mark_stale(c, pfn / 64, ~0ull >> (64 - n) << pfn % 64);
     }
+    if (!hit)
+        return;
+    atomic_fetch_or(&c->attn, ATTN_CODE);
+    atomic_store(&c->poll_at, 0);
 }
 
 /* ---- pages with code ---------------------------------------------------- */
@@ -220,6 +235,14 @@ static void block_drop(struct block_cache *bc, struct block *b)
     b->at = BLOCK_DEAD;
 }
 
+static void page_drop(struct cpu *c, struct code_page *p)
+{
+    for (struct block *b = p->blocks; b; b = b->page_next)
+        block_drop(c->blocks, b);
+    p->blocks = NULL;
+    block_unmark(c, p->gpa);
+}
+
 static void page_hit(struct cpu *c, struct code_page *p)
 {
     if (c->icount - p->since > SMC_SPAN) {
@@ -241,11 +264,25 @@ void block_page_written(struct cpu *c, u64 gpa)
     mmu_new_epoch(c, true);
     if (!p)
         return;
-    for (struct block *b = p->blocks; b; b = b->page_next)
-        block_drop(c->blocks, b);
-    p->blocks = NULL;
-    block_unmark(c, gpa);
+    page_drop(c, p);
     page_hit(c, p);
+}
+
+/* Bits of pages that are not in the list any more stay: at worst such a page
+ * is dropped once too often. */
+void block_drop_stale(struct cpu *c)
+{
+    struct block_cache *bc = c->blocks;
+
+    for (unsigned int i = 0; i < bc->nr_pages; i++) {
+        u64 pfn = bc->page[i].gpa / PAGE_SIZE, bit = 1ull << pfn % 64;
+
+        if (!(atomic_load(&c->stale[pfn / 64]) & bit))
+            continue;
+        atomic_fetch_and(&c->stale[pfn / 64], ~bit);
+        page_drop(c, &bc->page[i]);
+    }
+    mmu_new_epoch(c, true);
 }
 
 /* ---- decoding ----------------------------------------------------------- */

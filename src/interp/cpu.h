@@ -159,6 +159,7 @@ struct cpu {
     struct block **jump; /* blocks by RIP, JUMP_SIZE of them */
     _Atomic(u64) *code;  /* bitmap of pages with code; all threads read */
     u64 code_pages;      /* its size in bits */
+    _Atomic(u64) *stale; /* likewise: pages with code that others wrote */
     struct ret_entry ret[RET_NR];
     u32 ret_top;
 
@@ -405,6 +406,7 @@ static inline u8 *tlb_hit(struct cpu *c, u64 la, unsigned int size,
 int block_cache_new(struct cpu *c); /* part of interp_new */
 void block_cache_free(struct cpu *c);
 void block_cache_flush(struct cpu *c);
+void block_drop_stale(struct cpu *c); /* at ATTN_CODE */
 
 /* Does this guest page hold decoded code? Asked by mmu.c before it grants
  * tag_w. */

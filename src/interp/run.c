@@ -82,7 +82,7 @@ static bool run_attention(struct cpu *c, struct visit *v)
         return false;
     atomic_fetch_and(&c->attn, ~attn);
     if (attn & ATTN_CODE)
-        block_cache_flush(c);
+        block_drop_stale(c);
     if (attn & ATTN_NMI)
         c->s.event.nmi_pending = 1;
     if (attn & ATTN_POKE)

@@ -211,24 +211,34 @@ START_TEST(test_sti)
 }
 END_TEST
 
-/* A device overwrites code that has run. */
+/* A device overwrites code that has run, in one of two pages, with a write that
+ * begins and ends in other pages. The other page keeps its block. */
 START_TEST(test_device_write)
 {
     static const u8 code[] = {0xb8, 1, 0, 0, 0, 0xf4}; /* mov $1, %eax; hlt */
+    const u64 near = RIG_CODE, far = RIG_CODE + 0x51000;
     struct rig r;
 
     prog_load(&r, &progs[0]);
-    mem_write(r.mem, RIG_CODE, code, sizeof(code));
-    for (unsigned int i = 1; i < 4; i++) {
-        rig_put(&r, RIG_CODE + 1, 1, i);
-        mem_code_written(r.mem, RIG_CODE + 1, 1);
-        r.c->s.rip = RIG_CODE;
-        r.c->s.mp_state = MP_RUNNABLE;
-        ck_assert_int_eq(prog_run(&r, 1000, 0), INTERP_HALT);
-        ck_assert_uint_eq(r.c->s.gpr[GPR_RAX], i);
+    mem_write(r.mem, near, code, sizeof(code));
+    mem_write(r.mem, far, code, sizeof(code));
+    for (unsigned int i = 1; i < 5; i++) {
+        rig_put(&r, far + 1, 1, i);
+        mem_code_written(r.mem, far - 0x4f001, 0x50005);
+        for (unsigned int page = 0; page < 2; page++) {
+            r.c->s.rip = page ? far : near;
+            r.c->s.mp_state = MP_RUNNABLE;
+            ck_assert_int_eq(prog_run(&r, 1000, 0), INTERP_HALT);
+            ck_assert_uint_eq(r.c->s.gpr[GPR_RAX], page ? i : 1);
+        }
+        ck_assert_uint_eq(r.c->stats->blocks, 1 + i);
     }
-    ck_assert(block_page_has_code(r.c, RIG_CODE));
-    ck_assert(!block_page_has_code(r.c, RIG_CODE + 0x1000));
+    ck_assert(block_page_has_code(r.c, far));
+    ck_assert(!block_page_has_code(r.c, far + 0x1000));
+    ck_assert_uint_eq(block_flushes(r.c), 0);
+    mem_code_written(r.mem, MEM_SIZE_MAX, 4);
+    mem_code_written(r.mem, far, 0);
+    ck_assert(atomic_load(&r.c->attn) & ATTN_CODE);
     rig_free(&r);
 }
 END_TEST
