@@ -185,6 +185,10 @@ $B/jailcost: $B/tests/bench/jailcost.o $B/libmote.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
+$B/filter: $B/tests/bench/filter.o $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
 run: setup-run mote
 	$(Q)tools/run $(ARGS)
 
@@ -210,11 +214,12 @@ check: setup-check mote $(INJECT) $B/unit $B/replay asan-check
 	$(Q)B=$B tests/check
 test: check
 
-bench: setup-bench mote $B/devpath $B/jailcost
+bench: setup-bench mote $B/devpath $B/jailcost $B/filter
 	$(Q)tests/bench/boot
 	$(Q)tests/bench/blk
 	$(Q)tests/bench/net
 	$(Q)$B/devpath
+	$(Q)$B/filter
 	$(Q)B=$B tests/bench/jail
 
 # New inputs go to build/corpus; what crashes goes to tests/fuzz/regress. Memory
@@ -268,7 +273,7 @@ lint: setup-lint
 .PHONY: objects sources tidy
 sources: $(OBJ)
 objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $(INJECT).o $B/tests/bench/devpath.o \
-	$B/tests/bench/jailcost.o
+	$B/tests/bench/jailcost.o $B/tests/bench/filter.o
 tidy: $(SRC:%.c=$B/%.tidy)
 
 # Again when the object is: it knows the headers.

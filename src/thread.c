@@ -70,6 +70,7 @@ static enum role thread_role_of(enum filter_kind kind)
     case FILTER_VCPU_INTERP:
         return ROLE_VCPU;
     case FILTER_BLK:
+    case FILTER_RBD:
     case FILTER_NET:
     case FILTER_CONSOLE:
     case FILTER_RNG:

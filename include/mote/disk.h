@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "mote/base.h"
+#include "mote/filter.h"
 #include "mote/loop.h"
 
 #define DISK_SECTOR 512u
@@ -57,6 +58,7 @@ typedef void disk_event_fn(void *ctx);
 
 struct disk_ops {
     const char *name;
+    enum filter_kind filter; /* of the thread that it runs on */
     int (*attach)(struct disk *d, struct loop *loop);
     void (*submit)(struct disk *d, struct disk_req *req);
     void (*kick)(struct disk *d); /* NULL: submit() already does it */

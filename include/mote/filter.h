@@ -21,6 +21,7 @@ enum filter_kind {
     FILTER_VCPU_SHADOW, /* a KVM without nested paging needs more */
     FILTER_VCPU_INTERP,
     FILTER_BLK,
+    FILTER_RBD, /* a disk that a worker process serves, by a ring */
     FILTER_NET,
     FILTER_CONSOLE, /* serial and virtio */
     FILTER_RNG,

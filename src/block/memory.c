@@ -61,6 +61,7 @@ static void memory_free(struct disk *d)
 
 static const struct disk_ops memory_ops = {
     .name = "memory",
+    .filter = FILTER_RBD, /* no system calls of its own either */
     .attach = memory_attach,
     .submit = memory_submit,
     .free = memory_free,

@@ -461,6 +461,7 @@ static void overlay_free(struct disk *d)
 
 static const struct disk_ops overlay_ops = {
     .name = "overlay",
+    .filter = FILTER_BLK,
     .attach = overlay_attach,
     .submit = overlay_submit,
     .kick = overlay_kick,

@@ -230,6 +230,7 @@ static void raw_free(struct disk *d)
 
 static const struct disk_ops raw_ops = {
     .name = "raw",
+    .filter = FILTER_BLK,
     .attach = raw_attach,
     .submit = raw_submit,
     .kick = raw_kick,

@@ -397,6 +397,7 @@ static void rbd_free(struct disk *disk)
 
 static const struct disk_ops rbd_ops = {
     .name = "rbd",
+    .filter = FILTER_RBD,
     .attach = rbd_attach,
     .submit = rbd_submit,
     .kick = rbd_kick,

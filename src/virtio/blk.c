@@ -458,6 +458,8 @@ int blk_new(struct virtio_dev **out, struct disk *disk,
                         blk_features(&disk->info, opt));
     if (r < 0)
         goto free_blk;
+    if (disk->ops->filter != FILTER_NONE)
+        b->dev.filter.kind = disk->ops->filter;
     blk_init(b, disk, opt);
     for (unsigned int q = 0; q < opt->queues && r == 0; q++)
         r = blk_init_queue(b, q);

@@ -2,7 +2,7 @@
 /*
  * test_filter.c: the filters, in a child for each try: what is forbidden ends
  * the process and is named, what is allowed passes. The conditions of every
- * rule are tried on both sides.
+ * rule are tried on both sides. Long because the matrix is a table.
  */
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -269,8 +269,9 @@ static const struct call forbidden[] = {
 /* clang-format on */
 
 static const enum filter_kind kinds[] = {
-    FILTER_MAIN, FILTER_VCPU_KVM, FILTER_VCPU_SHADOW, FILTER_VCPU_INTERP,
-    FILTER_BLK,  FILTER_NET,      FILTER_CONSOLE,     FILTER_RNG,
+    FILTER_MAIN,        FILTER_VCPU_KVM, FILTER_VCPU_SHADOW,
+    FILTER_VCPU_INTERP, FILTER_BLK,      FILTER_NET,
+    FILTER_CONSOLE,     FILTER_RNG,      FILTER_RBD,
 };
 
 /* What instrumented code may do besides is not denied there. */

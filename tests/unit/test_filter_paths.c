@@ -27,8 +27,9 @@
 #define WAIT_MS 400
 
 static const enum filter_kind kinds[] = {
-    FILTER_MAIN, FILTER_VCPU_KVM, FILTER_VCPU_SHADOW, FILTER_VCPU_INTERP,
-    FILTER_BLK,  FILTER_NET,      FILTER_CONSOLE,     FILTER_RNG,
+    FILTER_MAIN,        FILTER_VCPU_KVM, FILTER_VCPU_SHADOW,
+    FILTER_VCPU_INTERP, FILTER_BLK,      FILTER_NET,
+    FILTER_CONSOLE,     FILTER_RNG,      FILTER_RBD,
 };
 
 static struct {
@@ -204,6 +205,21 @@ START_TEST(test_only)
 }
 END_TEST
 
+/* A broken invariant is named as one, not as a denial. */
+static void path_assert(void *arg)
+{
+    assert(path.file < 0);
+}
+
+START_TEST(test_assert)
+{
+    int status = path_child(kinds[_i], path_assert, false);
+
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == STATUS_BUG,
+                  "%s: status %#x", filter_kind_name(kinds[_i]), status);
+}
+END_TEST
+
 /* ---- KVM ----------------------------------------------------------------- */
 
 /* All state both ways, by either XSAVE call, and a report's bytes at RIP. */
@@ -287,6 +303,7 @@ Suite *suite_filter_paths(void)
     tcase_add_loop_test(tc, test_common, 0, ARRAY_SIZE(kinds));
     tcase_add_loop_test(tc, test_stopped, 0, 4); /* main and vCPUs */
     tcase_add_loop_test(tc, test_insns, 1, 4);   /* vCPUs */
+    tcase_add_loop_test(tc, test_assert, 0, ARRAY_SIZE(kinds));
     tcase_add_loop_test(tc, test_only, 0, ARRAY_SIZE(only));
     tcase_add_loop_test(tc, test_kvm, 1, 3); /* KVM's */
     suite_add_tcase(s, tc);
