@@ -58,7 +58,7 @@ void sandbox_caps(u64 set[SANDBOX_CAP_SETS])
     for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++) {
         for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
             if (cap_get_flag(have, cap, flags[i], &on) == 0)
-                set[i] |= caps_bit(on, cap);
+                set[i] |= caps_bit(on == CAP_SET, cap);
         set[3] |= caps_bit(cap_get_bound(cap), cap);
         set[4] |= caps_bit(cap_get_ambient(cap), cap);
     }
