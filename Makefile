@@ -39,7 +39,7 @@ OPT_tsan := -O1 -DINTERP_LOOP $(SAN_tsan)
 # Its search for leaks loses sight of objects that are handed out by a part of
 # them (&raw->disk); clang-tidy and ASan look for leaks too.
 OPT_analyze := -O2 -fanalyzer -Wno-analyzer-malloc-leak
-OPT_cov := -O0 -DINTERP_LOOP --coverage
+OPT_cov := -O0 -DINTERP_LOOP --coverage -fprofile-update=atomic
 OPT_fuzz := $(OPT_asan) -fsanitize=fuzzer-no-link
 OPT := $(OPT_$(MODE))
 $(if $(OPT),,$(error MODE=$(MODE): use rel, dbg, asan, tsan, cov, fuzz or analyze))
@@ -290,7 +290,7 @@ format: setup-lint
 # guest or a file of unknown origin reaches has a floor.
 COV_FLOOR := 90
 COV_DIRS := src/virtio src/loader src/config
-GCOVR := gcovr -r . --object-directory build/cov
+GCOVR := gcovr -r . --gcov-ignore-parse-errors --object-directory build/cov
 cov: setup-cov setup-check
 	$(Q)$(MAKE) --no-print-directory MODE=cov build/cov/unit build/cov/replay
 	$(Q)find build/cov -name '*.gcda' -delete

@@ -6,7 +6,8 @@
  *
  * The low WINDOW bytes are mapped to themselves; behind them are a page of a
  * device, the page of the code once more, and once more read-only. Handlers of
- * faults go on at the next byte.
+ * faults go on at the next byte. The page tables are not mapped: how long a
+ * changed entry is not looked at is for each tier to choose.
  */
 #include "check.h"
 #include "fuzz.h"
@@ -43,7 +44,12 @@ static void device_write(void *ctx, u64 off, unsigned int size, u64 val)
 
 static const struct bus_ops device_ops = {device_read, device_write};
 
-/* Accessed and dirty already: what changes here later is the program's. */
+static bool is_table(u64 gpa)
+{
+    return gpa == RIG_PML4 || gpa == RIG_PDPT || gpa == RIG_PD || gpa == RIG_PT;
+}
+
+/* Accessed and dirty already. */
 static void map_pages(struct rig *r)
 {
     u64 at = RIG_PT;
@@ -52,7 +58,7 @@ static void map_pages(struct rig *r)
     rig_put(r, RIG_PDPT, 8, RIG_PD | 0x27);
     rig_put(r, RIG_PD, 8, RIG_PT | 0x27);
     for (u64 gpa = 0; gpa < WINDOW; gpa += PAGE_SIZE, at += 8)
-        rig_put(r, at, 8, gpa | 0x67);
+        rig_put(r, at, 8, is_table(gpa) ? 0 : gpa | 0x67);
     rig_put(r, at, 8, DEVICE | 0x67);
     rig_put(r, at + 8, 8, RIG_CODE | 0x67);
     rig_put(r, at + 16, 8, RIG_CODE | 0x65);
@@ -159,26 +165,21 @@ static void check_state(const struct cpu_state *a, const struct cpu_state *b)
     assert(memcmp(a->lapic, b->lapic, sizeof(a->lapic)) == 0);
 }
 
-/* Has the program got at memory behind the window? */
+/* Has the program left its page tables? It may have written anywhere. */
 static bool is_wild(const struct cpu_state *s)
 {
-    return s->cr3 != RIG_PML4 || !(s->cr0 & CR0_PG) ||
-           memcmp(mem_range(one.mem, RIG_PML4, 2 * PAGE_SIZE), image + RIG_PML4,
-                  2 * PAGE_SIZE) != 0 ||
-           memcmp(mem_range(one.mem, RIG_PD, 2 * PAGE_SIZE), image + RIG_PD,
-                  2 * PAGE_SIZE) != 0;
+    return s->cr3 != RIG_PML4 || !(s->cr0 & CR0_PG);
 }
 
 static void check_memory(void)
 {
-    u64 len = is_wild(&one.c->s) ? MEM_SIZE_MIN : WINDOW;
-    u8 *a = mem_range(one.mem, 0, len), *b = mem_range(two.mem, 0, len);
+    assert(memcmp(mem_range(one.mem, 0, WINDOW), mem_range(two.mem, 0, WINDOW),
+                  WINDOW) == 0);
+}
 
-    assert(memcmp(a, b, len) == 0);
-    if (len == WINDOW)
-        return;
-    memset(a + WINDOW, 0, len - WINDOW);
-    memset(b + WINDOW, 0, len - WINDOW);
+static void forget(struct rig *r)
+{
+    mem_fill(r->mem, WINDOW, 0, MEM_SIZE_MIN - WINDOW);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
@@ -198,6 +199,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     load(&two, in);
     stop[0] = run(&one, 0, INTERP_STEP, &done[0]);
     stop[1] = run(&two, visit, 0, &done[1]);
+    if (is_wild(&one.c->s) || is_wild(&two.c->s)) {
+        forget(&one);
+        forget(&two);
+        return 0;
+    }
     assert(stop[0] == stop[1] && done[0] == done[1]);
     assert(seen[0] == seen[1]);
     check_state(&one.c->s, &two.c->s);
