@@ -304,8 +304,14 @@ cov: setup-cov setup-check
 			--fail-under-line $(COV_FLOOR) || failed=1; \
 	done; exit $$failed
 
+SHARE := $(DESTDIR)$(PREFIX)/share
 install: all
 	install -D -m 755 $B/mote $(DESTDIR)$(PREFIX)/bin/mote
+	install -D -m 644 dist/mote.1 $(SHARE)/man/man1/mote.1
+	install -D -m 644 dist/mote.bash $(SHARE)/bash-completion/completions/mote
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' dist/mote@.service.in \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/mote@.service
 
 clean:
 	rm -rf build mote
