@@ -120,7 +120,7 @@ $B/%.o: %.S
 POLICY := $(if $(filter rel dbg,$(MODE)),,sanitizer)
 GENFILTER := build/genfilter
 
-$(GENFILTER): tools/genfilter.c src/sandbox/policy.def | setup-build
+$(GENFILTER): tools/genfilter.c $(wildcard src/sandbox/policy*.def) | setup-build
 	@echo "  HOSTCC $<"
 	$(Q)mkdir -p $(@D)
 	$(Q)gcc -std=gnu17 -O1 -D_GNU_SOURCE $(WARN) -Iinclude -Isrc/sandbox -o $@ $< -lseccomp

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * genfilter.c: src/sandbox/policy.def -> BPF, at build time, so that mote needs
- * neither libseccomp nor a parser at run time.
+ * genfilter.c: src/sandbox/policy.def and policy_worker.def -> BPF, at build
+ * time, so that mote needs neither libseccomp nor a parser at run time.
  * usage: genfilter table|list [sanitizer]
  * table: the C source of filter_table.h; list: the rules as text, with numbers,
  * for people and tests. sanitizer: add the list of that name to every kind.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
@@ -14,6 +15,9 @@
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,6 +26,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,6 +41,9 @@
 #define FILL      0x7f5e0000u
 #define FILL_TGID (FILL + FILTER_FD_MAX)
 #define FILL_ANY  (FILL + FILTER_FD_MAX + 1) /* one rule for each of fd[] */
+
+/* Of glibc's threads, which keep it for themselves. */
+#define SIGSETXID 33
 
 /* ---- the vocabulary of policy.def --------------------------------------- */
 
@@ -65,6 +73,8 @@ struct rule {
     const char *call; /* or a rule of it */
     const char *args; /* as written */
     const char *why;
+    int answer; /* an errno instead of the call; 0: allowed */
+    const char *answer_name;
     struct scmp_arg_cmp arg[ARGS_MAX + 1];
 };
 
@@ -72,10 +82,19 @@ struct rule {
 #define MORE(k, n, l, b) {.kind = n, .id = #k, .limit = l, .base = b},
 #define ALLOW(c, w, ...)                                                       \
     {.call = #c, .args = #__VA_ARGS__, .why = w, .arg = {__VA_ARGS__}},
+#define ANSWER(c, e, w, ...)                                                   \
+    {.call = #c,                                                               \
+     .args = #__VA_ARGS__,                                                     \
+     .why = w,                                                                 \
+     .answer = e,                                                              \
+     .answer_name = #e,                                                        \
+     .arg = {__VA_ARGS__}},
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 static const struct rule policy[] = {
 #include "policy.def"
+
+#include "policy_worker.def"
     {.kind = NULL},
 };
 
@@ -125,12 +144,13 @@ static int gen_number(const char *call)
 /* Lists that make up a kind's filter: its base's, its own, the sanitizer's. */
 struct parts {
     const struct rule *list[3];
+    const struct rule *extra; /* the last of them, or NULL */
     unsigned int nr;
 };
 
 static struct parts gen_parts(const struct rule *list, const struct rule *extra)
 {
-    struct parts p = {.nr = 0};
+    struct parts p = {.extra = extra};
 
     if (list->base)
         p.list[p.nr++] = gen_find(list->base);
@@ -147,22 +167,36 @@ static void gen_add(scmp_filter_ctx ctx, const struct rule *r)
     struct scmp_arg_cmp arg[ARGS_MAX];
     unsigned int n = gen_nr_args(r);
     bool any = n > 0 && r->arg[0].datum_b == FILL_ANY;
+    uint32_t action =
+        r->answer ? SCMP_ACT_ERRNO((uint32_t)r->answer) : SCMP_ACT_ALLOW;
 
     memcpy(arg, r->arg, sizeof(arg));
     for (unsigned int i = 0; i < (any ? FILTER_FD_MAX : 1); i++) {
         if (any)
             arg[0].datum_b = FILL + i;
-        if (seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, gen_number(r->call), n,
-                                   arg) < 0)
+        if (seccomp_rule_add_array(ctx, action, gen_number(r->call), n, arg) <
+            0)
             gen_die("rule refused", r->call);
     }
 }
 
+/* What a sanitizer needs is done, not answered. */
+static bool gen_is_overruled(const struct rule *r, const struct rule *extra)
+{
+    const struct rule *e = extra ? extra + 1 : NULL;
+
+    while (r->answer && e && e->call && strcmp(e->call, r->call) != 0)
+        e++;
+    return r->answer && e && e->call;
+}
+
 /* The first in the list is the first looked for. */
 static void gen_list(scmp_filter_ctx ctx, const struct rule *list,
-                     unsigned int *rank)
+                     const struct rule *extra, unsigned int *rank)
 {
     for (const struct rule *r = list + 1; r->call; r++) {
+        if (gen_is_overruled(r, extra))
+            continue;
         gen_add(ctx, r);
         if (*rank > 0)
             seccomp_syscall_priority(ctx, gen_number(r->call),
@@ -196,7 +230,7 @@ static unsigned int gen_compile(const struct parts *p, struct sock_filter *code)
                                  SCMP_ACT_KILL_PROCESS) < 0)
         gen_die("no filter", "libseccomp");
     for (unsigned int i = 0; i < p->nr; i++)
-        gen_list(ctx, p->list[i], &rank);
+        gen_list(ctx, p->list[i], p->extra, &rank);
     n = gen_export(ctx, code);
     seccomp_release(ctx);
     return n;
@@ -204,8 +238,7 @@ static unsigned int gen_compile(const struct parts *p, struct sock_filter *code)
 
 /* ---- output: the table -------------------------------------------------- */
 
-static void gen_calls(const struct rule *list, const struct parts *p,
-                      const struct rule *extra)
+static void gen_calls(const struct rule *list, const struct parts *p)
 {
     bool seen[NAMES_MAX] = {false};
     unsigned int n = 0;
@@ -215,10 +248,10 @@ static void gen_calls(const struct rule *list, const struct parts *p,
         for (const struct rule *r = p->list[i] + 1; r->call; r++) {
             int nr = gen_number(r->call);
 
-            if (seen[nr])
+            if (seen[nr] || r->answer)
                 continue;
             seen[nr] = true;
-            n += p->list[i] != extra;
+            n += p->list[i] != p->extra;
             printf("    \"%s\",\n", r->call);
         }
     }
@@ -271,7 +304,7 @@ static void gen_table(const struct rule *extra)
         if (r->limit == 0)
             continue;
         p = gen_parts(r, extra);
-        gen_calls(r, &p, extra);
+        gen_calls(r, &p);
         gen_code(r, code, gen_compile(&p, code));
     }
     printf("const struct filter_table filter_table[FILTER_KINDS] = {\n");
@@ -301,7 +334,8 @@ static void gen_value(uint64_t v)
         printf("%#llx", (unsigned long long)v);
 }
 
-/* "blk futex 1=0x81 # OP(FUTEX_WAKE_PRIVATE): ..." */
+/* "blk futex 1=0x81 # OP(FUTEX_WAKE_PRIVATE): ...", or "rbd-worker openat
+ * -> ENOENT # ..." */
 static void gen_rule(const char *kind, const struct rule *r)
 {
     printf("%s %s", kind, r->call);
@@ -314,6 +348,8 @@ static void gen_rule(const char *kind, const struct rule *r)
         printf("=");
         gen_value(a->datum_b);
     }
+    if (r->answer)
+        printf(" -> %s", r->answer_name);
     printf(" # %s%s%s\n", r->args, r->args[0] ? ": " : "", r->why);
 }
 

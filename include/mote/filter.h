@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * filter.h: seccomp filters, one for each kind of thread. The allow-lists are
- * in src/sandbox/policy.def; tools/genfilter makes BPF arrays of them when mote
- * is built, so that at run time they are only loaded. No build and no option
- * is without them.
+ * in src/sandbox/policy*.def; tools/genfilter makes BPF arrays of them when
+ * mote is built, so that at run time they are only loaded. No build and no
+ * option is without them.
  *
  * Call order: filter_init() on main before the first thread; thread_start()
  * then loads each thread's filter before its function runs; main loads its own
@@ -25,6 +25,8 @@ enum filter_kind {
     FILTER_NET,
     FILTER_CONSOLE, /* serial and virtio */
     FILTER_RNG,
+    FILTER_RBD_WORKER, /* a whole process: filter_load_process() */
+    FILTER_RBD_WORKER_WIDE,
     FILTER_SUPERVISOR,
     FILTER_KINDS
 };
@@ -73,6 +75,14 @@ bool filter_on(void);
  * reported.
  */
 int filter_load(const struct filter *f, const char *name);
+
+/*
+ * Load a list for all threads of the calling process, and those they make. What
+ * it does not allow kills the process at once, and unnamed (FILTER_LOG: is
+ * logged by the kernel). no_new_privs must be set. Needs no filter_init(). 0 or
+ * a negative errno, already reported.
+ */
+int filter_load_process(enum filter_kind kind, enum filter_mode mode);
 
 /* "blk", "vcpu-kvm" ...: as policy.def names it. */
 const char *filter_kind_name(enum filter_kind kind);

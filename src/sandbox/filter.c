@@ -189,12 +189,13 @@ static void filter_fill(const struct filter *f, const struct filter_table *t,
     }
 }
 
-static void filter_only_log(const struct filter_table *t,
-                            struct sock_filter *code)
+/* Lists are made to trap; a foreign ABI stays deadly. */
+static void filter_deny_by(u32 action, const struct filter_table *t,
+                           struct sock_filter *code)
 {
     for (unsigned int i = 0; i < t->nr_code; i++)
         if (BPF_CLASS(code[i].code) == BPF_RET && code[i].k == SECCOMP_RET_TRAP)
-            code[i].k = SECCOMP_RET_LOG;
+            code[i].k = action;
 }
 
 int filter_load(const struct filter *f, const char *name)
@@ -212,11 +213,37 @@ int filter_load(const struct filter *f, const char *name)
     memcpy(code, t->code, t->nr_code * sizeof(*code));
     filter_fill(f, t, code);
     if (filter_state.mode == FILTER_LOG)
-        filter_only_log(t, code);
+        filter_deny_by(SECCOMP_RET_LOG, t, code);
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
         return fail(-errno,
                     "thread %s: seccomp filter; mote needs a Linux with "
                     "CONFIG_SECCOMP_FILTER",
                     name);
     return 0;
+}
+
+int filter_load_process(enum filter_kind kind, enum filter_mode mode)
+{
+    const struct filter f = {.kind = kind};
+    const struct filter_table *t = &filter_table[kind];
+    struct sock_filter code[FILTER_CODE_MAX];
+    struct sock_fprog prog = {.len = t->nr_code, .filter = code};
+    long r;
+
+    assert(t->name && t->nr_code <= FILTER_CODE_MAX);
+    memcpy(code, t->code, t->nr_code * sizeof(*code));
+    filter_fill(&f, t, code);
+    filter_deny_by(mode == FILTER_LOG ? SECCOMP_RET_LOG
+                                      : SECCOMP_RET_KILL_PROCESS,
+                   t, code);
+    r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
+                &prog);
+    if (r > 0)
+        return fail_rule(-ESRCH, "%s: thread %ld does not take the filter",
+                         t->name, r);
+    return r < 0 ? fail(-errno,
+                        "%s: seccomp filter; mote needs a Linux with "
+                        "CONFIG_SECCOMP_FILTER",
+                        t->name)
+                 : 0;
 }

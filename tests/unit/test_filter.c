@@ -10,11 +10,18 @@
 #include <linux/futex.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -37,12 +44,14 @@ struct cond {
 
 struct rule {
     enum filter_kind kind; /* begins a list, if call is NULL */
-    enum filter_kind base; /* of the list */
+    const char *base_name; /* of the list it adds to */
     const char *call;
     long nr;
+    int answer;
     struct cond cond[4]; /* mask 0 ends them */
 };
 
+#define SIGSETXID  33
 #define FILL_FD(n) (704u + (n)) /* of the filters loaded here */
 #define ARG(n, v)                                                              \
     {                                                                          \
@@ -67,12 +76,16 @@ struct rule {
 #define MODE(m)          ARG(1, m)
 #define SIGNAL(s)        ARG(2, s)
 #define KIND(k, n, l)    {.kind = FILTER_##k},
-#define MORE(k, n, l, b) {.kind = FILTER_##k, .base = FILTER_VCPU_KVM},
+#define MORE(k, n, l, b) {.kind = FILTER_##k, .base_name = b},
 #define ALLOW(c, w, ...) {.call = #c, .nr = SYS_##c, .cond = {__VA_ARGS__}},
+#define ANSWER(c, e, w, ...)                                                   \
+    {.call = #c, .nr = SYS_##c, .answer = e, .cond = {__VA_ARGS__}},
 
 /* clang-format off */
 static const struct rule rules[] = {
 #include "sandbox/policy.def"
+
+#include "sandbox/policy_worker.def"
 };
 /* clang-format on */
 
@@ -104,15 +117,17 @@ static bool rule_matches(const struct rule *r, long nr, const u64 *arg)
 
 static bool in_list(enum filter_kind kind, long nr, const u64 *arg)
 {
-    enum filter_kind base = FILTER_NONE, now = FILTER_NONE;
+    const char *base = NULL;
+    enum filter_kind now = FILTER_NONE;
 
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
         if (!rules[i].call && rules[i].kind == kind)
-            base = rules[i].base;
+            base = rules[i].base_name;
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
         if (!rules[i].call)
             now = rules[i].kind;
-        else if ((now == kind || (base && now == base)) &&
+        else if ((now == kind ||
+                  (base && strcmp(filter_kind_name(now), base) == 0)) &&
                  rule_matches(&rules[i], nr, arg))
             return true;
     }
@@ -269,10 +284,15 @@ static const struct call forbidden[] = {
 /* clang-format on */
 
 static const enum filter_kind kinds[] = {
-    FILTER_MAIN,        FILTER_VCPU_KVM, FILTER_VCPU_SHADOW,
-    FILTER_VCPU_INTERP, FILTER_BLK,      FILTER_NET,
-    FILTER_CONSOLE,     FILTER_RNG,      FILTER_RBD,
+    FILTER_MAIN, FILTER_VCPU_KVM,   FILTER_VCPU_SHADOW,     FILTER_VCPU_INTERP,
+    FILTER_BLK,  FILTER_NET,        FILTER_CONSOLE,         FILTER_RNG,
+    FILTER_RBD,  FILTER_RBD_WORKER, FILTER_RBD_WORKER_WIDE,
 };
+
+static bool is_worker(enum filter_kind kind)
+{
+    return kind == FILTER_RBD_WORKER || kind == FILTER_RBD_WORKER_WIDE;
+}
 
 /* What instrumented code may do besides is not denied there. */
 static bool is_instrumented(enum filter_kind kind, const char *call)
@@ -298,6 +318,9 @@ START_TEST(test_forbidden)
         struct outcome o;
 
         if (is_instrumented(kind, c->name))
+            continue;
+        /* It has a network and starts threads. */
+        if (is_worker(kind) && in_list(kind, c->nr, c->arg))
             continue;
         o = try(kind, FILTER_ENFORCE, act_call, c);
         ck_assert_msg(exited(&o, STATUS_SECCOMP), "%s called %s: status %#x",
@@ -376,8 +399,10 @@ static void check_allowed(enum filter_kind kind, const struct rule *r)
         ck_assert(exited(&o, 0));
         return;
     }
+    if (r->nr == SYS_clone) /* a thread on this one's stack; see below */
+        return;
     o = try(kind, FILTER_ENFORCE, act_rule, r);
-    if (r->nr == SYS_exit_group)
+    if (r->nr == SYS_exit_group || r->nr == SYS_exit)
         ck_assert(exited(&o, 0xff));
     else
         ck_assert_msg(exited(&o, 0), "%s: %s: status %#x",
@@ -595,6 +620,148 @@ START_TEST(test_thread)
 }
 END_TEST
 
+/* ---- a whole process ------------------------------------------------------
+ */
+
+static atomic_bool process_filtered;
+
+/* Was there before the filter, and has all signals blocked, as librbd's. */
+static void *process_thread(void *arg)
+{
+    const struct call *c = arg;
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    while (!atomic_load(&process_filtered))
+        sched_yield();
+    errno = 0;
+    act_call(c);
+    syscall(SYS_exit_group, errno);
+    return NULL;
+}
+
+static void *process_nothing(void *arg)
+{
+    return NULL;
+}
+
+_Noreturn static void process_child(struct call *c, enum filter_mode mode)
+{
+    pthread_t t;
+
+    atomic_store(&process_filtered, false);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (pthread_create(&t, NULL, process_thread, c) != 0 ||
+        filter_load_process(FILTER_RBD_WORKER_WIDE, mode) < 0 ||
+        filter_load_process(FILTER_RBD_WORKER, mode) < 0)
+        _exit(99);
+    atomic_store(&process_filtered, true);
+    pthread_join(t, NULL);
+    _exit(98);
+}
+
+static int process_status(const struct call *c, enum filter_mode mode)
+{
+    pid_t pid = fork();
+    int status;
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        struct call copy = *c;
+
+        process_child(&copy, mode);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+/* clang-format off */
+static const struct {
+    struct call call;
+    int want; /* errno; -1: the process is killed */
+} process_rows[] = {
+    {{"openat", SYS_openat, {NO_FD}}, ENOENT},
+    {{"newfstatat", SYS_newfstatat, {NO_FD}}, ENOENT},
+    {{"clone3", SYS_clone3, {0}}, ENOSYS},
+    {{"socket", SYS_socket, {AF_INET, SOCK_DGRAM}}, EACCES},
+    {{"socket", SYS_socket, {AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC}}, EACCES},
+    {{"socket", SYS_socket, {AF_UNIX, SOCK_STREAM}}, EACCES},
+    {{"socket", SYS_socket, {AF_INET, SOCK_STREAM | SOCK_CLOEXEC}}, 0},
+    {{"socket", SYS_socket, {AF_INET, SOCK_RAW}}, -1},
+    {{"socket", SYS_socket, {AF_PACKET, SOCK_RAW}}, -1},
+    {{"fcntl", SYS_fcntl, {0, F_SETOWN}}, -1},
+    {{"prctl", SYS_prctl, {PR_SET_DUMPABLE}}, -1},
+    {{"clone", SYS_clone, {SIGCHLD}}, -1},
+    {{"clone", SYS_clone, {CLONE_NEWUSER}}, -1},
+    {{"mmap", SYS_mmap, {0, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, NO_FD}}, -1},
+    {{"setsockopt", SYS_setsockopt, {NO_FD, SOL_SOCKET, SO_ATTACH_FILTER}}, -1},
+    {{"epoll_create1", SYS_epoll_create1, {0}}, -1}, /* wide only */
+    {{"seccomp", SYS_seccomp, {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC}}, -1},
+    {{"execve", SYS_execve, {0}}, -1},
+    {{"bind", SYS_bind, {NO_FD}}, -1},
+    {{"listen", SYS_listen, {NO_FD}}, -1},
+};
+/* clang-format on */
+
+START_TEST(test_process)
+{
+    const struct call *c = &process_rows[_i].call;
+    int want = process_rows[_i].want, status;
+
+    if (is_instrumented(FILTER_RBD_WORKER, c->name))
+        return;
+    status = process_status(c, FILTER_ENFORCE);
+    if (want < 0)
+        ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS,
+                      "%s: status %#x", c->name, status);
+    else
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == want,
+                      "%s: status %#x", c->name, status);
+}
+END_TEST
+
+static void process_starts_thread(void)
+{
+    pthread_t t;
+
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (filter_load_process(FILTER_RBD_WORKER_WIDE, FILTER_ENFORCE) < 0 ||
+        pthread_create(&t, NULL, process_nothing, NULL) != 0 ||
+        filter_load_process(FILTER_RBD_WORKER, FILTER_ENFORCE) < 0)
+        _exit(99);
+    pthread_join(t, NULL);
+    if (pthread_create(&t, NULL, process_nothing, NULL) != 0)
+        _exit(98);
+    pthread_join(t, NULL);
+    syscall(SYS_exit_group, 0);
+}
+
+/* librbd's do, under each of both lists. */
+START_TEST(test_process_threads)
+{
+    pid_t pid = fork();
+    int status;
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        process_starts_thread();
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x",
+                  status);
+}
+END_TEST
+
+START_TEST(test_process_log)
+{
+    static const struct call c = {"bind", SYS_bind, {NO_FD}};
+    int status = process_status(&c, FILTER_LOG);
+
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), EBADF);
+}
+END_TEST
+
 Suite *suite_filter(void);
 Suite *suite_filter(void)
 {
@@ -614,6 +781,9 @@ Suite *suite_filter(void)
     tcase_add_test(tc, test_names);
     tcase_add_test(tc, test_said);
     tcase_add_test(tc, test_thread);
+    tcase_add_loop_test(tc, test_process, 0, ARRAY_SIZE(process_rows));
+    tcase_add_test(tc, test_process_threads);
+    tcase_add_test(tc, test_process_log);
     suite_add_tcase(s, tc);
     return s;
 }
