@@ -29,14 +29,18 @@ void namespaces_unshare_late(const struct sandbox_config *c,
                              struct sandbox_report *report);
 int namespaces_join(int pidfd, const struct sandbox_report *report);
 
+/* Of the calling process, which has one thread: all but PID and network. */
+void namespaces_unshare_alone(struct sandbox_report *report);
+
 /* ---- root.c, landlock.c, caps.c, limits.c: of the calling process -------- */
 
 /* An empty, read-only file system becomes all that there is in this mount
  * namespace. */
 void root_empty(struct sandbox_report *report);
 
-/* Denies every right that the kernel's Landlock knows. */
-void landlock_deny(struct sandbox_report *report);
+/* Denies every right that the kernel's Landlock knows; connects: but that to
+ * connect by TCP. */
+void landlock_deny(struct sandbox_report *report, bool connects);
 
 /* No capability in any set, and none to be had by exec. Where that is refused,
  * mote does not run: 0 or a negative errno, already reported. */
@@ -44,6 +48,15 @@ int caps_drop(void);
 
 /* Resource limits, the environment and the file mode mask. */
 int limits_set(const struct sandbox_config *c);
+
+/* ---- sandbox.c ----------------------------------------------------------- */
+
+/* What no host refuses, and no option turns off: capabilities, no_new_privs,
+ * and the like. 0 or a negative errno, already reported. */
+int jail_never_optional(struct sandbox_report *report);
+
+/* Set report->level. -EPERM, already reported: it is not the one required. */
+int jail_judge(const struct sandbox_config *c, struct sandbox_report *report);
 
 /* ---- cgroup.c: the supervisor's ------------------------------------------ */
 

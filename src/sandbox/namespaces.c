@@ -15,6 +15,9 @@
     (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |              \
      CLONE_NEWCGROUP)
 
+/* A PID namespace is for children. */
+#define NS_ALONE ((NS_CHEAP & ~CLONE_NEWPID) | CLONE_NEWNS)
+
 int namespaces_open_net(const struct sandbox_config *c, int *fd)
 {
     *fd = -1;
@@ -101,9 +104,8 @@ static const char *ns_hint(void)
            "allow them there";
 }
 
-void namespaces_unshare(struct sandbox_report *report)
+static void ns_unshare(struct sandbox_report *report, int flags)
 {
-    int flags = NS_CHEAP;
     uid_t uid = geteuid();
     gid_t gid = getegid();
     int r = unshare(flags) < 0 ? -errno : 0;
@@ -120,6 +122,16 @@ void namespaces_unshare(struct sandbox_report *report)
     flags &= ~CLONE_NEWUSER;
     if (unshare(flags) == 0)
         report->namespaces = (u32)flags;
+}
+
+void namespaces_unshare(struct sandbox_report *report)
+{
+    ns_unshare(report, NS_CHEAP);
+}
+
+void namespaces_unshare_alone(struct sandbox_report *report)
+{
+    ns_unshare(report, NS_ALONE);
 }
 
 void namespaces_unshare_late(const struct sandbox_config *c,

@@ -105,8 +105,7 @@ static int jail_bind(void)
     return 0;
 }
 
-/* What no host refuses, and no option turns off. */
-static int jail_never_optional(struct sandbox_report *report)
+int jail_never_optional(struct sandbox_report *report)
 {
     int r = caps_drop();
 
@@ -144,8 +143,17 @@ static int jail_layers(const struct sandbox_config *c,
     if (r == 0)
         r = jail_never_optional(jail);
     if (r == 0 && on)
-        landlock_deny(jail);
+        landlock_deny(jail, false);
     return r < 0 ? r : jail_bind();
+}
+
+int jail_judge(const struct sandbox_config *c, struct sandbox_report *report)
+{
+    report->level = jail_level(c, report);
+    if (c->require == SANDBOX_FULL && report->missing[0])
+        return fail_rule(-EPERM, "sandbox.require is \"full\", but: %s",
+                         report->missing);
+    return 0;
 }
 
 int sandbox_seal(struct sandbox_report *report)
@@ -159,12 +167,9 @@ int sandbox_seal(struct sandbox_report *report)
     split_close(&split.go[0]);
     if (r < 0)
         return r;
-    split.jail.level = jail_level(c, &split.jail);
+    r = jail_judge(c, &split.jail);
     *report = split.jail;
-    if (c->require == SANDBOX_FULL && report->missing[0])
-        return fail_rule(-EPERM, "sandbox.require is \"full\", but: %s",
-                         report->missing);
-    return 0;
+    return r;
 }
 
 /* ---- the three processes --------------------------------------------------
