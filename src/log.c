@@ -88,6 +88,7 @@ int log_take_stderr(void)
         r = fail(-errno, "stderr");
     else
         log_state.stderr_fd = ours;
+    pthread_once(&log_state.watched, log_watch_stderr); /* before a filter */
     if (null >= 0)
         close(null);
     return r;

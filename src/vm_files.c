@@ -64,7 +64,7 @@ static int files_open_devices(struct vm_files *f, const struct config *cfg)
     for (unsigned int i = 0; r == 0 && i < cfg->nr_drives; i++)
         r = files_open_disk(&f->disk[i], config_drive(cfg, i), cfg->id);
     if (r == 0)
-        r = rbd_start(); /* early: it takes as long as the cluster */
+        r = rbd_start(&cfg->sandbox); /* early: as slow as the cluster */
     for (unsigned int i = 0; r == 0 && i < cfg->nr_nets; i++)
         r = files_open_nic(&f->nic[i], config_net(cfg, i));
     return r;

@@ -21,10 +21,11 @@ int rbd_open(struct disk **out, const struct drive_config *drive,
 
 /*
  * Start a keeper and its worker for each cluster that rbd_open() was told of.
- * They go on alone, while the VM is built. 0 or a negative errno, already
- * reported. Main, before the sandbox, once.
+ * They go on alone, while the VM is built; the workers in jails of their own,
+ * as good as sandbox requires. 0 or a negative errno, already reported. Main,
+ * before the sandbox, once.
  */
-int rbd_start(void);
+int rbd_start(const struct sandbox_config *sandbox);
 
 /* In the monitor: close what only keepers and the supervisor may hold. */
 void rbd_forget(void);

@@ -126,7 +126,7 @@ static int image_watch(struct image *im)
 }
 
 /* The size goes out before the state that makes it valid. */
-static int image_ready(struct image *im)
+static int image_announce(struct image *im)
 {
     const struct rbd_lib *lib = im->cluster->lib;
     struct rbd_ring *ring = im->ring;
@@ -164,18 +164,27 @@ static int image_open_steps(struct image *im, const char *owner)
         r = clone_mark(im, owner);
     if (r == 0)
         r = image_watch(im);
-    return r == 0 ? image_ready(im) : r;
+    return r;
 }
 
-int image_open(struct image *im, const char *owner)
+/* r, told to the other side if it is an error. */
+static int image_opened(struct image *im, int r)
 {
-    int r = image_open_steps(im, owner);
-
     if (r < 0 && im->gen == 1)
         image_fail(im, RBD_FAILED, r);
     else if (r < 0 && r != -ETIMEDOUT) /* then the keeper tries once more */
         image_fail(im, RBD_LATCHED, r);
     return r;
+}
+
+int image_open(struct image *im, const char *owner)
+{
+    return image_opened(im, image_open_steps(im, owner));
+}
+
+int image_ready(struct image *im)
+{
+    return image_opened(im, image_announce(im));
 }
 
 void image_changed(struct image *im)

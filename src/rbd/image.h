@@ -40,9 +40,12 @@ struct image {
 int image_init(struct image *im, struct cluster *cluster,
                struct rbd_image *spec, u32 gen);
 
-/* Clone, open, lock and watch, then READY; or FAILED. owner is noted in a new
- * ephemeral clone. 0 or a negative errno, already reported. */
+/* Clone, open, lock and watch; or FAILED. owner is noted in a new ephemeral
+ * clone. 0 or a negative errno, already reported. */
 int image_open(struct image *im, const char *owner);
+
+/* READY; or FAILED. The same results. */
+int image_ready(struct image *im);
 
 /* Start what waits in the ring. -EPROTO: the other side broke the rules; this
  * image is served no more. */

@@ -3,6 +3,12 @@
  * keeper.c: the parent of one worker: starts it, starts it anew when it dies,
  * has it finish when the VM has ended, however it ended. It outlives mote, so
  * that a clone goes even after SIGKILL.
+ *
+ * It is outside of its worker's jail, as the supervisor is outside of the
+ * monitor's: the worker makes namespaces with what rights mote was started
+ * with, and may be another user's. So it keeps those, but the descriptors are
+ * only the worker's, and it listens to nobody: what it takes from a worker is
+ * its end, and two texts for the next one.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -33,8 +39,9 @@
 #define KEEPER_SPAN_S   60
 
 struct keeper {
-    struct rbd_spec *spec;
-    int spec_fd;
+    struct rbd_spec *spec; /* its own: what a worker cannot have changed */
+    struct rbd_spec *shared;
+    int spec_fd;   /* of shared */
     int stop_fd;   /* end of file: the VM has ended */
     int finish_fd; /* closed to have the worker finish */
     pid_t worker;
@@ -52,13 +59,32 @@ static time_t keeper_now(void)
 
 /* ---- starting ------------------------------------------------------------ */
 
+static void keeper_take_text(char to[static RBD_NAME_MAX], const char *from)
+{
+    memcpy(to, from, RBD_NAME_MAX);
+    to[RBD_NAME_MAX - 1] = '\0';
+}
+
+/* A worker notes who it is to the cluster, for the next one to fence it. All
+ * else that it may have written is gone. */
+static void keeper_renew_spec(struct keeper *k)
+{
+    struct rbd_spec *own = k->spec;
+
+    keeper_take_text(own->cluster.address, k->shared->cluster.address);
+    for (u32 i = 0; i < own->nr_images; i++)
+        keeper_take_text(own->image[i].holder, k->shared->image[i].holder);
+    own->gen++;
+    *k->shared = *own;
+}
+
 static int keeper_start_worker(struct keeper *k)
 {
     int pipe_fd[2];
 
     if (pipe2(pipe_fd, O_CLOEXEC) < 0)
         return fail(-errno, "rbd: keeper: pipe2");
-    k->spec->gen++;
+    keeper_renew_spec(k);
     k->worker = spec_start(k->spec, k->spec_fd, "rbd-worker", pipe_fd[0]);
     close(pipe_fd[0]);
     k->finish_fd = pipe_fd[1];
@@ -123,7 +149,11 @@ static bool keeper_gives_up(struct keeper *k)
 
 static void keeper_say(int status, const char *then)
 {
-    if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        log_error("rbd: the worker made a system call that its filter does not "
+                  "allow (--seccomp=log lets the kernel's log name it); %s",
+                  then);
+    else if (WIFSIGNALED(status))
         log_error("rbd: the worker died of SIG%s; %s",
                   sigabbrev_np(WTERMSIG(status)), then);
     else
@@ -195,27 +225,52 @@ static void keeper_leave_terminal(void)
     prctl(PR_SET_NAME, OWNER_COMM);
 }
 
+static int keeper_init(struct keeper *k)
+{
+    int r;
+
+    k->shared = spec_map(k->spec_fd);
+    if (!k->shared)
+        return -EINVAL;
+    k->spec = malloc(sizeof(*k->spec));
+    if (!k->spec)
+        return fail(-ENOMEM, "rbd: keeper");
+    *k->spec = *k->shared;
+    r = spec_close_others(k->spec, k->spec_fd, k->stop_fd);
+    if (r < 0)
+        return r;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_DUMPABLE, 0) < 0)
+        return fail(-errno, "rbd: keeper: prctl");
+    fcntl(k->stop_fd, F_SETFD, FD_CLOEXEC);
+    keeper_leave_terminal();
+    owner_self(k->spec->owner, sizeof(k->spec->owner));
+    return 0;
+}
+
+static int keeper_run(struct keeper *k)
+{
+    bool again = true;
+
+    while (again && keeper_start_worker(k) == 0) {
+        if (!keeper_wait(k)) {
+            keeper_finish(k);
+            return STATUS_OK;
+        }
+        again = keeper_bury(k, keeper_reap(k));
+    }
+    keeper_tell(k, RBD_LATCHED, -EIO);
+    return STATUS_FAILURE;
+}
+
 int rbd_keeper_main(int spec_fd, int stop_fd)
 {
-    struct keeper k = {.spec = spec_map(spec_fd),
-                       .spec_fd = spec_fd,
+    struct keeper k = {.spec_fd = spec_fd,
                        .stop_fd = stop_fd,
                        .finish_fd = -1,
                        .worker_fd = -1};
-    bool again = true;
+    int status = keeper_init(&k) < 0 ? STATUS_FAILURE : keeper_run(&k);
 
-    if (!k.spec)
-        return STATUS_FAILURE;
-    fcntl(stop_fd, F_SETFD, FD_CLOEXEC);
-    keeper_leave_terminal();
-    owner_self(k.spec->owner, sizeof(k.spec->owner));
-    while (again && keeper_start_worker(&k) == 0) {
-        if (!keeper_wait(&k)) {
-            keeper_finish(&k);
-            return STATUS_OK;
-        }
-        again = keeper_bury(&k, keeper_reap(&k));
-    }
-    keeper_tell(&k, RBD_LATCHED, -EIO);
-    return STATUS_FAILURE;
+    free(k.spec);
+    return status;
 }

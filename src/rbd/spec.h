@@ -44,7 +44,15 @@ struct rbd_image {
     int done_fd;               /* eventfd: look at done, state and size */
 };
 
+/* What of the VM's sandbox is the worker's, too. */
+struct rbd_jail {
+    u32 require; /* enum sandbox_require */
+    u32 uid, gid;
+    bool log_denials;
+};
+
 struct rbd_spec {
+    struct rbd_jail jail;
     struct rbd_cluster cluster;
     u32 nr_images;
     struct rbd_image image[RBD_IMAGE_MAX];
@@ -54,6 +62,10 @@ struct rbd_spec {
 
 /* Map the one in memfd fd, shared. NULL: already reported. */
 struct rbd_spec *spec_map(int fd);
+
+/* Close all but stderr, the spec's descriptors and these two; stdin and stdout
+ * lead nowhere. 0 or a negative errno, already reported. */
+int spec_close_others(const struct rbd_spec *spec, int spec_fd, int stop_fd);
 
 /*
  * Start this binary again as "mote VERB SPEC-FD STOP-FD", with an empty

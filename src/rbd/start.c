@@ -292,10 +292,14 @@ static void rbd_stop(struct undo *u)
     waitpid(g->keeper, NULL, 0);
 }
 
-static int rbd_start_group(struct rbd_group *g)
+static int rbd_start_group(struct rbd_group *g, const struct sandbox_config *c)
 {
     int pipe_fd[2];
 
+    g->spec->jail = (struct rbd_jail){.require = c->require,
+                                      .uid = c->uid,
+                                      .gid = c->gid,
+                                      .log_denials = c->log_denials};
     if (pipe2(pipe_fd, O_CLOEXEC) < 0)
         return fail(-errno, "rbd: pipe2");
     g->keeper = spec_start(g->spec, g->spec_fd, "rbd-keeper", pipe_fd[0]);
@@ -308,12 +312,12 @@ static int rbd_start_group(struct rbd_group *g)
     return 0;
 }
 
-int rbd_start(void)
+int rbd_start(const struct sandbox_config *sandbox)
 {
     int r = 0;
 
     for (unsigned int i = 0; r == 0 && i < rbd_nr_groups; i++)
-        r = rbd_start_group(&rbd_group[i]);
+        r = rbd_start_group(&rbd_group[i], sandbox);
     return r;
 }
 

@@ -9,6 +9,7 @@
 #include "mote/rbd.h"
 
 #include "image.h"
+#include "worker_jail.h"
 
 /* Without an answer for this long a cluster is called stalled. */
 #define WORKER_STALL_S 5
@@ -19,7 +20,8 @@ struct worker {
     struct rbd_spec *spec; /* the keeper's memory, too */
     struct rbd_lib lib;
     struct cluster cluster;
-    int epfd, stop_fd;
+    struct worker_jail jail;
+    int epfd, spec_fd, stop_fd;
     bool stop;
     u64 answers; /* as last counted */
     time_t answered_at;
@@ -162,31 +164,40 @@ static void worker_fail_all(struct worker *w, int err)
             image_fail(&w->image[i], RBD_FAILED, err);
 }
 
-static int worker_connect(struct worker *w)
+/* All that needs files, then the door is shut. */
+static int worker_prepare(struct worker *w)
 {
-    int r = rbd_lib_load(&w->lib);
-
-    if (r == 0)
-        r = cluster_prepare(&w->cluster, &w->lib, &w->spec->cluster);
-    if (r == 0)
-        r = cluster_connect(&w->cluster);
-    if (r < 0)
-        worker_fail_all(w, r);
-    return r;
-}
-
-static int worker_open(struct worker *w)
-{
-    int r = 0;
+    int r = worker_jail_begin(&w->jail, w->spec, w->spec_fd, w->stop_fd);
 
     for (u32 i = 0; r == 0 && i < w->spec->nr_images; i++)
         r = image_init(&w->image[i], &w->cluster, &w->spec->image[i],
                        w->spec->gen);
     if (r == 0)
-        r = worker_connect(w);
+        r = rbd_lib_load(&w->lib);
+    if (r == 0)
+        r = cluster_prepare(&w->cluster, &w->lib, &w->spec->cluster);
+    return r < 0 ? r : worker_jail_seal(&w->jail, w->spec, w->spec_fd);
+}
+
+/* No image is READY before the last filter: requests are the first thing that
+ * a guest has a say in. */
+static int worker_open(struct worker *w)
+{
+    int r = worker_prepare(w);
+
+    if (r == 0)
+        r = cluster_connect(&w->cluster);
+    if (r < 0)
+        worker_fail_all(w, r);
     for (u32 i = 0; r == 0 && i < w->spec->nr_images; i++)
         r = image_open(&w->image[i], w->spec->owner);
-    return r == 0 ? worker_watch_all(w) : r;
+    if (r == 0)
+        r = worker_watch_all(w);
+    if (r == 0)
+        r = worker_jail_narrow(&w->jail);
+    for (u32 i = 0; r == 0 && i < w->spec->nr_images; i++)
+        r = image_ready(&w->image[i]);
+    return r;
 }
 
 static void worker_close(struct worker *w)
@@ -205,7 +216,7 @@ int rbd_worker_main(int spec_fd, int stop_fd)
         fail(-ENOMEM, "rbd: worker");
         return STATUS_FAILURE;
     }
-    log_take_stderr();
+    w->spec_fd = spec_fd;
     w->stop_fd = stop_fd;
     w->spec = spec_map(spec_fd);
     r = w->spec ? worker_open(w) : -EINVAL;

@@ -233,12 +233,13 @@ static void run_loop(void *arg)
 static int start(const struct drive_config *dc, const char *id)
 {
     static const struct filter filter = {.kind = FILTER_BLK};
+    static const struct sandbox_config sandbox = {.require = SANDBOX_BEST};
     int r = loop_init(&t.loop);
 
     if (r == 0)
         r = rbd_open(&t.disk, dc, id);
     if (r == 0)
-        r = rbd_start();
+        r = rbd_start(&sandbox);
     if (r < 0)
         return r;
     t.disk->resized = on_resized;
