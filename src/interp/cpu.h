@@ -395,10 +395,14 @@ static inline u8 *tlb_hit(struct cpu *c, u64 la, unsigned int size,
 {
     struct tlb_entry *e = &c->tlb[la >> 12 & (TLB_SIZE - 1)];
     u64 tag = acc == ACC_WRITE ? e->tag_w : e->tag_r;
+    u8 *host;
 
-    if (likely(((la + (size - 1)) & ~0xfffull) == tag))
-        return (u8 *)(la + e->addend);
-    return NULL;
+    if (unlikely(((la + (size - 1)) & ~0xfffull) != tag))
+        return NULL;
+    host = (u8 *)(la + e->addend);
+    if (!host)
+        __builtin_unreachable(); /* so that callers test once */
+    return host;
 }
 
 /* ---- block.c, run.c: decoded blocks and the run loop ------------------ */

@@ -27,6 +27,7 @@ enum ea_kind {
 
 FAST const struct op *next(struct cpu *c, const struct op *o)
 {
+    __asm__("" : "+r"(o)); /* one addition, not one for each use of o */
 #ifdef INTERP_LOOP
     return o;
 #else
@@ -34,16 +35,34 @@ FAST const struct op *next(struct cpu *c, const struct op *o)
 #endif
 }
 
-/* Registers by byte offset: AH is one like any other. */
+/* Registers by byte offset: AH is one like any other. Not by host_ld(): what is
+ * ours alone is not volatile, and the compiler may fold the address. */
 FAST u64 reg_ld(const struct cpu *c, unsigned int at, unsigned int size)
 {
-    return host_ld((const u8 *)c->s.gpr + at, size);
+    const u8 *p = (const u8 *)c->s.gpr + at;
+
+    switch (size) {
+    case 1:
+        return *p;
+    case 2:
+        return *(const host_u16 *)p;
+    case 4:
+        return *(const host_u32 *)p;
+    default:
+        return *(const host_u64 *)p;
+    }
 }
 
 FAST void reg_st(struct cpu *c, unsigned int at, unsigned int size, u64 val)
 {
-    host_st((u8 *)c->s.gpr + at, size == 4 ? 8 : size,
-            size == 4 ? (u32)val : val);
+    u8 *p = (u8 *)c->s.gpr + at;
+
+    if (size == 1)
+        *p = (u8)val;
+    else if (size == 2)
+        *(host_u16 *)p = (u16)val;
+    else
+        *(host_u64 *)p = size == 4 ? (u32)val : val;
 }
 
 FAST u64 fast_ea(const struct cpu *c, const struct op *o, enum ea_kind ea)

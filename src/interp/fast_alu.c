@@ -62,11 +62,12 @@ FAST const struct op *alu_reg(struct cpu *c, const struct op *o,
                               enum fast_alu alu, unsigned int size, u64 b,
                               unsigned int cc)
 {
-    u64 a = alu_reads(alu) ? reg_ld(c, o->dst, size) : 0;
+    unsigned int at = o->dst;
+    u64 a = alu_reads(alu) ? reg_ld(c, at, size) : 0;
 
     a = alu_do(c, alu, a, b, size);
     if (alu_writes(alu))
-        reg_st(c, o->dst, size, a);
+        reg_st(c, at, size, a);
     return alu_next(c, o, cc);
 }
 
