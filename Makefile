@@ -181,6 +181,11 @@ $B/devpath: $B/tests/bench/devpath.o $B/libmote.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(WRAPPED:%=-Wl,--wrap=%) -o $@ \
 		$^ $(LDLIBS)
 
+# A drive's RBD disk without a VM.
+$B/rbdio: $B/tests/ceph/rbdio.o $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
 $B/jailcost: $B/tests/bench/jailcost.o $B/libmote.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
@@ -210,7 +215,7 @@ asan-check: | setup-check
 faults: setup-check mote $(INJECT)
 	$(Q)B=$B tests/faults/run $(T)
 
-check: setup-check mote $(INJECT) $B/unit $B/replay asan-check
+check: setup-check mote $(INJECT) $B/unit $B/replay $B/rbdio asan-check
 	$(Q)B=$B tests/check
 test: check
 
@@ -273,7 +278,8 @@ lint: setup-lint
 .PHONY: objects sources tidy
 sources: $(OBJ)
 objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $(INJECT).o $B/tests/bench/devpath.o \
-	$B/tests/bench/jailcost.o $B/tests/bench/filter.o
+	$B/tests/bench/jailcost.o $B/tests/bench/filter.o \
+	$B/tests/ceph/rbdio.o
 tidy: $(SRC:%.c=$B/%.tidy)
 
 # Again when the object is: it knows the headers.

@@ -142,8 +142,11 @@ static void worker_serve(struct worker *w)
 
     w->answered_at = worker_now();
     while (!w->stop) {
-        int n = epoll_wait(w->epfd, ev, WORKER_EVENTS, worker_timeout(w));
+        int timeout = worker_timeout(w);
+        int n = epoll_wait(w->epfd, ev, WORKER_EVENTS, timeout);
 
+        if (timeout < 0) /* nobody was waiting until now */
+            w->answered_at = worker_now();
         for (int i = 0; i < n; i++) {
             if (ev[i].data.u32 == 0)
                 w->stop = true;

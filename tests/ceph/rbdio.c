@@ -28,6 +28,7 @@
 
 #define QD_MAX     256
 #define BLOCK      4096u
+#define ERRORS_MAX 1000
 #define VERIFY_MAX 16384u /* blocks that verify writes to: 64 MiB */
 
 struct io {
@@ -48,7 +49,7 @@ static struct {
     u64 rng;
     u64 run; /* tells blocks of this run from others */
 
-    _Atomic(bool) ready;
+    _Atomic(bool) ready, lost;
     unsigned int in_flight;
     u64 done, errors, longest_ns;
     u32 seq, acked[VERIFY_MAX], sent[VERIFY_MAX];
@@ -78,8 +79,7 @@ static u64 verify_blocks(void)
     return MIN(t.disk->info.size / BLOCK, (u64)VERIFY_MAX);
 }
 
-/* ---- the pattern ----------------------------------------------------------
- */
+/* ---- the pattern --------------------------------------------------------- */
 
 static void fill(u8 *p, u64 block, u32 seq)
 {
@@ -108,8 +108,7 @@ static void check(const struct io *io)
         t.wrong++;
 }
 
-/* ---- requests -------------------------------------------------------------
- */
+/* ---- requests ------------------------------------------------------------ */
 
 static void on_done(struct disk_req *req, int err);
 
@@ -125,9 +124,11 @@ static bool pick_write(struct io *io)
     return true;
 }
 
-/* False: nothing is left to do. */
+/* False: nothing is left to do. A disk that has ended answers at once. */
 static bool pick(struct io *io)
 {
+    if (t.errors >= ERRORS_MAX)
+        return false;
     if (t.reading) {
         if (t.next_read >= verify_blocks())
             return false;
@@ -223,6 +224,11 @@ static void on_resized(void *ctx)
     atomic_store(&t.ready, true);
 }
 
+static void on_lost(void *ctx)
+{
+    atomic_store(&t.lost, true);
+}
+
 static void run_loop(void *arg)
 {
     loop_run(&t.loop);
@@ -244,6 +250,7 @@ static int start(const struct drive_config *dc, const char *id)
         return r;
     t.disk->resized = on_resized;
     t.disk->answered = on_answered;
+    t.disk->lost = on_lost;
     for (unsigned int i = 0; i < QD_MAX; i++)
         t.io[i].iov.iov_base = aligned_alloc(4096, MAX(t.bs, (size_t)BLOCK));
     r = disk_attach(t.disk, &t.loop);
@@ -253,11 +260,11 @@ static int start(const struct drive_config *dc, const char *id)
 static bool wait_ready(unsigned int seconds)
 {
     for (unsigned int i = 0; i < seconds * 1000; i++) {
-        if (atomic_load(&t.ready))
-            return true;
+        if (atomic_load(&t.ready) || atomic_load(&t.lost))
+            break;
         usleep(1000);
     }
-    return false;
+    return atomic_load(&t.ready);
 }
 
 static int measure(unsigned int seconds)
