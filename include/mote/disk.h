@@ -61,8 +61,9 @@ struct disk_ops {
     enum filter_kind filter; /* of the thread that it runs on */
     int (*attach)(struct disk *d, struct loop *loop);
     void (*submit)(struct disk *d, struct disk_req *req);
-    void (*kick)(struct disk *d); /* NULL: submit() already does it */
-    void (*look)(struct disk *d); /* NULL: its size never changes */
+    void (*kick)(struct disk *d);    /* NULL: submit() already does it */
+    void (*look)(struct disk *d);    /* NULL: its size never changes */
+    void (*abandon)(struct disk *d); /* NULL: it cannot let go of requests */
     void (*free)(struct disk *d);
 };
 
@@ -107,6 +108,18 @@ DEV_ONLY static inline void disk_look(struct disk *d)
 {
     if (d->ops->look)
         d->ops->look(d);
+}
+
+/*
+ * Nobody waits any longer: every request is done with -ECANCELED before this
+ * returns, though what was asked may still happen, later, but before any other
+ * write to the same place. Its memory is not touched again. A backend that
+ * works on the caller's memory cannot, and does nothing.
+ */
+DEV_ONLY static inline void disk_abandon(struct disk *d)
+{
+    if (d->ops->abandon)
+        d->ops->abandon(d);
 }
 
 /* No request is in flight, and what must last was flushed. NULL is fine. */

@@ -29,7 +29,7 @@ enum {
 };
 
 struct rbd_part {         /* what a slot carries; the truth is here */
-    struct disk_req *req; /* NULL: free, or given up */
+    struct disk_req *req; /* NULL: free, or an orphan: nobody waits */
     bool in_flight;
     u8 nr;
     u16 chunk[RBD_SLOT_CHUNKS];
@@ -51,6 +51,7 @@ struct rbd_disk {
     bool unkicked;
 
     struct disk_req *wait_head, *wait_tail;
+    unsigned int orphans; /* parts */
     u16 free_slot[RBD_SLOTS], free_chunk[RBD_CHUNKS];
     unsigned int nr_free_slots, nr_free_chunks;
     struct rbd_part part[RBD_SLOTS];
@@ -123,6 +124,8 @@ static void part_put(struct rbd_disk *d, u32 id)
 {
     struct rbd_part *p = &d->part[id];
 
+    if (!p->req)
+        d->orphans--;
     for (unsigned int i = 0; i < p->nr; i++)
         d->free_chunk[d->nr_free_chunks++] = p->chunk[i];
     d->free_slot[d->nr_free_slots++] = (u16)id;
@@ -154,7 +157,7 @@ static void rbd_finish(struct rbd_disk *d, struct disk_req *req)
 {
     s32 err = -(s32)req->priv[PRIV_ERR];
 
-    if (req->op == DISK_FLUSH && err < 0)
+    if (req->op == DISK_FLUSH && err < 0 && err != -ECANCELED)
         d->flush_failed = true;
     req->done(req, err);
 }
@@ -168,11 +171,11 @@ static void rbd_part_over(struct rbd_disk *d, struct disk_req *req, s32 err)
         rbd_finish(d, req);
 }
 
-/* May a write go out while one that was given up may still land? */
+/* Has one that was given up still to land there? */
 static bool rbd_overlaps_orphan(const struct rbd_disk *d,
                                 const struct disk_req *req)
 {
-    for (u32 id = 0; id < RBD_SLOTS; id++) {
+    for (u32 id = 0; d->orphans > 0 && id < RBD_SLOTS; id++) {
         const struct rbd_part *p = &d->part[id];
 
         if (p->in_flight && !p->req && p->op != DISK_READ &&
@@ -254,29 +257,52 @@ DEV_ONLY static void rbd_kick(struct disk *disk)
 
 /* ---- answers ------------------------------------------------------------- */
 
-/* Nothing more will come of this disk: answer all that is asked of it. */
-static void rbd_end(struct rbd_disk *d, s32 err)
+/* Done with err: all that is asked. What has slots keeps them, since the worker
+ * may still write to their chunks, until it answers or is dead. Returns how
+ * many requests these were. */
+static unsigned int rbd_let_go(struct rbd_disk *d, s32 err)
 {
+    unsigned int n = 0;
     struct disk_req *req;
 
-    d->final = err < 0 ? err : -EIO;
-    d->joined = false;
     for (u32 id = 0; id < RBD_SLOTS; id++) {
         struct rbd_part *p = &d->part[id];
 
         req = p->req;
-        p->req = NULL; /* its chunks stay taken: the worker may write there */
         if (!req)
             continue;
+        p->req = NULL;
+        d->orphans++;
         if (d->wait_head == req) /* the rest of it is not asked for */
             d->wait_head = (struct disk_req *)req->priv[PRIV_NEXT];
         req->priv[PRIV_POS] = req->len;
-        rbd_part_over(d, req, d->final);
+        n += req->priv[PRIV_PARTS] == 1;
+        rbd_part_over(d, req, err);
     }
-    while ((req = d->wait_head) != NULL) {
+    for (; (req = d->wait_head) != NULL; n++) {
         d->wait_head = (struct disk_req *)req->priv[PRIV_NEXT];
-        req->done(req, d->final);
+        req->done(req, err);
     }
+    return n;
+}
+
+/* Nothing more will come of this disk. */
+static void rbd_end(struct rbd_disk *d, s32 err)
+{
+    d->final = err < 0 ? err : -EIO;
+    d->joined = false;
+    rbd_let_go(d, d->final);
+}
+
+DEV_ONLY static void rbd_abandon(struct disk *disk)
+{
+    struct rbd_disk *d = rbd_of(disk);
+    unsigned int n = rbd_let_go(d, -ECANCELED);
+
+    if (n > 0)
+        log_warn("drive %s: %u requests without an answer are given up; the "
+                 "cluster may still do them",
+                 d->name, n);
 }
 
 static void rbd_answer(struct rbd_disk *d, u32 id, s32 ret)
@@ -401,6 +427,7 @@ static const struct disk_ops rbd_ops = {
     .attach = rbd_attach,
     .submit = rbd_submit,
     .kick = rbd_kick,
+    .abandon = rbd_abandon,
     .free = rbd_free,
 };
 

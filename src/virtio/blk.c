@@ -86,7 +86,8 @@ DEV_ONLY static void blk_done(struct disk_req *dr, int err)
         return;
     }
     b->inflight--;
-    if (err < 0 && err != -EOPNOTSUPP && blk_failed(req, err))
+    if (err < 0 && err != -EOPNOTSUPP && err != -ECANCELED &&
+        blk_failed(req, err))
         return;
     /* Also a failed read may have written all of it. */
     blk_answer(req, blk_status(err), dr->op == DISK_READ ? req->c.in_len : 0);
@@ -328,6 +329,14 @@ DEV_ONLY static void blk_reset(struct virtio_dev *dev)
     blk_of(dev)->starved = 0;
 }
 
+DEV_ONLY static void blk_abandon(struct virtio_dev *dev)
+{
+    struct blk *b = blk_of(dev);
+
+    disk_abandon(b->disk);
+    blk_batch_end(b);
+}
+
 DEV_ONLY static void blk_stop_done(struct disk_req *dr, int err)
 {
     struct blk *b = container_of(dr, struct blk, last);
@@ -370,6 +379,7 @@ static const struct virtio_ops blk_ops = {
     .filter = FILTER_BLK,
     .kick = blk_kick,
     .reset = blk_reset,
+    .abandon = blk_abandon,
     .stop = blk_stop,
     .free = blk_free,
 };

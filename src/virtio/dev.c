@@ -49,6 +49,7 @@ static void virtio_try_drained(struct virtio_dev *dev)
     for (unsigned int i = 0; i < dev->nr_vqs; i++)
         dev->queue[i].vq.ready = false;
     dev->draining = false;
+    dev->abandon_ns = 0;
     if (dev->stopping && dev->ops->stop)
         dev->ops->stop(dev);
     else
@@ -211,11 +212,11 @@ void virtio_release(struct virtio_dev *dev)
         loop_call(&dev->loop, &w.call);
 }
 
-/* The earliest end of a pause; none: off. */
+/* The earliest end of a pause, or of a drain's patience; none: off. */
 static void virtio_arm_timer(struct virtio_dev *dev)
 {
     struct itimerspec at = {0};
-    u64 ns = ~0ull;
+    u64 ns = dev->abandon_ns > 0 ? dev->abandon_ns : ~0ull;
 
     for (unsigned int i = 0; i < dev->nr_vqs; i++) {
         if (dev->queue[i].resume_ns > 0)
@@ -252,6 +253,10 @@ DEV_ONLY static void virtio_on_timer(struct loop_fd *lf, u32 events)
             continue;
         q->resume_ns = 0;
         virtio_kick(q);
+    }
+    if (dev->abandon_ns > 0 && dev->abandon_ns <= now) {
+        dev->abandon_ns = 0;
+        dev->ops->abandon(dev);
     }
     virtio_arm_timer(dev);
 }
@@ -349,6 +354,10 @@ DEV_ONLY static void virtio_drain(struct virtio_dev *dev)
     dev->features = 0;
     dev->draining = true;
     virtio_try_drained(dev);
+    if (dev->draining && dev->ops->abandon) {
+        dev->abandon_ns = virtio_now() + dev->reset_ms * 1000000ull / 5;
+        virtio_arm_timer(dev);
+    }
 }
 
 DEV_ONLY static void virtio_on_reset(struct loop_call *call)

@@ -52,6 +52,10 @@ struct virtio_ops {
      * the driver has configured. May be NULL. */
     void (*reset)(struct virtio_dev *dev);
 
+    /* A reset or stop has waited for a fifth of reset_ms: push what the
+     * backend has, if it can let go of it. May be NULL. */
+    void (*abandon)(struct virtio_dev *dev);
+
     /* The driver has written to its configuration space between start() and
      * reset(); len is 1, 2 or 4. NULL: such writes are ignored. */
     void (*config_written)(struct virtio_dev *dev, u32 off, u32 len, u32 val);
@@ -115,6 +119,7 @@ struct virtio_dev {
     struct loop_fd timer; /* timerfd of the pauses */
     struct loop_call *settle; /* a vCPU waits for virtio_settled() */
     bool draining;            /* call is answered when the last chain is home */
+    u64 abandon_ns;           /* ... or given up then; 0: never */
     bool stopping;            /* ... and the hook stop() is done */
 
     /* Of the reset or stop under way; posted by a vCPU or by main, answered by

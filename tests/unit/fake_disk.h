@@ -14,6 +14,7 @@ struct fake {
     _Atomic(unsigned int) nr_held, most_held, flushes, ops;
     _Atomic(int) err; /* of every request */
     bool hold;        /* keep them until told */
+    bool lets_go;     /* ... or until nobody waits */
     bool *freed;
 };
 
@@ -70,10 +71,19 @@ static inline void fake_let_go(struct fake *f, u64 n)
     ck_assert_int_eq(write(f->event.fd, &n, sizeof(n)), sizeof(n));
 }
 
+static inline void fake_abandon(struct disk *d)
+{
+    struct fake *f = container_of(d, struct fake, disk);
+
+    while (f->lets_go && f->nr_held > 0)
+        f->held[--f->nr_held]->done(f->held[f->nr_held], -ECANCELED);
+}
+
 static const struct disk_ops fake_ops = {
     .name = "fake",
     .attach = fake_attach,
     .submit = fake_submit,
+    .abandon = fake_abandon,
     .free = fake_free,
 };
 

@@ -229,6 +229,30 @@ START_TEST(test_late)
 }
 END_TEST
 
+/* A backend that lets go of its requests ends a reset, and a stop, in time. No
+ * trouble of the host's: the VM goes on. */
+START_TEST(test_abandon)
+{
+    struct hold_rig r;
+
+    hold_up(&r);
+    r.f.hold = r.f.lets_go = true;
+    hold_begin(&r, 0, OUT);
+    hold_begin(&r, 0, IN);
+    ck_assert(vdrv_until(r.f.nr_held == 2));
+    r.d.dev->reset_ms = 500;
+    vdrv_write(&r.d, VDRV_STATUS, 0);
+    ck_assert_uint_eq(vdrv_read(&r.d, VDRV_STATUS), 0);
+    ck_assert_int_eq(r.h.holds, 0);
+    vdrv_init(&r.d, ~0ull);
+    hold_begin(&r, 0, OUT);
+    ck_assert(vdrv_until(r.f.nr_held == 1));
+    r.f.hold = false; /* the flush of the end */
+    vdrv_down(&r.d);
+    ck_assert_int_eq(r.h.ended, 0);
+}
+END_TEST
+
 Suite *suite_blk_error(void);
 Suite *suite_blk_error(void)
 {
@@ -241,6 +265,7 @@ Suite *suite_blk_error(void)
     tcase_add_test(tc, test_flush);
     tcase_add_test(tc, test_reset);
     tcase_add_test(tc, test_late);
+    tcase_add_test(tc, test_abandon);
     suite_add_tcase(s, tc);
     return s;
 }

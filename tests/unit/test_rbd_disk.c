@@ -345,6 +345,80 @@ START_TEST(test_resize)
 }
 END_TEST
 
+/* ---- orphans ------------------------------------------------------------- */
+
+static const u64 places[] = {0, 4096 - 512, 4096 + 512};
+
+/* The driver has gone; the next one's write to the same place waits for what
+ * may still land there, and its memory is its own. */
+START_TEST(test_abandon)
+{
+    u8 old[4096], new[4096], in[4096];
+    struct iovec iov[3] = {{old, 4096}, {new, 4096}, {in, 4096}};
+    struct rig_req was[3] = {request(DISK_WRITE, &iov[0], 1, 4096),
+                             request(DISK_READ, &iov[2], 1, 0),
+                             request(DISK_FLUSH, NULL, 0, 0)},
+                   now = request(DISK_WRITE, &iov[1], 1, places[_i]),
+                   flush = request(DISK_FLUSH, NULL, 0, 0);
+    struct worker w;
+
+    worker_ready(&w);
+    rig_pattern(w.image, SIZE, 3);
+    rig_pattern(old, 4096, 1);
+    rig_pattern(new, 4096, 2);
+    memset(in, 0xee, sizeof(in));
+    for (u32 i = 0; i < 3; i++)
+        rig_submit(&w.rig, &was[i]);
+    disk_abandon(w.rig.disk);
+    for (u32 i = 0; i < 3; i++)
+        ck_assert(was[i].answers == 1 && was[i].err == -ECANCELED);
+    rig_submit(&w.rig, &now);
+    rig_submit(&w.rig, &flush);
+    ck_assert_uint_eq(worker_serve(&w, ~0u), places[_i] == 0 ? 5 : 3);
+    worker_turn(&w);
+    serve_all(&w, 1);
+    ck_assert(now.err == 0 && flush.err == 0);
+    for (u32 i = 0; i < 3; i++)
+        ck_assert_uint_eq(was[i].answers, 1);
+    ck_assert_mem_eq(w.image + places[_i], new, 4096);
+    ck_assert_uint_eq(in[0], 0xee);
+    worker_down(&w);
+}
+END_TEST
+
+/* Driver after driver goes with the ring full: all slots come back. */
+START_TEST(test_abandon_all)
+{
+    static struct rig_req req[RBD_SLOTS + 8];
+    u8 *big = calloc(1, MIB);
+    struct iovec iov = {big, _i ? MIB : 512};
+    struct worker w;
+
+    worker_ready(&w);
+    for (u32 round = 0; round < 3; round++) {
+        for (u32 i = 0; i < ARRAY_SIZE(req); i++) {
+            req[i] = request(DISK_READ, &iov, 1, i * 512ull);
+            rig_submit(&w.rig, &req[i]);
+        }
+        disk_abandon(w.rig.disk);
+        ck_assert_uint_eq(w.rig.waiting, 0);
+    }
+    worker_state(&w, RBD_DEAD, 1);
+    worker_turn(&w);
+    w.head = atomic_load(&w.ring->sq_tail);
+    worker_state(&w, RBD_READY, 2);
+    worker_turn(&w);
+    ck_assert_uint_eq(worker_serve(&w, ~0u), 0);
+    for (u32 i = 0; i < ARRAY_SIZE(req); i++)
+        rig_submit(&w.rig, &req[i]);
+    ck_assert_uint_eq(worker_serve(&w, ~0u), _i ? 16 : RBD_SLOTS);
+    worker_turn(&w);
+    serve_all(&w, ~0u);
+    worker_down(&w);
+    free(big);
+}
+END_TEST
+
 /* ---- lies
  * -------------------------------------------------------------------- */
 
@@ -416,6 +490,8 @@ Suite *suite_rbd_disk(void)
     tcase_add_test(tc, test_latched);
     tcase_add_test(tc, test_never_ready);
     tcase_add_test(tc, test_resize);
+    tcase_add_loop_test(tc, test_abandon, 0, ARRAY_SIZE(places));
+    tcase_add_loop_test(tc, test_abandon_all, 0, 2);
     tcase_add_loop_test(tc, test_lies, 0, ARRAY_SIZE(lies));
     suite_add_tcase(s, tc);
     return s;
