@@ -38,8 +38,6 @@ static char *cluster_read(int fd)
     char *text = calloc(1, KEYRING_SIZE_MAX + 1);
     ssize_t n = text ? pread(fd, text, KEYRING_SIZE_MAX, 0) : -1;
 
-    if (n < 0 && text && errno == ESPIPE) /* key_fd may be a pipe */
-        n = read(fd, text, KEYRING_SIZE_MAX);
     if (n > 0)
         return text;
     free(text);

@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +19,8 @@
 #include "disk.h"
 #include "start.h"
 
-#define RBD_CONF "/etc/ceph/ceph.conf"
+#define RBD_CONF     "/etc/ceph/ceph.conf"
+#define RBD_FILE_MAX (1 << 20) /* of a key or a configuration */
 
 struct rbd_group {
     const struct rbd_config *access; /* of its first drive */
@@ -73,22 +76,70 @@ static int rbd_open_file(const char *path, const char *key)
     return fd < 0 ? fail(-errno, "rbd.%s: %s", key, path) : fd;
 }
 
-/* The key's file is opened, but read by the worker alone. */
+/* The kernel copies: nothing of it is in this process's memory. */
+static ssize_t rbd_copy_some(int to, int from, off_t *at, bool pipe)
+{
+    return pipe ? splice(from, NULL, to, NULL, RBD_FILE_MAX, 0)
+                : sendfile(to, from, at, RBD_FILE_MAX);
+}
+
+/*
+ * All of fd, in a memfd: the worker's successor reads it again, which it could
+ * not of a pipe; and any user may open it by its number.
+ */
+static int rbd_copy(int fd, const char *key)
+{
+    int copy = memfd_create("mote-rbd-file", MFD_CLOEXEC), r;
+    struct stat st;
+    off_t at = 0;
+    ssize_t n;
+
+    if (copy < 0 || fstat(fd, &st) < 0) {
+        r = -errno;
+        goto close_copy;
+    }
+    do {
+        n = rbd_copy_some(copy, fd, &at, S_ISFIFO(st.st_mode));
+        r = n < 0 ? -errno : 0;
+        if (lseek(copy, 0, SEEK_END) > RBD_FILE_MAX)
+            r = -EFBIG;
+    } while (n > 0 && r == 0);
+    if (r == 0)
+        return copy;
+
+close_copy:
+    if (copy >= 0)
+        close(copy);
+    return fail(r, "rbd.%s: cannot be read", key);
+}
+
+static int rbd_copy_file(const char *path, const char *key)
+{
+    int fd = rbd_open_file(path, key), copy;
+
+    if (fd < 0)
+        return fd;
+    copy = rbd_copy(fd, key);
+    close(fd);
+    return copy;
+}
+
+/* Only the worker looks at what is in them. */
 static int rbd_open_files(struct rbd_cluster *c, const struct rbd_config *rc)
 {
+    bool found = !rc->mon_host[0] && access(RBD_CONF, R_OK) == 0;
+    const char *conf = rc->conf ? rc->conf : found ? RBD_CONF : NULL;
+
     c->key_fd = c->conf_fd = -1;
-    if (rc->key_file) {
-        c->key_fd = rbd_open_file(rc->key_file, "key_file");
-        if (c->key_fd < 0)
-            return c->key_fd;
-    } else if (rc->key_fd) {
-        c->key_fd = (int)rc->key_fd;
-    }
-    if (rc->conf)
-        c->conf_fd = rbd_open_file(rc->conf, "conf");
-    else if (!rc->mon_host[0] && access(RBD_CONF, R_OK) == 0)
-        c->conf_fd = rbd_open_file(RBD_CONF, "conf");
-    return rc->conf && c->conf_fd < 0 ? c->conf_fd : 0;
+    if (rc->key_file)
+        c->key_fd = rbd_copy_file(rc->key_file, "key_file");
+    else if (rc->key_fd)
+        c->key_fd = rbd_copy((int)rc->key_fd, "key_fd");
+    if ((rc->key_file || rc->key_fd) && c->key_fd < 0)
+        return c->key_fd;
+    if (conf)
+        c->conf_fd = rbd_copy_file(conf, "conf");
+    return conf && c->conf_fd < 0 ? c->conf_fd : 0;
 }
 
 int rbd_fill_cluster(struct rbd_cluster *c, const struct rbd_config *rc)
@@ -318,6 +369,10 @@ int rbd_start(const struct sandbox_config *sandbox)
 
     for (unsigned int i = 0; r == 0 && i < rbd_nr_groups; i++)
         r = rbd_start_group(&rbd_group[i], sandbox);
+    /* Copied; several drives may name the same one. */
+    for (unsigned int i = 0; i < rbd_nr_groups; i++)
+        if (rbd_group[i].access->key_fd)
+            close((int)rbd_group[i].access->key_fd);
     return r;
 }
 

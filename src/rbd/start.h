@@ -7,8 +7,9 @@
 
 #include "spec.h"
 
-/* How to reach the cluster; opens the key and the configuration, which
- * *cluster then owns. 0 or a negative errno, already reported. */
+/* How to reach the cluster; copies the key and the configuration into
+ * memfds, which *cluster then owns; key_fd stays open. 0 or a negative errno,
+ * already reported. */
 int rbd_fill_cluster(struct rbd_cluster *cluster, const struct rbd_config *rc);
 
 #endif

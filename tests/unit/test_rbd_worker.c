@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rbd_worker: what a worker and rbd-gc are made of: keyrings, owners */
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "mote/base.h"
 
+#include "capture.h"
 #include "rbd/keyring.h"
 #include "rbd/owner.h"
+#include "rbd/start.h"
 
 /* ---- keyrings ---------------------------------------------------------------
  */
@@ -101,6 +105,61 @@ START_TEST(test_owner_elsewhere)
 }
 END_TEST
 
+/* ---- the key ---------------------------------------------------------------
+ */
+
+static char mon[] = "10.0.0.1";
+
+/* The same from the start, as often as a worker is started anew. */
+static void check_key(int fd)
+{
+    char text[16] = "";
+
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pread(fd, text, sizeof(text), 0), 5);
+    ck_assert_str_eq(text, "AQA=\n");
+}
+
+START_TEST(test_key_of_pipe)
+{
+    struct rbd_config rc = {.mon_host = {mon}};
+    struct rbd_cluster c = {.user = ""};
+    int fd[2];
+
+    ck_assert_int_eq(pipe(fd), 0);
+    ck_assert_int_eq(write(fd[1], "AQA=\n", 5), 5);
+    close(fd[1]);
+    rc.key_fd = (unsigned int)fd[0];
+    ck_assert_int_eq(rbd_fill_cluster(&c, &rc), 0);
+    check_key(c.key_fd);
+    ck_assert_int_eq(c.conf_fd, -1);
+    close(c.key_fd);
+    close(fd[0]);
+}
+END_TEST
+
+/* A file, wherever it was read to before; and one that is no key. */
+START_TEST(test_key_of_file)
+{
+    struct rbd_config rc = {.mon_host = {mon}};
+    struct rbd_cluster c = {.user = ""};
+    int fd = memfd_create("key", 0);
+
+    ck_assert_int_eq(write(fd, "AQA=\n", 5), 5);
+    rc.key_fd = (unsigned int)fd;
+    ck_assert_int_eq(rbd_fill_cluster(&c, &rc), 0);
+    check_key(c.key_fd);
+    close(c.key_fd);
+    ck_assert_int_eq(ftruncate(fd, 2 << 20), 0);
+    capture_start();
+    ck_assert_int_eq(rbd_fill_cluster(&c, &rc), -EFBIG);
+    ck_assert_str_eq(
+        capture_text,
+        "mote: rbd.key_fd: cannot be read: File too large (EFBIG)\n");
+    close(fd);
+}
+END_TEST
+
 Suite *suite_rbd_worker(void);
 Suite *suite_rbd_worker(void)
 {
@@ -111,6 +170,8 @@ Suite *suite_rbd_worker(void)
     tcase_add_test(tc, test_owner_lives);
     tcase_add_test(tc, test_owner_died);
     tcase_add_test(tc, test_owner_elsewhere);
+    tcase_add_test(tc, test_key_of_pipe);
+    tcase_add_test(tc, test_key_of_file);
     suite_add_tcase(s, tc);
     return s;
 }
