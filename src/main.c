@@ -57,15 +57,11 @@ static void main_close_inherited(const struct config *c)
     } while (keep != ~0u);
 }
 
-static enum filter_mode main_filter_mode(const struct config *c)
-{
-    return c->sandbox.log_denials ? FILTER_LOG : FILTER_ENFORCE;
-}
-
 /* From here on threads are filtered. */
 static int main_filter(const struct config *c)
 {
-    return filter_init(main_filter_mode(c), sandbox_report_fd());
+    return filter_init(c->sandbox.log_denials ? FILTER_LOG : FILTER_ENFORCE,
+                       sandbox_report_fd());
 }
 
 static bool main_in_jail;
@@ -113,7 +109,7 @@ static int main_vm(struct cli *cli)
         cli->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     r = vm_open(&vm, c);
     if (r == 0)
-        r = sandbox_enter(&c->sandbox, main_filter_mode(c), &status);
+        r = sandbox_enter(&c->sandbox, &status);
     if (r == 0)
         status = main_monitor(cli, vm);
     vm_free(vm);

@@ -39,19 +39,6 @@ monitor() {
     pgrep -P "$1" -x mote
 }
 
-# A directory in which limits of memory can be set, or nothing.
-memory_cgroup() {
-    local dir
-    for dir in /sys/fs/cgroup/memory /sys/fs/cgroup; do
-        [ ! -w "$dir" ] || ! mkdir "$dir/mote-test.$$" 2>/dev/null ||
-            { [ -e "$dir/mote-test.$$/memory.limit_in_bytes" ] ||
-                [ -e "$dir/mote-test.$$/memory.max" ]; } &&
-            rmdir "$dir/mote-test.$$" && echo "$dir/mote-test.$$" && return
-        rmdir "$dir/mote-test.$$" 2>/dev/null
-    done
-    return 1
-}
-
 finish() {
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" = 0 ]

@@ -11,7 +11,6 @@
 
 #include "mote/base.h"
 #include "mote/config.h"
-#include "mote/filter.h"
 
 /*
  * What the monitor got. Everything is tried, whatever of it the host refuses;
@@ -42,12 +41,10 @@ struct sandbox_report {
  * when the monitor has ended and *status is what mote exits with. No descriptor
  * is closed. A signal that ends mote, and SIGWINCH, reaches the monitor once,
  * from the supervisor; the monitor begins with these blocked. Main, once,
- * before any thread; config stays. mode: of the supervisor's own filter.
- * A negative errno, already reported, in
+ * before any thread; config stays. A negative errno, already reported, in
  * whichever of both it is that cannot go on.
  */
-int sandbox_enter(const struct sandbox_config *config, enum filter_mode mode,
-                  int *status);
+int sandbox_enter(const struct sandbox_config *config, int *status);
 
 /*
  * Close the jail: behind this the monitor opens nothing, and before it nothing

@@ -2,6 +2,7 @@
 /* worker.c: the process that talks to Ceph: one cluster, some images */
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -140,7 +141,6 @@ static void worker_serve(struct worker *w)
 {
     struct epoll_event ev[WORKER_EVENTS];
 
-    w->answered_at = worker_now();
     while (!w->stop) {
         int timeout = worker_timeout(w);
         int n = epoll_wait(w->epfd, ev, WORKER_EVENTS, timeout);
@@ -219,6 +219,7 @@ int rbd_worker_main(int spec_fd, int stop_fd)
         fail(-ENOMEM, "rbd: worker");
         return STATUS_FAILURE;
     }
+    prctl(PR_SET_NAME, "mote-rbd-worker"); /* not "exe" */
     w->spec_fd = spec_fd;
     w->stop_fd = stop_fd;
     w->spec = spec_map(spec_fd);

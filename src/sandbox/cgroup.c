@@ -72,10 +72,16 @@ static int cgroup_limits(const struct cgroup *g,
 /* "oom_kill 3" in memory.events, or memory.oom_control of version 1. */
 static u64 cgroup_oom_kills(const struct cgroup *g)
 {
+    const char *file = g->v2 ? "memory.events" : "memory.oom_control";
+    int fd = openat(g->dir, file, O_RDONLY | O_CLOEXEC);
     char text[512];
     const char *at;
-    ssize_t n = pread(g->events, text, sizeof(text) - 1, 0);
+    ssize_t n;
 
+    if (fd < 0)
+        return 0;
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
     if (n <= 0)
         return 0;
     text[n] = '\0';
@@ -93,7 +99,7 @@ static void cgroup_remove(struct undo *u)
 
 int cgroup_open(struct cgroup *g, const struct sandbox_config *c)
 {
-    *g = (struct cgroup){.path = c->cgroup, .dir = -1, .events = -1};
+    *g = (struct cgroup){.path = c->cgroup, .dir = -1};
     if (!g->path)
         return 0;
     if (mkdir(g->path, 0755) == 0)
@@ -105,8 +111,6 @@ int cgroup_open(struct cgroup *g, const struct sandbox_config *c)
         return fail_rule(-EINVAL, "sandbox.cgroup: %s is not a cgroup",
                          g->path);
     g->v2 = faccessat(g->dir, "cgroup.controllers", F_OK, 0) == 0;
-    g->events = openat(g->dir, g->v2 ? "memory.events" : "memory.oom_control",
-                       O_RDONLY | O_CLOEXEC);
     g->oom_kills = cgroup_oom_kills(g);
     return cgroup_limits(g, &c->limits);
 }

@@ -6,7 +6,6 @@
 
 #include <sys/types.h>
 
-#include "mote/filter.h"
 #include "mote/sandbox.h"
 #include "mote/undo.h"
 
@@ -63,7 +62,7 @@ int jail_judge(const struct sandbox_config *c, struct sandbox_report *report);
 
 struct cgroup {
     const char *path; /* NULL: none */
-    int dir, events;  /* events: where the kernel counts its kills */
+    int dir;
     bool v2;
     u64 oom_kills; /* before us */
     struct undo undo;
@@ -103,8 +102,7 @@ void fault_describe(const struct fault_report *f, char *buf, size_t len);
  */
 
 struct supervisor {
-    enum filter_mode mode; /* of its filter */
-    pid_t middle;          /* the monitor's parent, until the jail is closed */
+    pid_t middle; /* the monitor's parent, until the jail is closed */
     pid_t monitor;
     int report; /* filter_report or fault_report of what went wrong */
     struct cgroup cgroup;

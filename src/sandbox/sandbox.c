@@ -181,7 +181,6 @@ static void split_close_supervisor(void)
     split_close(&split.pid[0]);
     split_close(&split.go[1]);
     split_close(&split.supervisor.cgroup.dir);
-    split_close(&split.supervisor.cgroup.events);
 }
 
 /* What the supervisor has not got to hold. */
@@ -302,8 +301,7 @@ static int split_meet(struct supervisor *s)
     return r;
 }
 
-int sandbox_enter(const struct sandbox_config *config, enum filter_mode mode,
-                  int *status)
+int sandbox_enter(const struct sandbox_config *config, int *status)
 {
     struct supervisor *s = &split.supervisor;
     int r = split_open(config);
@@ -325,7 +323,6 @@ int sandbox_enter(const struct sandbox_config *config, enum filter_mode mode,
     if (r < 0)
         return r;
     s->report = split.report[0];
-    s->mode = mode;
     *status = supervisor_run(s);
     return SANDBOX_ENDED;
 }

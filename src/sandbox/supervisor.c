@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* supervisor.c: outside the jail: signals go in, the end comes out */
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -98,30 +97,11 @@ static void supervisor_say_signal(const struct supervisor *s, int sig)
     log_error("the VM was killed by SIG%s%s", sigabbrev_np(sig), why);
 }
 
-/* Its own denials have nobody to report to but the terminal. */
-static int supervisor_filter(const struct supervisor *s)
-{
-    static const struct filter filter = {.kind = FILTER_SUPERVISOR};
-    int r;
-
-    if (s->mode == FILTER_OFF)
-        return 0;
-    r = filter_init(s->mode, -1);
-    mallopt(M_TRIM_THRESHOLD, -1); /* free() calls nothing */
-    return r < 0 ? r : filter_load(&filter, "supervisor");
-}
-
 int supervisor_run(const struct supervisor *s)
 {
-    int r = supervisor_filter(s), status;
-    bool told;
+    int status = supervisor_wait(s->middle, s->monitor);
+    bool told = supervisor_say_report(s->report);
 
-    if (r < 0)
-        kill(s->monitor, SIGKILL);
-    status = supervisor_wait(s->middle, s->monitor);
-    told = supervisor_say_report(s->report);
-    if (r < 0)
-        return STATUS_FAILURE;
     if (WIFEXITED(status))
         return WEXITSTATUS(status);
     if (!told)

@@ -59,7 +59,7 @@ static void run_sample(struct sample *s, const struct sandbox_config *c)
     int status = 0, r = 0;
 
     if (c)
-        r = sandbox_enter(c, FILTER_OFF, &status);
+        r = sandbox_enter(c, &status);
     if (c && r == 0)
         r = sandbox_seal(&report);
     if (r != 0)

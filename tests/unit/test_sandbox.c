@@ -49,7 +49,7 @@ typedef int monitor_fn(void); /* its result is the monitor's exit status */
 static int split(const struct sandbox_config *c, monitor_fn *fn)
 {
     pid_t self = getpid();
-    int status = -1, r = sandbox_enter(c, FILTER_OFF, &status);
+    int status = -1, r = sandbox_enter(c, &status);
 
     if (r == SANDBOX_ENDED)
         return status;
@@ -285,7 +285,7 @@ START_TEST(test_bad)
     ck_assert_int_eq(pipe(log), 0);
     log_sink_set(NULL);
     dup2(log[1], STDERR_FILENO);
-    r = sandbox_enter(&t->c, FILTER_OFF, &status);
+    r = sandbox_enter(&t->c, &status);
     if (getpid() != self) /* on the way to the jail */
         _exit(0);
     ck_assert_int_lt(r, 0);
