@@ -140,6 +140,7 @@ static int image_announce(struct image *im)
         flags |= RBD_F_READ_ONLY;
     if (lib->rbd_aio_write_zeroes)
         flags |= RBD_F_ZEROES;
+    atomic_store(&im->size, st.size);
     atomic_store(&ring->size, st.size);
     atomic_store(&ring->obj_size, st.obj_size);
     atomic_store(&ring->flags, flags);
@@ -194,8 +195,9 @@ void image_changed(struct image *im)
     if (read(im->changed_fd, &count, sizeof(count)) < 0)
         return;
     if (im->cluster->lib->rbd_get_size(im->rbd, &size) < 0 ||
-        atomic_exchange(&im->ring->size, size) == size)
+        atomic_exchange(&im->size, size) == size)
         return;
+    atomic_store(&im->ring->size, size);
     log_info("%s: its size is %llu bytes now", im->who,
              (unsigned long long)size);
     image_wake(im);

@@ -28,6 +28,8 @@ struct image {
     u64 watch;
     int changed_fd; /* eventfd: librbd says that the header has changed */
 
+    _Atomic(u64) size; /* bytes; the ring's is for the other side */
+
     struct rbd_ring *ring;
     u32 head; /* of sq */
     bool broken;

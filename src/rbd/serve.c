@@ -65,7 +65,7 @@ static void serve_on_completion(rbd_completion_t c, void *arg)
  * the end without a word, so the size is checked here. */
 static bool serve_is_valid(const struct image *im, const struct rbd_slot *s)
 {
-    u64 size = atomic_load_explicit(&im->ring->size, memory_order_relaxed);
+    u64 size = atomic_load_explicit(&im->size, memory_order_relaxed);
     bool data = s->op == RBD_READ || s->op == RBD_WRITE;
 
     if (s->op >= RBD_OPS || s->nr > RBD_SLOT_CHUNKS)
