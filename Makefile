@@ -219,10 +219,11 @@ check: setup-check mote $(INJECT) $B/unit $B/replay $B/rbdio asan-check
 	$(Q)B=$B tests/check
 test: check
 
-bench: setup-bench mote $B/devpath $B/jailcost $B/filter
+bench: setup-bench mote $B/rbdio $B/devpath $B/jailcost $B/filter
 	$(Q)tests/bench/boot
 	$(Q)tests/bench/blk
 	$(Q)tests/bench/net
+	$(Q)B=$B tests/bench/rbd
 	$(Q)$B/devpath
 	$(Q)$B/filter
 	$(Q)B=$B tests/bench/jail
