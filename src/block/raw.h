@@ -17,7 +17,7 @@ struct raw {
     int direct_fd; /* the same file with O_DIRECT, or -1 */
     u32 direct_align;
     bool block_dev;
-    struct undo undo; /* the lock */
+    struct undo undo;        /* the lock */
     enum disk_engine engine; /* asked for */
 
     /* The device thread's. */

@@ -30,8 +30,7 @@ static const struct cli_case cli_cases[] = {
     {{"rnu"}, BAD("rnu: unknown command; did you mean run?")},
     {{"start"}, BAD("start: unknown command; see mote --help")},
     {{"check"}, BAD("check: not supported yet")},
-    {{"rbd-gc"},
-     BAD("rbd-gc: which pool? mote rbd-gc POOL[/NAMESPACE]")},
+    {{"rbd-gc"}, BAD("rbd-gc: which pool? mote rbd-gc POOL[/NAMESPACE]")},
     {{"rbd-gc", "pool", "--mon", "ceph.example"},
      BAD("--rbd mon: \"ceph.example\" is not a monitor's numeric address, such "
          "as 10.1.0.11 or 10.1.0.11:3300; names cannot be looked up")},
