@@ -42,7 +42,7 @@ int cli_print_isolation(const struct cli *cli, const struct vm *vm,
 /* "mote version", to stdout; returns the status. */
 int cli_print_version(bool json);
 
-/* ---- between cli.c, cli_devices.c and cli_rbd.c ------------------------- */
+/* ---- between the parts of cli.c ------------------------------------------ */
 
 struct cli_option {
     const char *name;
@@ -52,6 +52,17 @@ struct cli_option {
     void (*set)(struct cli *cli, const char *value);
     bool repeats;
 };
+
+/* Everything behind "mote COMMAND". True: help was asked for. */
+bool cli_options(struct cli *cli, const struct cli_option *options,
+                 const char *command, char **argv);
+
+/* Of these options, to stdout; returns the status. */
+int cli_help(const char *head, const struct cli_option *options,
+             const char *tail);
+
+/* "mote run"; argv is what is behind it. */
+enum cli_command cli_run(struct cli *cli, char **argv, int *status);
 
 /* Of "mote rbd-gc", whose argument is not an option. */
 extern const struct cli_option cli_rbd_gc_options[];

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vm.c: the machine: opened, built, started, loaded, run, and taken down */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -8,47 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "mote/dev.h"
-#include "mote/engine.h"
-#include "mote/loader.h"
 #include "mote/log.h"
-#include "mote/loop.h"
-#include "mote/vcpu.h"
-#include "mote/vm.h"
 
-#include "vm_devices.h"
-
-struct vm {
-    const struct config *cfg;
-    struct vm_files files;
-    sigset_t ends; /* the signals that main's loop is there for */
-    struct power power;
-    _Atomic(u32) reason; /* enum power_reason; the first report wins */
-    u32 value;           /* written once, by whoever won */
-
-    struct mem *mem;
-    struct bus bus;
-    struct engine *engine;
-
-    struct irq serial_irq;
-    struct serial *serial;
-    struct i8042 *i8042;
-    struct boot_timer boot_timer;
-    struct vm_devices devices;
-
-    unsigned int nr_vcpus;
-    struct vcpu *vcpu[ENGINE_VCPU_MAX];
-    struct loader_result loaded;
-
-    struct loop loop; /* main's: signals, until somebody reports the end */
-    bool loop_ready;
-    struct loop_fd signals;
-    bool stopped;           /* every thread was told to end */
-    _Atomic(u32) holds;     /* of power_hold(); any thread counts */
-    struct loop_fd on_hold; /* eventfd: that has changed */
-    bool held;              /* main's: the vCPUs were told to */
-    u64 start_ns;
-};
+#include "vm_impl.h"
 
 static u64 vm_clock(clockid_t id)
 {
@@ -144,92 +105,6 @@ static void vm_on_signal(struct loop_fd *lf, u32 events)
         vm_devices_look(&vm->devices);
     else
         power_end(&vm->power, POWER_SIGNAL, si.ssi_signo);
-}
-
-/* The documented exit status of each end: docs/exit-status.md. */
-static int vm_status(const struct vm *vm)
-{
-    switch ((enum power_reason)vm->reason) {
-    case POWER_EXIT_PORT:
-        return (int)((vm->value << 1 | 1) & 0xff);
-    case POWER_SIGNAL:
-        return vm->value == SIGHUP ? STATUS_SIGHUP : STATUS_OK;
-    case POWER_ENGINE_ERROR:
-    case POWER_DISK_ERROR:
-    case POWER_NONE:
-        return STATUS_FAILURE;
-    default:
-        return STATUS_OK;
-    }
-}
-
-static void vm_say_reason(const struct vm *vm)
-{
-    static const char *const text[] = {
-        [POWER_NONE] = "the event loop ended by itself",
-        [POWER_OFF] = "the guest powered off",
-        [POWER_RESET] = "the guest asked for a reset",
-        [POWER_TRIPLE_FAULT] = "the guest ended in a triple fault",
-        [POWER_EXIT_PORT] = "the guest wrote the exit port",
-        [POWER_SIGNAL] = "stopped by signal",
-        [POWER_ESCAPE] = "stopped by Ctrl-A x",
-        [POWER_ENGINE_ERROR] = "the engine cannot go on",
-        [POWER_DISK_ERROR] = "a disk failed",
-    };
-    char detail[48] = "";
-
-    if (vm->reason == POWER_SIGNAL)
-        snprintf(detail, sizeof(detail), " SIG%s",
-                 sigabbrev_np((int)vm->value));
-    else if (vm->reason == POWER_EXIT_PORT)
-        snprintf(detail, sizeof(detail), ": %u", vm->value);
-    log_info("exit: %s%s; status %d", text[vm->reason], detail, vm_status(vm));
-}
-
-static void vm_say_kvm(const struct vm *vm, const struct engine_stats *es)
-{
-    struct vcpu_stats sum = {0}, vs;
-
-    for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
-        vcpu_stats(vm->vcpu[i], &vs);
-        sum.visits += vs.visits;
-        sum.emulated += vs.emulated;
-        sum.unknown += vs.unknown;
-        if (vs.why[0] && !sum.why[0])
-            memcpy(sum.why, vs.why, sizeof(sum.why));
-    }
-    log_info("exit: %llu KVM exits; the interpreter ran %llu instructions for "
-             "KVM in %llu visits%s%s",
-             (unsigned long long)es->exits, (unsigned long long)sum.emulated,
-             (unsigned long long)sum.visits, sum.why[0] ? ", for " : "",
-             sum.why);
-    if (sum.unknown)
-        log_warn("exit: %llu instructions no engine could run became #UD",
-                 (unsigned long long)sum.unknown);
-}
-
-static void vm_say_summary(const struct vm *vm, u64 ns)
-{
-    struct engine_stats es = {0};
-    struct serial_stats ss;
-    double sec = (double)ns / 1e9;
-
-    vm->engine->ops->stats(vm->engine, &es);
-    serial_stats(vm->serial, &ss);
-    if (strcmp(vm->engine->ops->name, "kvm") == 0)
-        vm_say_kvm(vm, &es);
-    else
-        log_info("exit: %.1f million instructions, %.0f million/s",
-                 (double)es.insns / 1e6, (double)es.insns / 1e6 / sec);
-    log_debug("exit: %llu blocks decoded, %llu TLB misses, %llu stores to code",
-              (unsigned long long)es.blocks, (unsigned long long)es.tlb_miss,
-              (unsigned long long)es.smc);
-    log_info("exit: engine %s, %u vCPU%s, %.2f s; console %llu bytes, %llu "
-             "dropped; log %llu lines dropped",
-             vm->engine->ops->name, vm->nr_vcpus, vm->nr_vcpus > 1 ? "s" : "",
-             sec, (unsigned long long)ss.tx_bytes,
-             (unsigned long long)ss.dropped, (unsigned long long)log_dropped());
-    vm_devices_say(&vm->devices);
 }
 
 /* ---- opening ----------------------------------------------------------- */

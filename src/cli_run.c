@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli_run.c: mote run: short forms of the configuration's keys */
+#include "mote/mem.h"
+
+#include "cli.h"
+
+static void cli_kernel(struct cli *cli, const char *value)
+{
+    cli_set_path(cli, &cli->c->boot.kernel, "--kernel", value);
+}
+
+static void cli_initrd(struct cli *cli, const char *value)
+{
+    cli_set_path(cli, &cli->c->boot.initrd, "--initrd", value);
+}
+
+static void cli_cmdline(struct cli *cli, const char *value)
+{
+    cli_set_string(cli, &cli->c->boot.args, "--cmdline", value);
+}
+
+static void cli_append(struct cli *cli, const char *value)
+{
+    cli_set_string(cli, &cli->c->boot.append, "--append", value);
+}
+
+static void cli_memory(struct cli *cli, const char *value)
+{
+    u64 *bytes = &cli->c->machine.mem_bytes;
+    int r = config_parse_size(value, bytes);
+
+    config_set_option(cli->c, bytes, "--memory");
+    if (r == -EINVAL)
+        cli_error(cli,
+                  "--memory: \"%s\" is not a size; give a number and K, M, G "
+                  "or T, such as 512M",
+                  value);
+    else if (r < 0 || *bytes < MEM_SIZE_MIN || *bytes > MEM_SIZE_MAX)
+        cli_error(cli, "--memory: %s is out of range %lluM..%lluG", value,
+                  MEM_SIZE_MIN / MIB, MEM_SIZE_MAX / GIB);
+    else if (*bytes % MIB)
+        cli_error(cli, "--memory: %s is not a multiple of 1M", value);
+}
+
+static void cli_cpus(struct cli *cli, const char *value)
+{
+    cli_set_number(cli, &cli->c->machine.vcpus, "--cpus", 1, 32, value);
+}
+
+static void cli_engine(struct cli *cli, const char *value)
+{
+    cli_set_word(cli, &cli->c->machine.engine, "--engine", &config_engines,
+                 value);
+}
+
+static void cli_config(struct cli *cli, const char *value)
+{
+    if (!*value)
+        cli_error(cli, "--config: \"\" is empty");
+    cli->config = value;
+}
+
+static void cli_id(struct cli *cli, const char *value)
+{
+    cli_set_form(cli, &cli->c->id, "--id", config_form_id, value);
+}
+
+static void cli_log_path(struct cli *cli, const char *value)
+{
+    cli_set_path(cli, &cli->c->log.path, "--log-path", value);
+}
+
+static void cli_level(struct cli *cli, const char *value)
+{
+    cli_set_word(cli, &cli->c->log.level, "--level", &config_levels, value);
+}
+
+static void cli_boot_timer(struct cli *cli, const char *value)
+{
+    cli->c->boot_timer = true;
+}
+
+static void cli_print_config(struct cli *cli, const char *value)
+{
+    cli->print_config = true;
+}
+
+static void cli_sandbox(struct cli *cli, const char *value)
+{
+    cli_set_word(cli, &cli->c->sandbox.require, "--sandbox", &config_requires,
+                 value);
+}
+
+static void cli_isolation(struct cli *cli, const char *value)
+{
+    cli->print_isolation = true;
+    cli->json = value && strcmp(value, "json") == 0;
+    if (value && !cli->json && strcmp(value, "text") != 0)
+        cli_error(cli, "--print-isolation: \"%s\" is not one of text, json",
+                  value);
+}
+
+static void cli_seccomp(struct cli *cli, const char *value)
+{
+    cli->c->sandbox.log_denials = strcmp(value, "log") == 0;
+    if (!cli->c->sandbox.log_denials && strcmp(value, "on") != 0)
+        cli_error(cli, "--seccomp: \"%s\" is not one of on, log", value);
+}
+
+/* Firecracker's. */
+static void cli_no_seccomp(struct cli *cli, const char *value)
+{
+    log_warn("--no-seccomp: ignored; filters are never off");
+}
+
+static const struct cli_option run_options[] = {
+    {"--kernel", "FILE", "bzImage or vmlinux", .set = cli_kernel},
+    {"--initrd", "FILE", "initial RAM disk", .set = cli_initrd},
+    {"--cmdline", "S", "kernel command line, instead of the default",
+     .set = cli_cmdline},
+    {"--append", "S", "add to the kernel command line", .set = cli_append},
+    {"--memory", "SIZE", "guest memory, such as 512M or 2G [128M]",
+     .set = cli_memory},
+    {"--cpus", "N", "vCPUs, 1..32 [1]", .set = cli_cpus},
+    {"--engine", "E", "auto, kvm or interp [auto]", .set = cli_engine},
+    {"--disk", "SPEC", cli_disk_help, .set = cli_disk, .repeats = true},
+    {"--rbd", "SPEC", cli_rbd_help, .set = cli_rbd, .repeats = true},
+    {"--net", "SPEC", cli_net_help, .set = cli_net, .repeats = true},
+    {"--rng", NULL, "give the guest a source of entropy", .set = cli_rng},
+    {"--console", "SPEC", cli_console_help, .set = cli_console},
+    {"--port", "SPEC", cli_port_help, .set = cli_port, .repeats = true},
+    {"--config", "FILE", "JSON file; - is stdin, fd:N a descriptor",
+     .set = cli_config},
+    {"--id", "S", "name of the VM [anonymous-instance]", .set = cli_id},
+    {"--log-path", "PATH", "file or FIFO for the log [stderr]",
+     .set = cli_log_path},
+    {"--level", "L", "Off, Error, Warning, Info, Debug, Trace [Info]",
+     .set = cli_level},
+    {"--boot-timer", NULL, "log when the guest's init says it has started",
+     .set = cli_boot_timer},
+    {"--print-config", NULL, "print the configuration as JSON, start nothing",
+     .set = cli_print_config},
+    {"--sandbox", "MODE", "best, full or off [best]; filters are never off",
+     .set = cli_sandbox},
+    {"--print-isolation", "=F",
+     "print what the VM could do, as text or json; "
+     "run nothing",
+     .set = cli_isolation},
+    {"--seccomp", "MODE", "on, or log: note what filters would deny [on]",
+     .set = cli_seccomp},
+    {"--no-seccomp", NULL, "ignored; for scripts written for Firecracker",
+     .set = cli_no_seccomp},
+    {"--vsock", "SPEC", NULL, .set = NULL},
+    {"--rootfs", "PATH", NULL, .set = NULL},
+    {"--env", "K=V", NULL, .set = NULL},
+    {"--workdir", "PATH", NULL, .set = NULL},
+    {"--timeout", "SEC", NULL, .set = NULL},
+    {"--record", "PATH", NULL, .set = NULL},
+    {.name = NULL},
+};
+
+static int cli_help_run(void)
+{
+    return cli_help(
+        "usage: mote run --kernel FILE [options]\n"
+        "       mote run --config FILE [options]\n\n"
+        "Starts a virtual machine and ends with it. Options win over the "
+        "file.\n\n",
+        run_options,
+        "\nOn a terminal Ctrl-A x ends the VM; Ctrl-A Ctrl-A sends one "
+        "Ctrl-A.\n"
+        "Exit status: 0 the guest ended or SIGTERM; 152 bad configuration; "
+        "153 bad\narguments; 1 any other failure.\n");
+}
+
+enum cli_command cli_run(struct cli *cli, char **argv, int *status)
+{
+    if (cli_options(cli, run_options, "run", argv)) {
+        *status = cli_help_run();
+        return CLI_DONE;
+    }
+    *status = STATUS_BAD_ARGS;
+    if (cli->errors)
+        return CLI_DONE;
+    *status = STATUS_BAD_CONFIG;
+    if (cli->config && config_read(cli->c, cli->config) < 0)
+        return CLI_DONE;
+    if (config_check(cli->c) < 0)
+        return CLI_DONE;
+    if (!cli->print_config)
+        return CLI_RUN;
+    *status = config_print(cli->c) < 0 ? STATUS_FAILURE : STATUS_OK;
+    return CLI_DONE;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vm_impl.h: the machine, for the parts of vm.c */
+#ifndef MOTE_VM_IMPL_H
+#define MOTE_VM_IMPL_H
+
+#include <signal.h>
+
+#include "mote/dev.h"
+#include "mote/engine.h"
+#include "mote/loop.h"
+#include "mote/vcpu.h"
+#include "mote/vm.h"
+
+#include "vm_devices.h"
+
+struct vm {
+    const struct config *cfg;
+    struct vm_files files;
+    sigset_t ends; /* the signals that main's loop is there for */
+    struct power power;
+    _Atomic(u32) reason; /* enum power_reason; the first report wins */
+    u32 value;           /* written once, by whoever won */
+
+    struct mem *mem;
+    struct bus bus;
+    struct engine *engine;
+
+    struct irq serial_irq;
+    struct serial *serial;
+    struct i8042 *i8042;
+    struct boot_timer boot_timer;
+    struct vm_devices devices;
+
+    unsigned int nr_vcpus;
+    struct vcpu *vcpu[ENGINE_VCPU_MAX];
+    struct loader_result loaded;
+
+    struct loop loop; /* main's: signals, until somebody reports the end */
+    bool loop_ready;
+    struct loop_fd signals;
+    bool stopped;           /* every thread was told to end */
+    _Atomic(u32) holds;     /* of power_hold(); any thread counts */
+    struct loop_fd on_hold; /* eventfd: that has changed */
+    bool held;              /* main's: the vCPUs were told to */
+    u64 start_ns;
+};
+
+/* The documented exit status of its end: docs/exit-status.md. */
+int vm_status(const struct vm *vm);
+
+/* Why it has ended, in one line. */
+void vm_say_reason(const struct vm *vm);
+
+/* What it has done in the ns that it ran. */
+void vm_say_summary(const struct vm *vm, u64 ns);
+
+#endif
