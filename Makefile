@@ -58,7 +58,8 @@ STRICT := -Wconversion -Wsign-conversion $(call try,-Warith-conversion) \
 INTERP := -mgeneral-regs-only -mno-red-zone
 
 SRC := $(wildcard src/*.c src/*/*.c)
-ASM := $(wildcard src/interp/*.S)
+ASM := $(wildcard src/*/*.S)
+GUEST := $(wildcard guest/*.c)
 OBJ := $(SRC:%.c=$B/%.o) $(ASM:%.S=$B/%.o)
 # The filters' BPF, made of the policy when mote is built.
 OBJ += $B/filter_table.o
@@ -115,6 +116,23 @@ $B/%.o: %.S
 	@echo "  AS    $<"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -g -MMD -MP -c -o $@ $<
+
+# The guest's own init, which mote carries: always this recipe, whatever mote is
+# built with or for.
+GUESTCC := musl-gcc
+GUESTFLAGS := -std=gnu17 -Os $(WARN) -Wconversion -Wsign-conversion \
+	-fstack-protector-strong -fno-strict-aliasing -fno-pie -static -no-pie \
+	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
+	-Wl,--gc-sections,-z,noseparate-code,-z,noexecstack,--build-id=none -s
+
+$B/guest/init: $(GUEST) $(wildcard guest/*.h) include/mote/base.h \
+		include/mote/guest.h | setup-build
+	@echo "  GUEST $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(GUESTCC) -Iinclude -D_GNU_SOURCE $(GUESTFLAGS) -o $@ $(GUEST)
+
+$B/src/run/guest_init.o: CPPFLAGS += -DGUEST_INIT_FILE='"$B/guest/init"'
+$B/src/run/guest_init.o: $B/guest/init
 
 # Instrumented code has system calls of its own.
 POLICY := $(if $(filter rel dbg,$(MODE)),,sanitizer)
@@ -255,8 +273,8 @@ corpus-%: setup-fuzz
 	$(Q)$(FUZZ_RUN) $(FUZZ_FLAGS) -merge=1 tests/fuzz/corpus/$* \
 		build/corpus/$*
 
-FORMAT := $(wildcard include/*/*.h src/*.[ch] src/*/*.[ch] tests/*/*.[ch] \
-	tests/*/*/*.[ch])
+FORMAT := $(wildcard include/*/*.h guest/*.[ch] src/*.[ch] src/*/*.[ch] \
+	tests/*/*.[ch] tests/*/*/*.[ch])
 SCRIPTS = $(shell grep -rIlE '^\#(!/bin/(ba)?sh|.*shellcheck shell=)' .ci tools \
 	tests)
 SUBMAKE = $(MAKE) --no-print-directory SETUP=$(SETUP)
