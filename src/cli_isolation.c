@@ -211,18 +211,20 @@ static void isolation_print_text(json_t *root)
 {
     const char *key, *name;
     json_t *v, *member;
-    size_t i;
 
     json_object_foreach(root, key, v)
     {
         printf("%s:", key);
         if (json_is_object(json_array_get(v, 0))) {
             printf("\n");
-            json_array_foreach(v, i, member) isolation_print_row(member);
+            for (size_t i = 0; i < json_array_size(v); i++)
+                isolation_print_row(json_array_get(v, i));
             continue;
         }
         json_object_foreach(v, name, member)
+        {
             printf(" %s %s", name, json_string_value(member));
+        }
         printf(json_is_object(v) ? "" : " ");
         isolation_print_value(v);
         printf("\n");

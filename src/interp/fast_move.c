@@ -399,11 +399,9 @@ bool fast_convert_select(struct op *o, const struct insn *in)
         o->fn = cli;
     else if (in->fn == op_sti)
         o->fn = sti;
-    else if (in->size < 4)
-        return false;
-    else if (in->fn == op_cbw)
+    else if (in->size >= 4 && in->fn == op_cbw)
         o->fn = wide ? cbw8 : cbw4;
-    else if (in->fn == op_cwd)
+    else if (in->size >= 4 && in->fn == op_cwd)
         o->fn = wide ? cwd8 : cwd4;
     else
         return false;

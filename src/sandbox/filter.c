@@ -160,7 +160,7 @@ int filter_init(enum filter_mode mode, int report_fd)
         return fail(-errno, "seccomp: no_new_privs");
     /* A second arena would come by mmap(PROT_NONE) and mprotect(), which no
      * list has. */
-    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_ARENA_MAX, 1); /* NOLINT(concurrency-mt-unsafe): no thread yet */
     filter_state.report_fd = report_fd;
     filter_state.mode = mode;
     return 0;

@@ -323,7 +323,8 @@ static const struct mmio_reg *mmio_find(u64 off, unsigned int size)
     return size == 4 && off % 4 == 0 ? &mmio_regs[off / 4] : &none;
 }
 
-static u64 mmio_config_read(struct virtio_dev *dev, u64 off, unsigned int size)
+VCPU_ONLY static u64 mmio_config_read(struct virtio_dev *dev, u64 off,
+                                      unsigned int size)
 {
     const _Atomic(u8) *c;
     u64 val = 0;
@@ -337,7 +338,7 @@ static u64 mmio_config_read(struct virtio_dev *dev, u64 off, unsigned int size)
     return val;
 }
 
-static u64 mmio_read(void *arg, u64 off, unsigned int size)
+VCPU_ONLY static u64 mmio_read(void *arg, u64 off, unsigned int size)
 {
     struct virtio_dev *dev = arg;
     const struct mmio_reg *r;

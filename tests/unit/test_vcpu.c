@@ -78,7 +78,7 @@ static void rig_init(struct rig *rig, const u8 *code, const u8 *end,
     tvm_state(s, 0);
     rig->env = (struct vcpu_env){
         .engine = rig->t->engine,
-        .env = {rig->t->mem, &rig->t->bus, 1},
+        .env = {.mem = rig->t->mem, .bus = &rig->t->bus, .cpus = 1},
         .power = &rig->power,
         .tail = rig_tail,
     };
