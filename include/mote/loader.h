@@ -34,6 +34,26 @@ int loader_file_open(struct loader_file *out, const char *what,
                      const char *path);
 void loader_file_close(struct loader_file *file);
 
+/* What a kernel file says of itself. */
+struct loader_identity {
+    const char *format; /* "bzImage, zstd", "vmlinux", ... static text */
+    char version[128];  /* "6.1.0-amd64 (...) #1 SMP ...", printable; or "" */
+};
+
+/* Looks at the file's header, and in a vmlinux for its banner; unpacks
+ * nothing. 0 or a negative errno, already reported: not a kernel for us. Main.
+ */
+int loader_identify(const struct loader_file *kernel,
+                    struct loader_identity *out);
+
+/*
+ * A whole file, unpacked if it is compressed in one of the kernel's ways, into
+ * memory that the caller frees: not more than max bytes. 0 or a negative
+ * errno, already reported; what is neither compressed nor ELF is an error.
+ * Main.
+ */
+int loader_unpack(const struct loader_file *file, u64 max, u8 **data, u64 *len);
+
 struct loader_spec {
     const struct loader_file *kernel;
     const struct loader_file *initrd; /* or NULL */

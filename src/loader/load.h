@@ -116,6 +116,13 @@ int bzimage_parse(const struct source *src, const u8 *head, u64 len,
 /* The setup header that a bare ELF kernel has not got. */
 void bzimage_default(struct kernel *k);
 
+/*
+ * Leave src at the payload of a bzImage, or at the start of anything else; fill
+ * k's format, version, setup header and limits. Returns the enum pack of what
+ * is there, or negative, reported.
+ */
+int loader_begin(struct source *src, struct bzimage *bz, struct kernel *k);
+
 /* ELF ---------------------------------------------------------------------- */
 
 #define ELF_HEAD        4096u /* ELF header and program headers are in here */

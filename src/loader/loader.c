@@ -77,9 +77,8 @@ static int loader_version(struct source *src, u64 at, char *out, size_t size)
     return r;
 }
 
-/* Leave src at the payload of a bzImage, or at the start of anything else. */
-static int loader_begin(struct source *src, struct bzimage *bz,
-                        struct kernel *k)
+static int loader_header(struct source *src, struct bzimage *bz,
+                         struct kernel *k)
 {
     struct head head;
     int r = head_read(src, 0, head.bytes, sizeof(head.bytes), &head.len);
@@ -120,23 +119,31 @@ static int loader_detect(struct source *src, bool bzimage)
                       elf_guess(head.bytes, head.len));
 }
 
+int loader_begin(struct source *src, struct bzimage *bz, struct kernel *k)
+{
+    int r = loader_header(src, bz, k);
+
+    if (r == 0)
+        r = loader_detect(src, bz->payload != 0);
+    if (r >= 0)
+        k->format = loader_formats[r][bz->payload != 0];
+    return r;
+}
+
 static int loader_kernel(struct mem *m, struct source *src, struct kernel *k)
 {
     u64 start = loader_now();
     struct bzimage bz;
     struct elf elf;
-    int pack, r = loader_begin(src, &bz, k);
+    int pack = loader_begin(src, &bz, k);
+    int r;
 
-    if (r < 0)
-        return r;
-    pack = loader_detect(src, bz.payload != 0);
     if (pack < 0)
         return pack;
     elf_init(&elf, src, m, bz.init_size);
     r = unpack(src, (enum pack)pack, &elf.sink, m->size);
     if (r == 0)
         r = elf_finish(&elf);
-    k->format = loader_formats[pack][bz.payload != 0];
     k->unpack_ns = loader_now() - start;
     k->entry = elf.entry;
     k->start = elf.start;
