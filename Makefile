@@ -97,7 +97,8 @@ $B/libmote.a: $(LIBOBJ)
 	$(Q)rm -f $@ && $(AR) crs $@ $^
 
 $B/src/interp/%.o: CFLAGS_ALL += $(INTERP)
-$(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o net/%.o rootfs/%.o sandbox/%.o): CFLAGS_ALL += $(STRICT)
+$(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o net/%.o rootfs/%.o \
+	sandbox/%.o run/kernel_%.o run/modules.o): CFLAGS_ALL += $(STRICT)
 # Unit tests may include the private header of what they test.
 $B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B -include tests/unit/unit.h
 # The packages of the tests come before what includes their headers.
