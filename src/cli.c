@@ -55,7 +55,8 @@ int cli_help(const char *head, const struct cli_option *options,
         if (!o->help)
             continue;
         snprintf(left, sizeof(left),
-                 cli_may_stand_alone(o) ? "%s[%s]" : "%s %s", o->name,
+                 cli_may_stand_alone(o) ? "%s%s%s[%s]" : "%s%s%s %s",
+                 o->letter ? o->letter : "", o->letter ? ", " : "", o->name,
                  o->value ? o->value : "");
         printf("  %-18s %s\n", left, o->help);
     }
@@ -89,7 +90,8 @@ static const struct cli_option *cli_find(const struct cli_option *options,
 
     *value = arg[len] ? arg + len + 1 : NULL;
     for (const struct cli_option *o = options; o->name; o++)
-        if (strlen(o->name) == len && strncmp(o->name, arg, len) == 0)
+        if ((strlen(o->name) == len && strncmp(o->name, arg, len) == 0) ||
+            (o->letter && strcmp(o->letter, arg) == 0))
             return o;
     return NULL;
 }

@@ -51,6 +51,7 @@ struct cli_option {
     const char *help;  /* NULL: known, but not supported yet */
     void (*set)(struct cli *cli, const char *value);
     bool repeats;
+    const char *letter; /* "-v", or NULL: the same in short */
 };
 
 /* Everything behind "mote COMMAND". True: help was asked for. */

@@ -113,6 +113,29 @@ static void cli_no_seccomp(struct cli *cli, const char *value)
     log_warn("--no-seccomp: ignored; filters are never off");
 }
 
+static void cli_timeout(struct cli *cli, const char *value)
+{
+    unsigned int *ms = &cli->c->run.deadlines.wall_ms;
+    int r = config_parse_time(value, ms);
+
+    config_set_option(cli->c, ms, "--timeout");
+    if (r == -EINVAL)
+        cli_error(cli, "--timeout: \"%s\" is not a time, such as 30s or 500ms",
+                  value);
+    else if (r < 0)
+        cli_error(cli, "--timeout: %s is out of range 1ms..24d", value);
+}
+
+static void cli_record(struct cli *cli, const char *value)
+{
+    cli_set_path(cli, &cli->c->record.path, "--record", value);
+}
+
+static void cli_verbose(struct cli *cli, const char *value)
+{
+    cli->c->verbose = true;
+}
+
 static const struct cli_option run_options[] = {
     {"--kernel", "FILE", "bzImage or vmlinux", .set = cli_kernel},
     {"--initrd", "FILE", "initial RAM disk", .set = cli_initrd},
@@ -150,12 +173,16 @@ static const struct cli_option run_options[] = {
      .set = cli_seccomp},
     {"--no-seccomp", NULL, "ignored; for scripts written for Firecracker",
      .set = cli_no_seccomp},
+    {"--timeout", "TIME", "end the VM after 30s, 500ms, 5m ... [never]",
+     .set = cli_timeout},
+    {"--record", "FILE", "write how it ended as JSON; - is stdout",
+     .set = cli_record},
+    {"--verbose", NULL, "say how it ended in one line on stderr",
+     .set = cli_verbose, .letter = "-v"},
     {"--vsock", "SPEC", NULL, .set = NULL},
     {"--rootfs", "PATH", NULL, .set = NULL},
     {"--env", "K=V", NULL, .set = NULL},
     {"--workdir", "PATH", NULL, .set = NULL},
-    {"--timeout", "SEC", NULL, .set = NULL},
-    {"--record", "PATH", NULL, .set = NULL},
     {.name = NULL},
 };
 

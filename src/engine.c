@@ -5,6 +5,7 @@
 #include "mote/config.h"
 #include "mote/engine.h"
 #include "mote/log.h"
+#include "mote/record.h"
 
 /* A rule of today's interpreter, said wherever it decides something. */
 #define ENGINE_INTERP_CPUS 1
@@ -34,6 +35,7 @@ static int engine_new_kvm(struct engine **out, const struct engine_env *env,
         return fail_rule(probe->err, "engine kvm: %s, or use --engine auto",
                          probe->why);
     log_info("engine kvm: %s", probe->why);
+    record_engine("kvm", probe->why);
     return engine_kvm_new(out, env);
 }
 
@@ -46,6 +48,7 @@ static int engine_new_interp(struct engine **out, const struct engine_env *env,
                          "use --cpus 1, or a host with KVM (%s)",
                          env->cpus, why);
     log_info("engine interp: %s", why);
+    record_engine("interp", why);
     return engine_interp_new(out, env);
 }
 

@@ -11,6 +11,7 @@
 
 #include "mote/config.h"
 #include "mote/log.h"
+#include "mote/record.h"
 #include "mote/thread.h"
 
 #define LOG_LINE_MAX 1024
@@ -171,19 +172,24 @@ PRINTF(5, 0)
 static void log_vline(enum log_level level, const char *file, int line,
                       const char *tail, const char *fmt, va_list ap)
 {
+    bool enabled = log_enabled(level);
     char buf[LOG_LINE_MAX];
-    size_t n;
+    size_t n, text;
     int r;
 
-    if (!log_enabled(level))
+    if (!enabled && level != LOG_ERROR)
         return;
-    n = log_prefix(buf, sizeof(buf) - 1, level, file, line);
+    text = n = log_prefix(buf, sizeof(buf) - 1, level, file, line);
     r = vsnprintf(buf + n, sizeof(buf) - 1 - n, fmt, ap);
     n = MIN(n + (size_t)MAX(r, 0), sizeof(buf) - 2);
     r = snprintf(buf + n, sizeof(buf) - 1 - n, "%s", tail);
     n = MIN(n + (size_t)MAX(r, 0), sizeof(buf) - 2);
     buf[n++] = '\n';
-    log_emit(level, buf, n);
+    buf[n] = '\0';
+    if (level == LOG_ERROR)
+        record_error(buf + text);
+    if (enabled)
+        log_emit(level, buf, n);
 }
 
 void log_line(enum log_level level, const char *file, int line, const char *fmt,

@@ -9,6 +9,7 @@
 
 #include "mote/filter.h"
 #include "mote/rbd.h"
+#include "mote/record.h"
 #include "mote/sandbox.h"
 #include "mote/thread.h"
 #include "mote/undo.h"
@@ -94,6 +95,43 @@ static int main_monitor(const struct cli *cli, struct vm *vm)
     return vm_run(vm);
 }
 
+static int main_open_record(const struct config *c)
+{
+    const char *why;
+    int r = record_open(c->record.path, &why);
+
+    if (r < 0)
+        config_fail(c, &c->record.path, "%s: %s (%s)", c->record.path, why,
+                    errno_name(r));
+    return r;
+}
+
+/* The last thing of all: when it is there, nothing else is left. */
+static int main_write_record(const struct config *c, int status)
+{
+    struct record_facts facts = {
+        .id = c->id ? c->id : "anonymous-instance",
+        .status = status,
+        .verbose = c->verbose,
+    };
+    int r = record_write(&facts);
+
+    return r < 0 && status == STATUS_OK ? STATUS_FAILURE : status;
+}
+
+/* Of a VM that never was, if it is known where to. */
+static void main_record_refusal(const struct config *c, int status)
+{
+    const char *why;
+
+    if (status != STATUS_BAD_CONFIG && status != STATUS_BAD_ARGS)
+        return;
+    if (!config_may_record(c) || record_open(c->record.path, &why) < 0)
+        return;
+    record_end(REASON_CONFIG_ERROR, 0);
+    main_write_record(c, status);
+}
+
 /* From sandbox_enter() on it is two processes that get here, each for its own
  * part. */
 static int main_vm(struct cli *cli)
@@ -103,11 +141,16 @@ static int main_vm(struct cli *cli)
     int status = STATUS_FAILURE, r;
 
     main_close_inherited(c);
-    if (log_open(&c->log) < 0)
+    if (!cli->print_isolation && main_open_record(c) < 0)
         return STATUS_BAD_CONFIG;
+    if (log_open(&c->log) < 0) {
+        record_end(REASON_CONFIG_ERROR, 0);
+        return main_write_record(c, STATUS_BAD_CONFIG);
+    }
     if (cli->print_isolation)
         cli->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     r = vm_open(&vm, c);
+    record_stamp(RECORD_OPENED);
     if (r == 0)
         r = sandbox_enter(&c->sandbox, &status);
     if (r == 0)
@@ -115,7 +158,7 @@ static int main_vm(struct cli *cli)
     vm_free(vm);
     undo_all();
     log_close();
-    return status;
+    return main_in_jail ? status : main_write_record(c, status);
 }
 
 static int main_rbd_gc(const struct cli *cli)
@@ -158,11 +201,13 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     status = STATUS_FAILURE;
+    record_init();
     role_set(ROLE_MAIN);
     if (config_init(&c) < 0)
         return STATUS_FAILURE;
     switch (cli_parse(&cli, argc, argv, &status)) {
     case CLI_RUN:
+        record_stamp(RECORD_CONFIG);
         status = main_vm(&cli);
         break;
     case CLI_VERSION:
@@ -172,6 +217,7 @@ int main(int argc, char **argv)
         status = main_rbd_gc(&cli);
         break;
     case CLI_DONE:
+        main_record_refusal(&c, status);
         break;
     }
     config_fini(&c);

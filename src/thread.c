@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mote/log.h"
+#include "mote/record.h"
 #include "mote/thread.h"
 
 const struct role_cap on_main = {ROLE_MAIN};
@@ -105,6 +106,7 @@ static void *thread_main(void *arg)
     }
     sem_post(&t->ready);
     t->fn(t->arg);
+    record_thread(t->name);
     if (parks)
         thread_park(t);
     return NULL;

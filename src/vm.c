@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mote/log.h"
+#include "mote/record.h"
 
 #include "vm_impl.h"
 
@@ -365,6 +366,7 @@ int vm_load(struct vm *vm)
              res->version[0] ? ", " : "", res->version,
              (double)res->unpack_ns / 1e6);
     log_info("command line: %s", cmdline);
+    record_stamp(RECORD_LOADED);
     return 0;
 }
 
@@ -389,11 +391,14 @@ int vm_run(struct vm *vm)
 {
     u64 ns = vm_clock(CLOCK_MONOTONIC);
 
+    record_stamp(RECORD_FIRST_INSN);
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_go(vm->vcpu[i], i == 0 ? &vm->loaded.bsp : NULL);
     loop_run(&vm->loop);
+    record_stamp(RECORD_END);
     ns = vm_clock(CLOCK_MONOTONIC) - ns;
     vm_stop(vm);
+    vm_record(vm);
     vm_say_reason(vm);
     vm_say_summary(vm, ns);
     return vm_status(vm);

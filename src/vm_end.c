@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "mote/log.h"
+#include "mote/record.h"
 
 #include "vm_impl.h"
 
@@ -43,6 +44,65 @@ void vm_say_reason(const struct vm *vm)
     else if (vm->reason == POWER_EXIT_PORT)
         snprintf(detail, sizeof(detail), ": %u", vm->value);
     log_info("exit: %s%s; status %d", text[vm->reason], detail, vm_status(vm));
+}
+
+static enum record_reason vm_record_reason(const struct vm *vm)
+{
+    static const enum record_reason reasons[] = {
+        [POWER_NONE] = REASON_HOST_ERROR,
+        [POWER_OFF] = REASON_GUEST_SHUTDOWN,
+        [POWER_RESET] = REASON_GUEST_REBOOT,
+        [POWER_TRIPLE_FAULT] = REASON_TRIPLE_FAULT,
+        [POWER_EXIT_PORT] = REASON_EXIT_PORT,
+        [POWER_SIGNAL] = REASON_SIGNAL,
+        [POWER_ESCAPE] = REASON_ESCAPE,
+        [POWER_ENGINE_ERROR] = REASON_HOST_ERROR,
+        [POWER_DISK_ERROR] = REASON_DISK_ERROR,
+    };
+
+    return reasons[vm->reason];
+}
+
+static void vm_record_devices(const struct vm *vm)
+{
+    const struct vm_devices *d = &vm->devices;
+    struct serial_stats ss;
+    struct virtio_stats vs;
+
+    serial_stats(vm->serial, &ss);
+    record_device(&(struct record_device){.kind = "serial",
+                                          .name = "ttyS0",
+                                          .bytes_out = ss.tx_bytes,
+                                          .dropped = ss.dropped});
+    for (unsigned int i = 0; i < d->nr; i++) {
+        virtio_stats(d->device[i].dev, &vs);
+        record_device(&(struct record_device){.kind = d->device[i].kind,
+                                              .name = d->device[i].name,
+                                              .requests = vs.requests,
+                                              .bytes_in = vs.bytes_in,
+                                              .bytes_out = vs.bytes_out,
+                                              .errors = vs.errors,
+                                              .dropped = vs.dropped});
+    }
+}
+
+void vm_record(const struct vm *vm)
+{
+    struct engine_stats es = {0};
+    struct record_counts counts;
+    struct vcpu_stats vs;
+
+    vm->engine->ops->stats(vm->engine, &es);
+    counts = (struct record_counts){.insns = es.insns, .kvm_exits = es.exits};
+    for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+        vcpu_stats(vm->vcpu[i], &vs);
+        counts.emulated += vs.emulated;
+    }
+    record_counts(&counts);
+    vm_record_devices(vm);
+    record_thread("main");
+    record_end(vm_record_reason(vm),
+               vm->reason == POWER_SIGNAL ? (int)vm->value : 0);
 }
 
 static void vm_say_kvm(const struct vm *vm, const struct engine_stats *es)

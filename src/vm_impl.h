@@ -48,6 +48,9 @@ struct vm {
 /* The documented exit status of its end: docs/exit-status.md. */
 int vm_status(const struct vm *vm);
 
+/* All of it into the exit record. */
+void vm_record(const struct vm *vm);
+
 /* Why it has ended, in one line. */
 void vm_say_reason(const struct vm *vm);
 

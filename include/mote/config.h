@@ -183,6 +183,21 @@ struct sandbox_config {
     bool log_denials; /* --seccomp=log: learn, do not deny */
 };
 
+#define CONFIG_TIME_MAX_MS (1u << 31)
+
+struct deadline_config { /* ms of the running VM; 0: none */
+    unsigned int boot_ms, wall_ms, cpu_ms, idle_ms;
+    unsigned int stop_ms; /* how long a signal asks before it stops */
+};
+
+struct run_config {
+    struct deadline_config deadlines;
+};
+
+struct record_config { /* what is told of the end */
+    char *path;        /* "-": stdout; NULL: none is written */
+};
+
 /* Where each value came from, for errors found later; private to src/config. */
 struct config_origins;
 
@@ -193,7 +208,10 @@ struct config {
     struct console_config console;
     struct log_config log;
     struct sandbox_config sandbox;
+    struct run_config run;
+    struct record_config record;
     bool boot_timer;
+    bool verbose; /* what is told of the end goes to stderr, too */
 
     /* Those of options come first here, and last in the guest. */
     unsigned int nr_drives, option_drives;
@@ -229,6 +247,10 @@ int config_parse(struct config *c, const char *name, const char *text,
 
 /* Rules across blocks and files that must be readable. 0 or -EINVAL. */
 int config_check(const struct config *c);
+
+/* Also of a configuration that is wrong: is there a path for the exit record,
+ * that nothing else has? */
+bool config_may_record(const struct config *c);
 
 /* Devices as the guest counts them, i < nr_drives or nr_nets: the root drive
  * is the first, then the file's in their order, then those of options. */
@@ -283,6 +305,10 @@ int config_find_word(const struct config_words *words, const char *text,
 
 /* "auto, kvm, interp" into buf. */
 void config_list_words(const struct config_words *words, char *buf, size_t len);
+
+/* "30s", "500ms", "5m", "2h", "1.5s"; seconds without a unit. 0, -EINVAL (not
+ * a time) or -ERANGE. */
+int config_parse_time(const char *text, unsigned int *ms);
 
 /* "512M", "2G", "131072K"; bytes without a unit only from one MiB on, since
  * 512 is more likely a mistake. 0, -EINVAL (not a size) or -ERANGE. */

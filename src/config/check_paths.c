@@ -7,8 +7,8 @@
 
 #include "check.h"
 
-/* Boot 2, console, log; a drive's image and overlay; ports. */
-#define CHECK_USE_MAX (4 + CONFIG_DEVICE_MAX * 2 + CONFIG_PORT_MAX)
+/* Boot 2, console, log, record; a drive's image and overlay; ports. */
+#define CHECK_USE_MAX (5 + CONFIG_DEVICE_MAX * 2 + CONFIG_PORT_MAX)
 
 /* One mention of a path. */
 struct use {
@@ -122,22 +122,54 @@ static bool check_same(const char *a, const char *b)
 }
 
 /* owner's what is in *field, which may be NULL. */
-static int check_use(const struct config *c, struct uses *all,
-                     char *const *field, bool writes, const char *owner,
-                     const char *what)
+static void uses_add(struct uses *all, char *const *field, bool writes,
+                     const char *owner, const char *what)
 {
     struct use *u = &all->use[all->nr];
 
     if (!*field)
-        return 0;
+        return;
+    all->nr++;
     *u = (struct use){.field = field, .writes = writes};
     snprintf(u->what, sizeof(u->what), "%s%s%s", what, owner ? " " : "",
              owner ? owner : "");
+}
+
+static void uses_add_drive(struct uses *all, const struct drive_config *d)
+{
+    uses_add(all, &d->path, check_writes(d), d->id, "the image of drive");
+    uses_add(all, &d->overlay.path, true, d->id, "the overlay of drive");
+}
+
+/* Whether the exit record is a file, and not stdout. */
+static bool uses_record(const struct config *c)
+{
+    return c->record.path && strcmp(c->record.path, "-") != 0;
+}
+
+static void uses_collect(struct uses *all, const struct config *c)
+{
+    uses_add(all, &c->boot.kernel, false, NULL, "the kernel");
+    uses_add(all, &c->boot.initrd, false, NULL, "the initrd");
+    uses_add(all, &c->console.path, true, NULL, "the console's file");
+    uses_add(all, &c->log.path, true, NULL, "the log");
+    for (unsigned int i = 0; i < c->nr_drives; i++)
+        uses_add_drive(all, &c->drive[i]);
+    for (unsigned int i = 0; i < c->nr_ports; i++)
+        uses_add(all, &c->port[i].path, true, c->port[i].name,
+                 "the file of port");
+    if (uses_record(c))
+        uses_add(all, &c->record.path, true, NULL, "the exit record");
+}
+
+/* An earlier use of the same file that excludes it, or NULL. */
+static const struct use *uses_conflict(const struct uses *all,
+                                       const struct use *u)
+{
     for (const struct use *o = all->use; o < u; o++)
-        if ((o->writes || writes) && check_same(*o->field, *field))
-            return config_fail(c, field, "%s is %s already", *field, o->what);
-    all->nr++;
-    return 0;
+        if ((o->writes || u->writes) && check_same(*o->field, *u->field))
+            return o;
+    return NULL;
 }
 
 int check_paths(const struct config *c)
@@ -145,20 +177,23 @@ int check_paths(const struct config *c)
     struct uses all = {0};
     int r = 0;
 
-    r |= check_use(c, &all, &c->boot.kernel, false, NULL, "the kernel");
-    r |= check_use(c, &all, &c->boot.initrd, false, NULL, "the initrd");
-    r |= check_use(c, &all, &c->console.path, true, NULL, "the console's file");
-    r |= check_use(c, &all, &c->log.path, true, NULL, "the log");
-    for (unsigned int i = 0; i < c->nr_drives; i++) {
-        const struct drive_config *d = &c->drive[i];
+    uses_collect(&all, c);
+    for (const struct use *u = all.use; u < all.use + all.nr; u++) {
+        const struct use *other = uses_conflict(&all, u);
 
-        r |= check_use(c, &all, &d->path, check_writes(d), d->id,
-                       "the image of drive");
-        r |= check_use(c, &all, &d->overlay.path, true, d->id,
-                       "the overlay of drive");
+        if (other)
+            r |= config_fail(c, u->field, "%s is %s already", *u->field,
+                             other->what);
     }
-    for (unsigned int i = 0; i < c->nr_ports; i++)
-        r |= check_use(c, &all, &c->port[i].path, true, c->port[i].name,
-                       "the file of port");
     return r;
+}
+
+bool config_may_record(const struct config *c)
+{
+    struct uses all = {0};
+
+    if (!uses_record(c))
+        return c->record.path;
+    uses_collect(&all, c);
+    return !uses_conflict(&all, &all.use[all.nr - 1]);
 }

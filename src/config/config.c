@@ -78,6 +78,7 @@ void config_fini(struct config *c)
     free(c->log.path);
     free(c->sandbox.netns);
     free(c->sandbox.cgroup);
+    free(c->record.path);
     config_free_devices(c);
     if (c->origins) {
         free(c->origins->name);

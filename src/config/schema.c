@@ -329,6 +329,36 @@ static const struct key rlimits[] = {
     {.name = NULL},
 };
 
+#define DEADLINE(text, member)                                                \
+    {text, KEY_INT, IN(deadline_config, member), .max = CONFIG_TIME_MAX_MS}
+
+static const struct key deadlines[] = {
+    DEADLINE("boot_ms", boot_ms),
+    DEADLINE("wall_ms", wall_ms),
+    DEADLINE("cpu_ms", cpu_ms),
+    DEADLINE("idle_ms", idle_ms),
+    DEADLINE("stop_ms", stop_ms),
+    {.name = NULL},
+};
+
+static const struct key run[] = {
+    LATER("cmd"),
+    LATER_FC("rootfs"),
+    LATER_FC("env"),
+    LATER_FC("workdir"),
+    LATER_FC("user"),
+    LATER_FC("stdin"),
+    {"deadlines", KEY_OBJECT, IN(run_config, deadlines), .keys = deadlines,
+     .size = sizeof(struct deadline_config)},
+    {.name = NULL},
+};
+
+static const struct key exit_record[] = {
+    {"path", KEY_STRING, .required = true, .filled = true,
+     IN(record_config, path)},
+    {.name = NULL},
+};
+
 #define ID_MAX 4294967294u /* -1 means "as it is" to the kernel */
 
 static const struct key sandbox[] = {
@@ -370,10 +400,12 @@ const struct key schema[] = {
     LATER_FC("balloon"),
     LATER_FC("pmem"),
     LATER_FC("memory-hotplug"),
-    LATER("run"),
+    {"run", KEY_OBJECT, FIELD(run), .keys = run,
+     .size = sizeof(struct run_config)},
     {"sandbox", KEY_OBJECT, FIELD(sandbox), .keys = sandbox,
      .size = sizeof(struct sandbox_config)},
-    LATER("exit-record"),
+    {"exit-record", KEY_OBJECT, FIELD(record), .keys = exit_record,
+     .size = sizeof(struct record_config)},
     {"serial", KEY_OTHER, .hint = "Firecracker has it in its API only; use "
                                   "\"console\""},
     {.name = NULL},

@@ -122,3 +122,43 @@ int config_parse_size(const char *text, u64 *bytes)
     *bytes = n;
     return 0;
 }
+
+/* The unit in milliseconds; 0 if it is none. */
+static u64 time_unit(const char *unit)
+{
+    static const struct {
+        const char *name;
+        u64 ms;
+    } units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
+                 {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+        if (strcmp(unit, units[i].name) == 0)
+            return units[i].ms;
+    return 0;
+}
+
+int config_parse_time(const char *text, unsigned int *ms)
+{
+    size_t whole = strspn(text, "0123456789");
+    size_t part =
+        text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+    const char *end = text + whole + (part ? part + 1 : 0);
+    u64 unit = time_unit(end), n = 0, value = 0;
+
+    if (whole == 0 || unit == 0)
+        return -EINVAL;
+    if (whole > 9 || part > 3)
+        return -ERANGE;
+    for (size_t i = 0; i < whole; i++)
+        n = n * 10 + (u64)(text[i] - '0');
+    value = n * unit;
+    for (size_t i = 1; i <= part; i++) {
+        unit /= 10; /* what is below a millisecond is not looked at */
+        value += (u64)(text[whole + i] - '0') * unit;
+    }
+    if (value == 0 || value > CONFIG_TIME_MAX_MS)
+        return -ERANGE;
+    *ms = (unsigned int)value;
+    return 0;
+}

@@ -4,6 +4,7 @@
 
 #include "mote/dev.h"
 #include "mote/log.h"
+#include "mote/record.h"
 
 #define BOOT_TIMER_MAGIC 123
 
@@ -33,6 +34,7 @@ static void boot_timer_write(void *dev, u64 off, unsigned int size, u64 val)
         return;
     if (!atomic_compare_exchange_strong(&bt->reached_ns, &none, now))
         return;
+    record_stamp(RECORD_INIT);
     cpu_us =
         (boot_timer_now(CLOCK_PROCESS_CPUTIME_ID) - bt->start_cpu_ns) / 1000;
     if (bt->log) /* Firecracker's words, which scripts look for */

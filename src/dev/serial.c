@@ -11,6 +11,7 @@
 #include "mote/dev.h"
 #include "mote/log.h"
 #include "mote/loop.h"
+#include "mote/record.h"
 
 #include "uart.h"
 
@@ -96,6 +97,7 @@ static void serial_tx_push(struct serial *s, u8 byte)
     if (s->stats.tx_bytes++ == 0)
         s->stats.first_ns = serial_now();
     s->tail[s->tail_head++ % SERIAL_TAIL] = byte;
+    record_console(&byte, 1);
     if (s->tx_head - s->tx_tail == SERIAL_RING) {
         s->stats.dropped++;
         return;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "mote/log.h"
+#include "mote/record.h"
 
 #include "jail.h"
 
@@ -59,10 +60,32 @@ static void report_layers(const struct sandbox_report *report, char *buf,
              report->mdwe ? ", MDWE" : "");
 }
 
+static void report_record(const struct sandbox_report *report)
+{
+    char name[20];
+
+    record_level(sandbox_level_name(report->level), report->missing);
+    for (unsigned int i = 0; sandbox_namespace(report, i); i++) {
+        snprintf(name, sizeof(name), "%s-namespace",
+                 sandbox_namespace(report, i));
+        record_layer(name);
+    }
+    if (report->empty_root)
+        record_layer("empty-root");
+    if (report->landlock)
+        record_layer("landlock");
+    if (report->mdwe)
+        record_layer("mdwe");
+    record_layer("no-capabilities");
+    record_layer("no-new-privs");
+    record_layer("seccomp");
+}
+
 void sandbox_say(const struct sandbox_report *report)
 {
     char layers[160];
 
+    report_record(report);
     report_layers(report, layers, sizeof(layers));
     if (report->level == SANDBOX_LEVEL_OFF)
         log_warn("isolation: OFF by --sandbox or sandbox.require: a guest that "

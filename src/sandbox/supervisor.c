@@ -2,11 +2,13 @@
 /* supervisor.c: outside the jail: signals go in, the end comes out */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "mote/filter.h"
 #include "mote/log.h"
+#include "mote/record.h"
 
 #include "jail.h"
 
@@ -35,6 +37,23 @@ static void supervisor_stop(pid_t monitor)
     kill(monitor, SIGCONT);
 }
 
+static u64 supervisor_us(const struct timeval *tv)
+{
+    return (u64)tv->tv_sec * 1000000 + (u64)tv->tv_usec;
+}
+
+/* Has it ended? Then what it has used is in the record. */
+static bool supervisor_reap(pid_t monitor, int *status)
+{
+    struct rusage ru;
+
+    if (wait4(monitor, status, WNOHANG, &ru) != monitor)
+        return false;
+    record_usage(supervisor_us(&ru.ru_utime) + supervisor_us(&ru.ru_stime),
+                 (u64)ru.ru_maxrss);
+    return true;
+}
+
 static int supervisor_wait(pid_t middle, pid_t monitor)
 {
     int status, sig;
@@ -47,7 +66,7 @@ static int supervisor_wait(pid_t middle, pid_t monitor)
         sig = sigwaitinfo(&set, NULL);
         if (middle && waitpid(middle, NULL, WNOHANG) == middle)
             middle = 0; /* now the monitor is our child */
-        if (waitpid(monitor, &status, WNOHANG) == monitor)
+        if (supervisor_reap(monitor, &status))
             return status;
         if (sig == SIGTSTP)
             supervisor_stop(monitor);
@@ -74,11 +93,13 @@ static bool supervisor_say_report(int fd)
         log_error("the VM ended by a fault of mote's own: %s; please report "
                   "it",
                   text);
+        record_lost(REASON_HOST_ERROR, report.fault.signal, text);
         return true;
     }
     if (n == sizeof(report.filter) && report.kind < FILTER_KINDS) {
         filter_describe(&report.filter, text, sizeof(text));
         log_error("seccomp: %s; status %d", text, STATUS_SECCOMP);
+        record_lost(REASON_BAD_SYSCALL, 0, text);
         return true;
     }
     return false;
@@ -86,15 +107,22 @@ static bool supervisor_say_report(int fd)
 
 static void supervisor_say_signal(const struct supervisor *s, int sig)
 {
+    bool oom = sig == SIGKILL && cgroup_was_oom(&s->cgroup);
+    enum record_reason reason =
+        sig == SIGSYS ? REASON_BAD_SYSCALL : REASON_SIGNAL;
     const char *why = "";
+    char text[128];
 
-    if (sig == SIGKILL && cgroup_was_oom(&s->cgroup))
+    if (oom)
         why = ": out of memory, by the limit of its cgroup";
     else if (sig == SIGKILL)
         why = ": by hand, or the host is out of memory (see dmesg)";
     else if (sig == SIGSYS)
         why = ", without a report: a system call of a foreign ABI";
-    log_error("the VM was killed by SIG%s%s", sigabbrev_np(sig), why);
+    snprintf(text, sizeof(text), "the VM was killed by SIG%s%s",
+             sigabbrev_np(sig), why);
+    log_error("%s", text);
+    record_lost(oom ? REASON_OOM : reason, sig, text);
 }
 
 int supervisor_run(const struct supervisor *s)

@@ -76,7 +76,8 @@ static const struct json_case json_cases[] = {
     {"{\"vsock\": {}}", "mote: t:1:2: vsock: not supported yet\n"},
     {"{\"balloon\": {}}", "mote: t:1:2: balloon: not supported yet\n"},
     {"{\"pmem\": [{}]}", "mote: t:1:2: pmem: not supported yet\n"},
-    {"{\"run\": null}", "mote: t:1:2: run: not supported yet\n"},
+    {"{\"run\": {\"cmd\": [\"x\"]}}",
+     "mote: t:1:10: run.cmd: not supported yet\n"},
     {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
      "\"track_dirty_pages\": true}}",
      "mote: t:1:59: machine-config.track_dirty_pages: not supported yet\n"},
