@@ -444,7 +444,7 @@ void cli_port(struct cli *cli, const char *value)
         return;
     c->nr_ports++;
     snprintf(name, sizeof(name), "%.*s", (int)MIN(len, sizeof(name)), value);
-    cli_set_form(cli, &p->name, "--port", config_form_id, name);
+    cli_set_form(cli, &p->name, "--port", config_form_port, name);
     if (!value[len] ||
         !cli_mode(cli, "--port", value + len + 1, &p->mode, &p->path))
         cli_error(cli,

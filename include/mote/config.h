@@ -320,6 +320,7 @@ int config_parse_size(const char *text, u64 *bytes);
  */
 typedef const char *config_form_fn(const char *text);
 config_form_fn config_form_id;      /* [A-Za-z0-9_-]{1,64} */
+config_form_fn config_form_port;    /* [A-Za-z0-9_.-]{1,64} */
 config_form_fn config_form_mac;     /* six hex pairs, one station's */
 config_form_fn config_form_forward; /* tcp:HOST:GUEST, udp:HOST:GUEST */
 config_form_fn config_form_address; /* IPv4 or IPv6 */

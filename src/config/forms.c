@@ -9,13 +9,25 @@
 #define FORM_ID                                                                \
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
+static bool form_is_of(const char *text, const char *chars)
+{
+    size_t n = strspn(text, chars);
+
+    return n >= 1 && n <= 64 && text[n] == '\0';
+}
+
 const char *config_form_id(const char *text)
 {
-    size_t n = strspn(text, FORM_ID);
-
-    if (n >= 1 && n <= 64 && text[n] == '\0')
+    if (form_is_of(text, FORM_ID))
         return NULL;
     return "is not 1 to 64 letters, digits, - and _";
+}
+
+const char *config_form_port(const char *text)
+{
+    if (form_is_of(text, FORM_ID "."))
+        return NULL;
+    return "is not 1 to 64 letters, digits, -, _ and .";
 }
 
 static bool form_is_mac(const char *text)

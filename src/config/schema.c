@@ -305,7 +305,7 @@ static const struct key entropy[] = {
 
 static const struct key port[] = {
     {"name", KEY_STRING, .required = true, IN(port_config, name),
-     .form = config_form_id},
+     .form = config_form_port},
     {"mode", KEY_WORD, .required = true, IN(port_config, mode),
      .words = &config_modes},
     {"path", KEY_STRING, .filled = true, IN(port_config, path)},

@@ -145,6 +145,7 @@ static const struct device_case cases[] = {
      BAD("--console: \"devise\" is not one of noinput, device=; did you mean "
          "\"device\"?")},
     {{"--port", "a=file:x", "--port", "b=unix:y", "--port", "c=off"}, NULL, 0},
+    {{"--port", "org.qemu.guest_agent.0=off"}, NULL, 0},
     {{"--console", "off", "--port", "a=stdio"}, NULL, 0},
     {{"--port", "a"},
      BAD("--port: \"a\" is not NAME=file:PATH, NAME=unix:PATH, NAME=stdio or "
@@ -153,7 +154,7 @@ static const struct device_case cases[] = {
      BAD("--port: \"a=file\" is not NAME=file:PATH, NAME=unix:PATH, "
          "NAME=stdio or NAME=off")},
     {{"--port", "a b=off"},
-     BAD("--port: \"a b\" is not 1 to 64 letters, digits, - and _")},
+     BAD("--port: \"a b\" is not 1 to 64 letters, digits, -, _ and .")},
     {{"--port", "a=stdio"},
      BADC("--port: stdio is the console's already; give that another mode")},
     {{"--port", "a=off", "--port", "a=off"},
