@@ -11,8 +11,8 @@
 #include "mote/base.h"
 
 enum rootfs_kind {
-    ROOTFS_CPIO,  /* "newc", for an initramfs, trailer included; others may be
-                   * put before and behind it */
+    ROOTFS_CPIO, /* "newc", for an initramfs, trailer included: a memfd to whose
+                  * end, its position, others may be appended */
     ROOTFS_IMAGE, /* an ext4 file system without partitions */
     ROOTFS_DISK,  /* path was an image already: ext4, squashfs, erofs, xfs,
                    * btrfs; it is not copied */
@@ -27,8 +27,10 @@ struct rootfs_command {
 
 struct rootfs {
     enum rootfs_kind kind;
-    int fd;           /* readable; a memfd or a file of the cache */
-    char *path;       /* ROOTFS_IMAGE, ROOTFS_DISK: its name on the host */
+    int fd;           /* of this process; nobody removes the file while it is
+                       * open. ROOTFS_DISK: -1 */
+    char *path;       /* ROOTFS_IMAGE, ROOTFS_DISK: a name to open it by, maybe
+                       * /proc/self/fd/N */
     const char *type; /* ROOTFS_IMAGE, ROOTFS_DISK: "ext4" ...; static */
     u64 size;         /* bytes */
     struct rootfs_command command;
@@ -53,30 +55,77 @@ void rootfs_close(struct rootfs *r);
  * where they are until a sink asks for them.
  */
 struct rootfs_node {
-    char *name;
+    char *name;               /* "" of the root */
     u32 mode, uid, gid;       /* mode with its type */
     u64 mtime;                /* seconds */
     u32 major, minor;         /* of device nodes */
     u64 size;                 /* of a regular file */
     char *link;               /* target of a symbolic link */
-    struct rootfs_node *hard; /* the same file as this one */
-    int dir_fd; /* -1, or where the file is to be opened by ->source ... */
-    char *source;
-    u64 offset; /* ... else its place in the tree's spool */
-    struct rootfs_node *parent, *child, *next;
+    struct rootfs_node *hard; /* the name that stands for this file if it has
+                               * several; NULL: this one */
+    u32 names;                /* of this file, counted there */
+    u64 offset;               /* its place in the tree's spool, or ... */
+    u64 dev, inode;           /* ... what the host's file was */
+    struct rootfs_node *parent, *child, *last, *next;
+    u16 depth, path_len;
     u32 ino; /* for sinks */
 };
 
+/* One source fills an empty tree: {.what = path, .dir_fd = -1, .spool = -1}. */
 struct rootfs_tree {
+    const char *what; /* for messages: --rootfs as given; the caller's */
     struct rootfs_node *root;
-    int spool; /* contents of archives, one after the other; -1: none */
+    int dir_fd; /* contents are files below it, or ... */
+    int spool;  /* ... lie in it one after the other */
     u64 nr, bytes;
+    u8 print[32]; /* of a directory: SHA-256 of what tells that a file below
+                   * has changed */
+    s64 changed;  /* when the last one of them did, ns */
 };
 
-/* Sources fill an empty tree; sinks write it to fd. 0 or a negative errno,
- * already reported. Limits: ROOTFS_NODES nodes, 255 levels, names of 255 and
- * paths of 4095 bytes. */
 #define ROOTFS_NODES (1u << 20)
+#define ROOTFS_DEPTH 255u
+#define ROOTFS_NAME  255u
+#define ROOTFS_PATH  4095u
+
+/*
+ * The next child of dir, with copies of what is in like; NULL: the root, which
+ * is first. Names of one directory come in ascending order of their bytes, and
+ * like->hard was added before and has none. 0 or a negative errno,
+ * already reported: a limit, a name that cannot be, or no memory.
+ */
+int rootfs_add(struct rootfs_tree *t, struct rootfs_node *dir,
+               const struct rootfs_node *like, struct rootfs_node **out);
+
+/* What path leads to, without following links; NULL if there is nothing. */
+struct rootfs_node *rootfs_find(const struct rootfs_tree *t, const char *path);
+
+/* The one that comes after n: first what is in it. NULL: n was the last. */
+struct rootfs_node *rootfs_next(const struct rootfs_node *n);
+
+/* "usr/bin/env"; "." is the root. */
+void rootfs_path(const struct rootfs_node *n, char path[ROOTFS_PATH + 1]);
+
+/* Frees nodes and closes descriptors. */
+void rootfs_tree_fini(struct rootfs_tree *t);
+
+/*
+ * The content of a regular file: n->size bytes of *fd from *offset on. It is
+ * given back after use. 0 or a negative errno, already reported: the file may
+ * not be read, or is another one meanwhile.
+ */
+int rootfs_content_open(const struct rootfs_tree *t,
+                        const struct rootfs_node *n, int *fd, u64 *offset);
+void rootfs_content_close(const struct rootfs_tree *t, int fd);
+
+/*
+ * Sources fill the tree, sinks write it to fd. 0 or a negative errno, already
+ * reported; the tree is the caller's to free also then.
+ *
+ * A directory is read as it is, with hard links and device nodes; sockets are
+ * left out, and so is what is mounted on directories of it. Who is not root has
+ * no files of root's: his own belong to root in the guest.
+ */
 int rootfs_from_dir(struct rootfs_tree *t, const char *path);
 int rootfs_from_archive(struct rootfs_tree *t, const char *path,
                         struct rootfs_command *command);
