@@ -18,6 +18,7 @@ enum exit_status { /* documented in README.md; Firecracker's numbers */
                    STATUS_OK = 0,
                    STATUS_FAILURE = 1,
                    STATUS_BUG = 2,
+                   STATUS_DEADLINE = 124, /* as timeout(1) */
                    STATUS_SECCOMP = 148,
                    STATUS_SIGBUS = 149, /* a fault of mote's own ... */
                    STATUS_SIGSEGV = 150,
