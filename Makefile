@@ -49,7 +49,7 @@ CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
 LDFLAGS_ALL := $(LDHARDEN) $(SAN_$(MODE)) $(if $(filter cov,$(MODE)),--coverage) \
 	$(LDFLAGS)
 LDLIBS := -ljansson -llz4 -lzstd -llzma -lz -lbz2 -luring -lcap -lmd \
-	-lpthread
+	-lext2fs -lcom_err -lpthread
 # Files that read guest data take no implicit narrowing.
 STRICT := -Wconversion -Wsign-conversion $(call try,-Warith-conversion) \
 	$(call try,-Wstringop-overflow=4)

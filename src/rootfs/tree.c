@@ -55,6 +55,9 @@ static int tree_check(const struct rootfs_tree *t,
         strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
         (dir->last && strcmp(dir->last->name, name) >= 0))
         return tree_bad_name(t, dir, name);
+    if (S_ISLNK(like->mode) &&
+        (!like->link || strlen(like->link) > ROOTFS_PATH))
+        return tree_bad_name(t, dir, name);
     return tree_check_limits(t, dir, strlen(name));
 }
 
