@@ -359,12 +359,20 @@ int vm_start(struct vm *vm)
 
 /* ---- loading ----------------------------------------------------------- */
 
+/* Too long: loader_cmdline() has said so before it matters. */
+static const char *vm_words(const struct boot_config *bc, char *buf, size_t len)
+{
+    snprintf(buf, len, "%s%s%s", bc->args ? bc->args : "",
+             bc->args && bc->append ? " " : "", bc->append ? bc->append : "");
+    return buf[0] ? buf : NULL;
+}
+
 int vm_load(struct vm *vm)
 {
     const struct boot_config *bc = &vm->cfg->boot;
     const struct console_config *cc = &vm->cfg->console;
     struct loader_result *res = &vm->loaded;
-    char cmdline[LOADER_CMDLINE_MAX], root[64];
+    char cmdline[LOADER_CMDLINE_MAX], words[LOADER_CMDLINE_MAX], root[64];
     struct cmdline_spec cs = {
         .args = bc->args,
         .append = bc->append,
@@ -376,6 +384,7 @@ int vm_load(struct vm *vm)
         .kernel = &vm->files.kernel,
         .initrd = bc->initrd ? &vm->files.initrd : NULL,
         .cmdline = cmdline,
+        .words = vm_words(bc, words, sizeof(words)),
         .cpus = vm->cfg->machine.vcpus,
     };
     int r;

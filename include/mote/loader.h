@@ -58,6 +58,8 @@ struct loader_spec {
     const struct loader_file *kernel;
     const struct loader_file *initrd; /* or NULL */
     const char *cmdline;              /* complete; loader_cmdline() makes it */
+    const char *words;                /* of it, the operator's own, or NULL: all
+                                       * that a multiboot image is given */
     unsigned int cpus;
     unsigned int nr_devices;
     struct loader_device device[LOADER_DEVICE_MAX];

@@ -32,22 +32,9 @@ enum e820_type { E820_RAM = 1, E820_RESERVED = 2 };
 #define PTE_RW 2ull
 #define PTE_PS 0x80ull
 
-#define BOOT_MAP_GIB      4u /* identity-mapped, covers all of low RAM and MMIO */
-#define LARGE_PAGE        (2 * MIB)
-#define PTE_PER_TABLE     512u
-#define BOOT_CS           0x10
-#define BOOT_DS           0x18
-#define GDT_CODE          0x00af9b000000ffffull /* 64-bit code, accessed */
-#define GDT_DATA          0x00cf93000000ffffull /* flat data, accessed */
-#define APIC_BASE_BSP     (1u << 8)
-#define APIC_BASE_ON      (1u << 11)
-#define PAT_RESET         0x0007040600070406ull
-#define DR6_RESET         0xffff0ff0u
-#define DR7_RESET         0x400u
-#define FCW_INIT          0x37f
-#define MXCSR_INIT        0x1f80u
-#define MXCSR_MASK        0xffffu
-#define MISC_FAST_STRINGS 1u
+#define BOOT_MAP_GIB  4u /* identity-mapped, covers all of low RAM and MMIO */
+#define LARGE_PAGE    (2 * MIB)
+#define PTE_PER_TABLE 512u
 
 struct e820 {
     u8 *page;
@@ -135,79 +122,20 @@ static int paging_write(struct mem *m)
     return r;
 }
 
-static void cpu_set_segments(struct cpu_state *s)
-{
-    struct cpu_seg data = {.limit = UINT32_MAX,
-                           .sel = BOOT_DS,
-                           .type = 3,
-                           .s = 1,
-                           .present = 1,
-                           .db = 1,
-                           .g = 1};
-
-    for (int i = 0; i < SEG_NR; i++)
-        s->seg[i] = data;
-    s->seg[SEG_CS] = (struct cpu_seg){.limit = UINT32_MAX,
-                                      .sel = BOOT_CS,
-                                      .type = 11,
-                                      .s = 1,
-                                      .present = 1,
-                                      .l = 1,
-                                      .g = 1};
-    /* VMX enters 64-bit mode only with a busy TSS: SDM vol. 3C 26.3.1.2 */
-    s->tr = (struct cpu_seg){.limit = 0x67, .type = 11, .present = 1};
-    s->ldt = (struct cpu_seg){.type = 2, .unusable = 1};
-}
-
-/* An empty x87 stack and the default controls, as after FNINIT. */
-static void cpu_set_fpu(struct cpu_state *s)
-{
-    le16_put(s->xsave, FCW_INIT);
-    le32_put(s->xsave + 24, MXCSR_INIT);
-    le32_put(s->xsave + 28, MXCSR_MASK);
-    le64_put(s->xsave + 512, 3); /* XSTATE_BV: x87 and SSE are valid */
-    s->xcr0 = 1;
-}
-
-/* Reset state of the local APIC, id 0: SDM vol. 3A 11.4.7.1 */
-static void cpu_set_lapic(struct cpu_state *s)
-{
-    static const u16 lvt[] = {0x2f0, 0x320, 0x330, 0x340, 0x350, 0x360, 0x370};
-
-    le32_put(s->lapic + 0x30, 0x50014);    /* version: 6 LVT entries */
-    le32_put(s->lapic + 0xe0, UINT32_MAX); /* DFR: flat */
-    le32_put(s->lapic + 0xf0, 0xff);       /* SVR: off */
-    for (size_t i = 0; i < ARRAY_SIZE(lvt); i++)
-        le32_put(s->lapic + lvt[i], 1u << 16); /* masked */
-}
-
 int bootparams_cpu(struct mem *m, u64 entry, struct cpu_state *s)
 {
-    static const u64 gdt[] = {0, 0, GDT_CODE, GDT_DATA};
     int r = paging_write(m);
 
     if (r == 0)
-        r = mem_write(m, BOOT_GDT_GPA, gdt, sizeof(gdt));
+        r = bsp_write_gdt(m, true);
     if (r < 0)
         return fail(r, "start-up page tables do not fit the guest's memory");
-    *s = (struct cpu_state){
-        .rip = entry,
-        .rflags = RFLAGS_ONE,
-        .gdt = {BOOT_GDT_GPA, sizeof(gdt) - 1},
-        .cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_PG,
-        .cr3 = BOOT_PML4_GPA,
-        .cr4 = CR4_PAE,
-        .efer = EFER_LME | EFER_LMA,
-        .apic_base = LAPIC_GPA | APIC_BASE_BSP | APIC_BASE_ON,
-        .dr6 = DR6_RESET,
-        .dr7 = DR7_RESET,
-        .msr = {.pat = PAT_RESET, .misc_enable = MISC_FAST_STRINGS},
-        .mp_state = MP_RUNNABLE,
-    };
+    bsp_init(s, entry, true);
+    s->cr0 |= CR0_PG;
+    s->cr3 = BOOT_PML4_GPA;
+    s->cr4 = CR4_PAE;
+    s->efer = EFER_LME | EFER_LMA;
     s->gpr[GPR_RSI] = BOOT_PARAMS_GPA;
     s->gpr[GPR_RSP] = BOOT_STACK_GPA - 16;
-    cpu_set_segments(s);
-    cpu_set_fpu(s);
-    cpu_set_lapic(s);
     return 0;
 }

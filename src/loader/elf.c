@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* elf.c: a vmlinux as a stream, its segments to their physical addresses */
+/* elf.c: a vmlinux, or a multiboot image of 32 bits, as a stream; its segments
+ * to their physical addresses */
 #include <elf.h>
 
 #include "mote/log.h"
@@ -78,8 +79,25 @@ static int elf_bad_type(const struct elf *elf, u16 type)
                       name ? name : "an unknown ELF file", type);
 }
 
+/* Of 32 bits only what a multiboot header introduces. */
+static int elf_check_narrow(struct elf *elf, u64 len)
+{
+    Elf32_Ehdr eh;
+    int r = multiboot_check(elf->src, elf->head, len);
+
+    memcpy(&eh, elf->head, sizeof(eh));
+    if (r < 0)
+        return r;
+    if (r == 0 || eh.e_machine != EM_386 || eh.e_type != ET_EXEC ||
+        elf->head[EI_DATA] != ELFDATA2LSB)
+        return source_bad(elf->src, "is a 32-bit ELF file; a 64-bit x86 kernel "
+                                    "or a multiboot image is needed");
+    elf->multiboot = true;
+    return 0;
+}
+
 /* What the file is, before anything in it is believed. */
-static int elf_check_ident(const struct elf *elf, const Elf64_Ehdr *eh, u64 len)
+static int elf_check_ident(struct elf *elf, const Elf64_Ehdr *eh, u64 len)
 {
     const u8 *id = elf->head;
 
@@ -91,8 +109,7 @@ static int elf_check_ident(const struct elf *elf, const Elf64_Ehdr *eh, u64 len)
     if (len < sizeof(*eh))
         return source_bad(elf->src, "ends within the ELF header");
     if (id[EI_CLASS] == ELFCLASS32)
-        return source_bad(elf->src, "is a 32-bit ELF file; a 64-bit x86 kernel "
-                                    "is needed");
+        return elf_check_narrow(elf, len);
     if (id[EI_DATA] == ELFDATA2MSB)
         return source_bad(elf->src, "is a big-endian ELF file; an x86-64 "
                                     "kernel is needed");
@@ -108,11 +125,44 @@ static int elf_check_ident(const struct elf *elf, const Elf64_Ehdr *eh, u64 len)
     return 0;
 }
 
+/* The fields that matter, whatever their size in the file. */
+static Elf64_Ehdr elf_header(const struct elf *elf)
+{
+    Elf64_Ehdr eh;
+    Elf32_Ehdr e32;
+
+    memcpy(&eh, elf->head, sizeof(eh));
+    if (!elf->multiboot)
+        return eh;
+    memcpy(&e32, elf->head, sizeof(e32));
+    return (Elf64_Ehdr){.e_entry = e32.e_entry,
+                        .e_phoff = e32.e_phoff,
+                        .e_phentsize = e32.e_phentsize,
+                        .e_phnum = e32.e_phnum};
+}
+
+static Elf64_Phdr elf_segment(const struct elf *elf, u64 at)
+{
+    Elf64_Phdr ph;
+    Elf32_Phdr p32;
+
+    memcpy(&p32, elf->head + at, sizeof(p32));
+    if (elf->multiboot)
+        return (Elf64_Phdr){.p_type = p32.p_type,
+                            .p_offset = p32.p_offset,
+                            .p_paddr = p32.p_paddr,
+                            .p_filesz = p32.p_filesz,
+                            .p_memsz = p32.p_memsz};
+    memcpy(&ph, elf->head + at, sizeof(ph));
+    return ph;
+}
+
 static int elf_check_table(const struct elf *elf, const Elf64_Ehdr *eh, u64 len)
 {
-    u64 size = (u64)eh->e_phnum * sizeof(Elf64_Phdr);
+    size_t entry = elf->multiboot ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr);
+    u64 size = (u64)eh->e_phnum * entry;
 
-    if (eh->e_phnum == 0 || eh->e_phentsize != sizeof(Elf64_Phdr))
+    if (eh->e_phnum == 0 || eh->e_phentsize != entry)
         return source_bad(elf->src,
                           "%u ELF program headers of %u bytes: "
                           "nothing to load",
@@ -228,10 +278,12 @@ static int elf_parse(struct elf *elf, u64 len)
 
     memcpy(&eh, elf->head, sizeof(eh));
     r = elf_check_ident(elf, &eh, len);
-    if (r == 0)
-        r = elf_check_table(elf, &eh, len);
+    if (r < 0)
+        return r;
+    eh = elf_header(elf);
+    r = elf_check_table(elf, &eh, len);
     for (unsigned int i = 0; r == 0 && i < eh.e_phnum; i++) {
-        memcpy(&ph, elf->head + eh.e_phoff + i * sizeof(ph), sizeof(ph));
+        ph = elf_segment(elf, eh.e_phoff + i * eh.e_phentsize);
         r = elf_add(elf, &ph);
     }
     elf->entry = eh.e_entry;

@@ -87,6 +87,7 @@ int unpack(struct source *src, enum pack pack, struct sink *sink, u64 limit);
 /* A kernel as the rest of the loader sees it. */
 struct kernel {
     const char *format;
+    bool multiboot;
     char version[128];
     u64 entry;
     u64 start, end;  /* of its memory, with what it needs beyond the file */
@@ -125,7 +126,7 @@ int loader_begin(struct source *src, struct bzimage *bz, struct kernel *k);
 
 /* ELF ---------------------------------------------------------------------- */
 
-#define ELF_HEAD        4096u /* ELF header and program headers are in here */
+#define ELF_HEAD        8192u /* ELF, program and multiboot headers are here */
 #define ELF_SEGMENT_MAX 32u
 
 struct elf_segment {
@@ -141,6 +142,7 @@ struct elf {
     u32 init_size;
     u64 pos; /* of the next byte in the stream */
     bool parsed;
+    bool multiboot; /* and so of 32 bits */
     u64 entry, start, end;
     unsigned int nr, cur; /* cur: the first segment not yet complete */
     struct elf_segment seg[ELF_SEGMENT_MAX]; /* by offset, no overlap */
@@ -176,9 +178,29 @@ struct boot_info {
     u64 initrd_gpa, initrd_len;
 };
 
+/* bsp.c: the first processor in protected mode without paging, at its entry;
+ * code segments are of 64 bits (wide) or 32. And the GDT that it is on. */
+void bsp_init(struct cpu_state *s, u64 entry, bool wide);
+int bsp_write_gdt(struct mem *m, bool wide);
+
 /* boot_params, command line, page tables and GDT; the BSP at its entry. */
 int bootparams_write(struct mem *m, const struct boot_info *info);
 int bootparams_cpu(struct mem *m, u64 entry, struct cpu_state *bsp);
+
+/* Multiboot 1 (0.6.96) ------------------------------------------------------
+ */
+
+/*
+ * Does an ELF file that begins with head have a multiboot header? 1: yes, 0:
+ * no, -ENOEXEC: one that asks for what is not there; reported.
+ */
+int multiboot_check(const struct source *src, const u8 *head, u64 len);
+
+/* The information structure with command line, module and memory map; the BSP
+ * at its entry. words: the operator's, or NULL. */
+int multiboot_write(struct mem *m, const struct loader_spec *spec,
+                    const struct boot_info *info);
+int multiboot_cpu(struct mem *m, u64 entry, struct cpu_state *bsp);
 
 /* Sum of bytes, modulo 256: both table formats want it to be 0. */
 u8 loader_sum(const void *data, size_t len);

@@ -145,6 +145,9 @@ static int loader_kernel(struct mem *m, struct source *src, struct kernel *k)
     if (r == 0)
         r = elf_finish(&elf);
     k->unpack_ns = loader_now() - start;
+    k->multiboot = elf.multiboot;
+    if (k->multiboot)
+        k->format = "multiboot";
     k->entry = elf.entry;
     k->start = elf.start;
     k->end = elf.end;
@@ -154,7 +157,8 @@ static int loader_kernel(struct mem *m, struct source *src, struct kernel *k)
 static int loader_tables(struct mem *m, const struct loader_spec *spec,
                          const struct boot_info *info)
 {
-    int r = bootparams_write(m, info);
+    int r = info->kernel->multiboot ? multiboot_write(m, spec, info)
+                                    : bootparams_write(m, info);
 
     if (r == 0)
         r = mptable_write(m, spec->cpus);
@@ -185,5 +189,6 @@ int loader_load(struct mem *m, const struct loader_spec *spec,
     out->initrd_gpa = info.initrd_gpa;
     out->initrd_len = info.initrd_len;
     out->unpack_ns = k.unpack_ns;
-    return bootparams_cpu(m, k.entry, &out->bsp);
+    return k.multiboot ? multiboot_cpu(m, k.entry, &out->bsp)
+                       : bootparams_cpu(m, k.entry, &out->bsp);
 }

@@ -27,7 +27,7 @@ static const struct elf_case {
     {"no headers", EH(e_phnum), 0, -ENOEXEC, "nothing to load"},
     {"header size", EH(e_phentsize), 55, -ENOEXEC, "nothing to load"},
     {"many headers", EH(e_phnum), 0xffff, -ENOEXEC, "are not within"},
-    {"headers far", EH(e_phoff), 4095, -ENOEXEC, "are not within"},
+    {"headers far", EH(e_phoff), ELF_HEAD - 1, -ENOEXEC, "are not within"},
     {"headers wrap", EH(e_phoff), ~0ull, -ENOEXEC, "are not within"},
     {"entry nowhere", EH(e_entry), 0x1000, -ENOEXEC, "entry point 0x1000"},
     {"entry in bss", EH(e_entry), LT_DATA_GPA + LT_DATA_SIZE, -ENOEXEC,
