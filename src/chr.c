@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "mote/log.h"
+#include "mote/record.h"
 
 #include "chr_impl.h"
 #include "term.h"
@@ -68,6 +69,12 @@ static struct chr_end chr_end_stdio(int fd, int mode)
     return e;
 }
 
+static struct chr_end chr_end_own(int fd)
+{
+    return (struct chr_end){
+        .fd = fd, .ready_fd = -1, .own = true, .polls = chr_polls(fd)};
+}
+
 static void chr_end_close(struct chr_end *e)
 {
     if (e->own)
@@ -92,7 +99,7 @@ static void chr_undo_raw(struct undo *u)
     term_restore();
 }
 
-static int chr_open_raw(struct chr *chr)
+int chr_set_raw(struct chr *chr)
 {
     int r = term_raw(STDIN_FILENO);
 
@@ -107,7 +114,7 @@ static int chr_open_stdio(struct chr *chr)
     if (!chr_stdin_usable())
         return 0;
     chr->in = chr_end_stdio(STDIN_FILENO, O_RDONLY);
-    return isatty(STDIN_FILENO) ? chr_open_raw(chr) : 0;
+    return isatty(STDIN_FILENO) ? chr_set_raw(chr) : 0;
 }
 
 /* O_RDWR lets a FIFO open at once, reader or not, and keeps EPIPE away. */
@@ -120,21 +127,30 @@ static int chr_open_file(struct chr *chr, const char *path)
 
     if (fd < 0)
         return fail(-errno, "console %s", path);
-    chr->out = (struct chr_end){
-        .fd = fd, .ready_fd = -1, .own = true, .polls = chr_polls(fd)};
+    chr->out = chr_end_own(fd);
     return 0;
+}
+
+static struct chr *chr_new(enum chr_mode mode, const char *name)
+{
+    struct chr *chr = calloc(1, sizeof(*chr));
+
+    if (!chr)
+        return NULL;
+    chr->mode = mode;
+    chr->name = name;
+    chr->in = chr->out = (struct chr_end){.fd = -1, .ready_fd = -1};
+    chr->sock.listen_fd = chr->sock.spare_fd = chr->sock.client_fd = -1;
+    return chr;
 }
 
 int chr_open(struct chr **out, enum chr_mode mode, const char *path)
 {
-    struct chr *chr = calloc(1, sizeof(*chr));
+    struct chr *chr = chr_new(mode, "console");
     int r = 0;
 
     if (!chr)
         return fail(-ENOMEM, "console");
-    chr->mode = mode;
-    chr->in = chr->out = (struct chr_end){.fd = -1, .ready_fd = -1};
-    chr->sock.listen_fd = chr->sock.spare_fd = chr->sock.client_fd = -1;
     if (mode == CHR_STDIO)
         r = chr_open_stdio(chr);
     else if (mode == CHR_FILE)
@@ -145,6 +161,26 @@ int chr_open(struct chr **out, enum chr_mode mode, const char *path)
         chr_close(chr);
         return r;
     }
+    *out = chr;
+    return 0;
+}
+
+int chr_open_streams(struct chr **out, const struct chr_streams *streams)
+{
+    const struct chr_streams *s = streams;
+    struct chr *chr = chr_new(CHR_STREAMS, s->name);
+
+    if (!chr)
+        return fail(-ENOMEM, "%s", s->name);
+    chr->stamps = s->output;
+    if (s->in >= 0 && s->own)
+        chr->in = chr_end_own(s->in);
+    else if (s->in >= 0)
+        chr->in = chr_end_stdio(s->in, O_RDONLY);
+    if (s->out >= 0 && s->own)
+        chr->out = chr_end_own(s->out);
+    else if (s->out >= 0)
+        chr->out = chr_end_stdio(s->out, O_WRONLY);
     *out = chr;
     return 0;
 }
@@ -200,7 +236,7 @@ bool chr_in_polls(const struct chr *chr)
 
 int chr_out_fd(const struct chr *chr)
 {
-    return chr->out.polls ? chr->out.fd : -1;
+    return chr->out.polls && !chr->unread ? chr->out.fd : -1;
 }
 
 static bool chr_ready(const struct chr_end *e)
@@ -294,19 +330,35 @@ static size_t chr_write_client(struct chr *chr, ssize_t n)
     return 0;
 }
 
+/* A pipeline's reader may go; what another cannot take is lost. */
+static size_t chr_write_stream(struct chr *chr, ssize_t n, size_t len)
+{
+    if (n != -EPIPE)
+        chr->error = fail((int)n, "%s", chr->name);
+    chr->unread = true;
+    chr->lost = len;
+    return len;
+}
+
 static size_t chr_put(struct chr *chr, const u8 *buf, size_t len)
 {
     ssize_t n;
 
-    if (chr->out.fd < 0)
+    if (chr->unread)
+        chr->lost = len;
+    if (chr->out.fd < 0 || chr->unread)
         return chr->mode == CHR_UNIX ? 0 : len;
     n = chr_end_write(&chr->out, buf, len);
+    if (n > 0 && chr->stamps)
+        record_stamp(RECORD_FIRST_OUTPUT);
     if (n >= 0)
         return (size_t)n;
     if (chr->mode == CHR_UNIX)
         return chr_write_client(chr, n);
     if (n == -EAGAIN || n == -EINTR)
         return 0;
+    if (chr->mode == CHR_STREAMS)
+        return chr_write_stream(chr, n, len);
     if (!chr->failed)
         fail((int)n, "console output is lost");
     chr->failed = true;
@@ -337,11 +389,23 @@ size_t chr_lost(const struct chr *chr)
     return chr->lost;
 }
 
+bool chr_over(const struct chr *chr)
+{
+    return chr->mode == CHR_STREAMS && chr_in_fd(chr) < 0 &&
+           (chr->out.fd < 0 || chr->unread);
+}
+
+int chr_error(const struct chr *chr)
+{
+    return chr->error;
+}
+
 int chr_window(const struct chr *chr, u16 *cols, u16 *rows)
 {
     struct winsize ws;
 
-    if (chr->mode != CHR_STDIO || ioctl(STDIN_FILENO, TIOCGWINSZ, &ws) < 0)
+    if ((chr->mode != CHR_STDIO && chr->mode != CHR_STREAMS) ||
+        ioctl(STDIN_FILENO, TIOCGWINSZ, &ws) < 0)
         return -ENOTTY;
     *cols = ws.ws_col;
     *rows = ws.ws_row;

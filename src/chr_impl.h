@@ -36,11 +36,16 @@ struct chr_socket {
 
 struct chr {
     enum chr_mode mode;
+    const char *name; /* in messages */
+    bool stamps;      /* CHR_STREAMS: output is the command's */
     struct chr_end in;
     struct chr_end out;
     bool in_ended;
     bool escape; /* the last byte read was Ctrl-A */
     bool failed; /* an output error was reported */
+    bool unread; /* CHR_STREAMS: nobody takes output any more ... */
+    int error;   /* ... because of this */
+    bool done;   /* CHR_STREAMS: hung up */
     bool deaf;   /* no input, whoever talks */
     size_t lost; /* swallowed of the last write */
     struct limit limit;

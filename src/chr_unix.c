@@ -104,6 +104,8 @@ int chr_listen_fd(const struct chr *chr)
 
 bool chr_connected(const struct chr *chr)
 {
+    if (chr->mode == CHR_STREAMS)
+        return !chr->done;
     return chr->mode != CHR_UNIX || chr->sock.client_fd >= 0;
 }
 
@@ -139,6 +141,9 @@ int chr_accept(struct chr *chr)
 
 void chr_hang_up(struct chr *chr)
 {
+    chr->done = true;
+    if (chr->mode != CHR_UNIX)
+        return;
     chr_unix_drop(&chr->sock.client_fd);
     chr->in.fd = chr->out.fd = -1;
 }

@@ -21,7 +21,8 @@ enum chr_mode {
     CHR_STDIO,
     CHR_FILE, /* output only, appended to; created with mode 0600 */
     CHR_UNIX, /* listens on a socket that is made with mode 0600 */
-    CHR_OFF
+    CHR_OFF,
+    CHR_STREAMS, /* of chr_open_streams() */
 };
 
 struct chr;
@@ -36,6 +37,34 @@ typedef void chr_escape_fn(void *ctx);
  */
 int chr_open(struct chr **out, enum chr_mode mode, const char *path);
 void chr_close(struct chr *chr);
+
+/*
+ * One end of a pipeline: in is read and out is written, -1: not at all, under
+ * this name in messages (static text). Such a chr is over when its input has
+ * ended and nobody takes its output; a reader who goes away is no error, others
+ * are reported, and kept for chr_error().
+ *
+ * own: both are non-blocking and become the chr's. Else they are descriptors
+ * that mote was started with, and stay what they are.
+ */
+struct chr_streams {
+    const char *name;
+    int in, out;
+    bool own;
+    bool output; /* of a command: the record has its first byte's time */
+};
+int chr_open_streams(struct chr **out, const struct chr_streams *streams);
+
+/* Raw mode for its input, a terminal. 0 or a negative errno, already
+ * reported. */
+int chr_set_raw(struct chr *chr);
+
+/* CHR_STREAMS: is it over? Others never are. */
+bool chr_over(const struct chr *chr);
+
+/* Why output was lost: 0, or a negative errno, but for -EPIPE. Any thread, when
+ * the chr's has ended. */
+int chr_error(const struct chr *chr);
 
 /* After chr_open(): there is no input. A terminal keeps its mode, and its keys
  * their signals; what a client of CHR_UNIX sends is never read. */
@@ -78,7 +107,7 @@ size_t chr_write(struct chr *chr, const u8 *buf, size_t len);
  * or the limit? */
 size_t chr_lost(const struct chr *chr);
 
-/* Columns and rows of the terminal. 0 or -ENOTTY. Any thread. */
+/* Columns and rows of the terminal that stdin is. 0 or -ENOTTY. Any thread. */
 int chr_window(const struct chr *chr, u16 *cols, u16 *rows);
 
 /* ---- CHR_UNIX -------------------------------------------------------------
@@ -87,7 +116,8 @@ int chr_window(const struct chr *chr, u16 *cols, u16 *rows);
 /* Descriptor to poll for clients; -1 in all other modes. */
 int chr_listen_fd(const struct chr *chr);
 
-/* Is a client connected, whether or not it still talks? Others: true. */
+/* Is a client connected, whether or not it still talks? CHR_STREAMS: until
+ * chr_hang_up(). Others: true. */
 bool chr_connected(const struct chr *chr);
 
 /*
@@ -96,7 +126,8 @@ bool chr_connected(const struct chr *chr);
  */
 int chr_accept(struct chr *chr);
 
-/* Close the client's connection, which no loop may watch any more. */
+/* Close the client's connection, which no loop may watch any more. CHR_STREAMS:
+ * both sides know that it is over. */
 void chr_hang_up(struct chr *chr);
 
 #endif

@@ -127,6 +127,13 @@ struct console_port {
 int console_new(struct virtio_dev **out, const struct console_port *port,
                 unsigned int nr_ports);
 
+/*
+ * Write one to the eventfd done_fd as soon as the host has taken all that the
+ * guest has sent to named ports; their readers may be slow. Main, once the
+ * device runs; does not wait.
+ */
+void console_drain(struct virtio_dev *dev, int done_fd);
+
 /* The terminal of port 0 has another size; 0, 0: not known. From console_new()
  * to virtio_free(), any thread; does not wait. */
 void console_resize(struct virtio_dev *dev, u16 cols, u16 rows);

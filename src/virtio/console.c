@@ -188,6 +188,45 @@ DEV_ONLY static int console_control(struct console *con, struct vq *vq)
     return r;
 }
 
+/* ---- the end of output ----------------------------------------------------
+ */
+
+void console_drain(struct virtio_dev *dev, int done_fd)
+{
+    struct console *con = console_of(dev);
+    u64 one = 1;
+
+    atomic_store(&con->drained, done_fd);
+    (void)!write(con->drain.fd, &one, sizeof(one));
+}
+
+/* Port 0's output may be dropped, and is nobody's result. */
+void console_check_drained(struct console *con)
+{
+    u64 one = 1;
+
+    for (unsigned int i = 1; con->draining && i < con->nr_ports; i++)
+        if (port_has_output(&con->port[i]))
+            return;
+    if (con->draining)
+        (void)!write(atomic_load(&con->drained), &one, sizeof(one));
+    con->draining = false;
+}
+
+/* What the guest has sent may not have been looked at yet. */
+DEV_ONLY static void console_on_drain(struct loop_fd *lf, u32 events)
+{
+    struct console *con = container_of(lf, struct console, drain);
+    u64 count;
+
+    virtio_count(&con->dev.wakeups, 1);
+    (void)!read(lf->fd, &count, sizeof(count));
+    con->draining = true;
+    for (unsigned int i = 1; i < con->nr_ports; i++)
+        port_serve(&con->port[i]);
+    console_check_drained(con);
+}
+
 /* ---- hooks ----------------------------------------------------------------
  */
 
@@ -202,12 +241,13 @@ DEV_ONLY static int console_kick(struct virtio_dev *dev, struct vq *vq)
 {
     struct console *con = console_of(dev);
     unsigned int i = vq->index;
+    int r = 0;
 
     if (i >= CONTROL_IN && !virtio_has(dev, CONSOLE_F_MULTIPORT))
         return 0;
-    if (i == CONTROL_OUT)
-        return console_control(con, vq);
-    if (i == CONTROL_IN) {
+    if (i == CONTROL_OUT) {
+        r = console_control(con, vq);
+    } else if (i == CONTROL_IN) {
         console_tell_all(con);
         console_watch_all(con);
     } else if (i % 2 == 0) {
@@ -215,7 +255,8 @@ DEV_ONLY static int console_kick(struct virtio_dev *dev, struct vq *vq)
     } else {
         port_kick_out(&con->port[i < CONTROL_IN ? 0 : (i - 2) / 2]);
     }
-    return 0;
+    console_check_drained(con);
+    return r;
 }
 
 /* What was typed before the guest was there, and a size from then: without
@@ -236,6 +277,7 @@ DEV_ONLY static void console_reset(struct virtio_dev *dev)
 
     for (unsigned int i = 0; i < con->nr_ports; i++)
         port_reset(&con->port[i]);
+    console_check_drained(con);
 }
 
 static void console_free(struct virtio_dev *dev)
@@ -248,6 +290,8 @@ static void console_free(struct virtio_dev *dev)
         close(con->timer.fd);
     if (con->resized.fd >= 0)
         close(con->resized.fd);
+    if (con->drain.fd >= 0)
+        close(con->drain.fd);
     virtio_dev_fini(dev);
     free(con);
 }
@@ -331,9 +375,12 @@ static int console_init_events(struct console *con)
     con->timer = (struct loop_fd){
         .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
         .fn = console_on_timer};
-    if (con->resized.fd < 0 || con->timer.fd < 0)
+    con->drain = (struct loop_fd){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                                  .fn = console_on_drain};
+    if (con->resized.fd < 0 || con->timer.fd < 0 || con->drain.fd < 0)
         return fail(-errno, "console: eventfd or timerfd");
     if (loop_add(&con->dev.loop, &con->resized, EPOLLIN) < 0 ||
+        loop_add(&con->dev.loop, &con->drain, EPOLLIN) < 0 ||
         loop_add(&con->dev.loop, &con->timer, EPOLLIN) < 0)
         return -EINVAL;
     return 0;

@@ -78,7 +78,10 @@ struct console {
     struct console_size size; /* as told to the driver */
     _Atomic(u32) new_size;    /* main sets, dev reads: cols << 16 | rows */
     struct loop_fd resized;   /* eventfd */
-    struct loop_fd timer;     /* timerfd: patience, and rests */
+    _Atomic(int) drained;     /* main sets: an eventfd to tell it by; or -1 */
+    struct loop_fd drain;     /* eventfd */
+    bool draining;
+    struct loop_fd timer; /* timerfd: patience, and rests */
     bool timing;
 };
 
@@ -95,6 +98,9 @@ DEV_ONLY void console_tell(struct port *p, enum console_event event);
 #define CONSOLE_PATIENCE_NS 1000000000u
 void console_arm(struct console *con);
 
+/* If main waits for it: has the host taken all that the guest has sent? */
+DEV_ONLY void console_check_drained(struct console *con);
+
 /* p is zero but for con. Main. */
 void port_init(struct port *p, unsigned int id,
                const struct console_port *port);
@@ -110,6 +116,9 @@ DEV_ONLY void port_kick_out(struct port *p);
 void port_watch(struct port *p);
 
 DEV_ONLY void port_on_timer(struct port *p);
+
+/* Is there any that the host has not taken yet? */
+DEV_ONLY bool port_has_output(struct port *p);
 
 /* Send home the chain that is held, forget what the driver has said. */
 DEV_ONLY void port_reset(struct port *p);

@@ -222,15 +222,24 @@ DEV_ONLY static void port_pump_out(struct port *p)
 /* ---- a port's host end ----------------------------------------------------
  */
 
+static bool port_is_over(const struct port *p)
+{
+    bool talks = chr_in_fd(p->chr) >= 0, takes = chr_out_fd(p->chr) >= 0;
+
+    if (chr_listen_fd(p->chr) < 0)
+        return chr_over(p->chr);
+    return !talks && (!takes || p->hung_up);
+}
+
 /* A client that has left stays "connected" until the guest has its bytes. */
 DEV_ONLY static void port_settle(struct port *p)
 {
     struct chr *chr = p->chr;
-    bool talks = chr_in_fd(chr) >= 0, takes = chr_out_fd(chr) >= 0;
 
-    if (chr_listen_fd(chr) < 0 || !chr_connected(chr))
+    if (!chr_connected(chr) || !port_is_over(p) || p->stage_len > 0)
         return;
-    if (talks || p->stage_len > 0 || (takes && !p->hung_up))
+    /* That somebody was there is said first. */
+    if (chr_listen_fd(chr) < 0 && !p->guest_open)
         return;
     loop_del(&p->in.lf);
     chr_hang_up(chr);
@@ -257,7 +266,13 @@ void port_kick_in(struct port *p)
 void port_kick_out(struct port *p)
 {
     port_pump_out(p);
+    port_settle(p);
     port_watch(p);
+}
+
+bool port_has_output(struct port *p)
+{
+    return p->holding || vq_peek(port_vq_out(p));
 }
 
 DEV_ONLY static void port_on_io(struct port *p, u32 events)
@@ -268,6 +283,7 @@ DEV_ONLY static void port_on_io(struct port *p, u32 events)
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         p->gone = false;
     port_serve(p);
+    console_check_drained(p->con);
 }
 
 DEV_ONLY static void port_on_in(struct loop_fd *lf, u32 events)
