@@ -105,8 +105,10 @@ static void cli_unknown(struct cli *cli, const struct cli_option *options,
     size_t n = 0;
 
     if (arg[0] != '-') {
-        cli_error(cli, "%s: not an option, and mote %s takes no arguments", arg,
-                  command);
+        cli_error(cli, "%s: not an option, and mote %s takes no arguments%s",
+                  arg, command,
+                  strcmp(command, "run") == 0 ? "; a command goes behind --"
+                                              : "");
         return;
     }
     for (const struct cli_option *o = options; o->name; o++)
@@ -187,13 +189,18 @@ bool cli_options(struct cli *cli, const struct cli_option *options,
             return true;
     for (int i = 0; argv[i]; i++) {
         if (strcmp(argv[i], "--") == 0) {
-            cli_error(cli, "-- command: one-shot commands are not supported "
-                           "yet");
+            cli->rest = argv + i + 1;
             break;
         }
         i = cli_option(cli, options, seen, command, argv, i);
     }
     return false;
+}
+
+static void cli_no_rest(struct cli *cli, const char *command)
+{
+    if (cli->rest)
+        cli_error(cli, "--: mote %s takes no command", command);
 }
 
 static enum cli_command cli_version(struct cli *cli, char **argv, int *status)
@@ -202,6 +209,7 @@ static enum cli_command cli_version(struct cli *cli, char **argv, int *status)
         *status = cli_help_version();
         return CLI_DONE;
     }
+    cli_no_rest(cli, "version");
     *status = STATUS_BAD_ARGS;
     return cli->errors ? CLI_DONE : CLI_VERSION;
 }
@@ -215,6 +223,7 @@ static enum cli_command cli_parse_rbd_gc(struct cli *cli, char **argv,
         *status = cli_help_rbd_gc();
         return CLI_DONE;
     }
+    cli_no_rest(cli, "rbd-gc");
     cli_rbd_gc_pool(cli, pool);
     *status = STATUS_BAD_ARGS;
     return cli->errors ? CLI_DONE : CLI_RBD_GC;

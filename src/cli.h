@@ -23,7 +23,8 @@ struct cli {
     const char *config; /* --config */
     bool print_config, print_isolation;
     bool json;
-    int proc; /* --print-isolation: /proc, to name descriptors in the jail */
+    char **rest; /* what is behind --, or NULL */
+    int proc;    /* --print-isolation: /proc, to name descriptors in the jail */
     struct cli_rbd_gc gc;
     unsigned int errors;
 };

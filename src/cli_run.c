@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_run.c: mote run: short forms of the configuration's keys */
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "mote/mem.h"
 
 #include "cli.h"
@@ -136,7 +139,72 @@ static void cli_verbose(struct cli *cli, const char *value)
     cli->c->verbose = true;
 }
 
+static void cli_rootfs(struct cli *cli, const char *value)
+{
+    cli_set_path(cli, &cli->c->run.rootfs, "--rootfs", value);
+}
+
+/* NAME=VALUE, or NAME with the value that it has here. */
+static void cli_env(struct cli *cli, const char *value)
+{
+    struct run_config *r = &cli->c->run;
+    struct config_pair *pair = &r->env[r->nr_env];
+    size_t len = strcspn(value, "=");
+    const char *text = value[len] ? value + len + 1 : getenv(value);
+
+    if (!cli_room(cli, "--env", r->nr_env, CONFIG_ENV_MAX) || !text)
+        return; /* not set here: not set there */
+    if (len == 0) {
+        cli_error(cli, "--env: \"%s\" is not NAME=VALUE", value);
+        return;
+    }
+    r->nr_env++;
+    cli_set_string(cli, &pair->value, "--env", text);
+    pair->name = strndup(value, len);
+    if (!pair->name)
+        cli_error(cli, "--env: no memory");
+}
+
+static void cli_workdir(struct cli *cli, const char *value)
+{
+    cli_set_form(cli, &cli->c->run.workdir, "--workdir", config_form_absolute,
+                 value);
+}
+
+static void cli_user(struct cli *cli, const char *value)
+{
+    cli_set_form(cli, &cli->c->run.user, "--user", config_form_user, value);
+}
+
+static void cli_hostname(struct cli *cli, const char *value)
+{
+    cli_set_form(cli, &cli->c->run.hostname, "--hostname", config_form_hostname,
+                 value);
+}
+
+static void cli_tty(struct cli *cli, const char *value)
+{
+    cli->c->run.tty = true;
+    config_set_option(cli->c, &cli->c->run.tty, "--tty");
+}
+
+static void cli_no_tty(struct cli *cli, const char *value)
+{
+    cli->c->run.tty = false;
+    config_set_option(cli->c, &cli->c->run.tty, "--no-tty");
+}
+
 static const struct cli_option run_options[] = {
+    {"--rootfs", "PATH", "directory, tar archive, container or disk image",
+     .set = cli_rootfs},
+    {"--env", "K=V", "variable of the command; K: as it is here",
+     .set = cli_env, .repeats = true},
+    {"--workdir", "DIR", "where the command starts [/]", .set = cli_workdir},
+    {"--user", "UID[:GID]", "who it is, in numbers [0:0]", .set = cli_user},
+    {"--hostname", "NAME", "of the guest [mote]", .set = cli_hostname},
+    {"--tty", NULL, "give it a terminal, as if mote had three", .set = cli_tty,
+     .letter = "-t"},
+    {"--no-tty", NULL, "give it none", .set = cli_no_tty},
     {"--kernel", "FILE", "bzImage or vmlinux", .set = cli_kernel},
     {"--initrd", "FILE", "initial RAM disk", .set = cli_initrd},
     {"--cmdline", "S", "kernel command line, instead of the default",
@@ -180,38 +248,83 @@ static const struct cli_option run_options[] = {
     {"--verbose", NULL, "say how it ended in one line on stderr",
      .set = cli_verbose, .letter = "-v"},
     {"--vsock", "SPEC", NULL, .set = NULL},
-    {"--rootfs", "PATH", NULL, .set = NULL},
-    {"--env", "K=V", NULL, .set = NULL},
-    {"--workdir", "PATH", NULL, .set = NULL},
     {.name = NULL},
 };
 
 static int cli_help_run(void)
 {
     return cli_help(
-        "usage: mote run --kernel FILE [options]\n"
+        "usage: mote run --rootfs PATH [options] [-- COMMAND [ARG...]]\n"
+        "       mote run --kernel FILE [options]\n"
         "       mote run --config FILE [options]\n\n"
-        "Starts a virtual machine and ends with it. Options win over the "
-        "file.\n\n",
+        "Runs a command in a virtual machine of its own, or starts a machine, "
+        "and ends\nwith it. Options win over the file.\n\n"
+        "  mote run --rootfs /srv/debian -- cat /etc/os-release\n"
+        "  mote run --rootfs image.tar --net user --timeout 30s\n"
+        "  make data | mote run --rootfs /srv/tools -- sort -u >sorted\n\n",
         run_options,
         "\nOn a terminal Ctrl-A x ends the VM; Ctrl-A Ctrl-A sends one "
         "Ctrl-A.\n"
-        "Exit status: 0 the guest ended or SIGTERM; 152 bad configuration; "
-        "153 bad\narguments; 1 any other failure.\n");
+        "Exit status: the command's, or 128 and the signal that it died of; "
+        "124 timeout;\n125 the guest ended without a status; 126 not "
+        "executable; 127 not found.\nWithout a command: 0 the guest ended or "
+        "SIGTERM. 152 bad configuration; 153 bad\narguments; 1 any other "
+        "failure.\n");
+}
+
+static void cli_command(struct cli *cli)
+{
+    struct run_config *r = &cli->c->run;
+    size_t nr = 0;
+
+    while (cli->rest[nr])
+        nr++;
+    if (nr == 0 || nr > CONFIG_ARG_MAX) {
+        cli_error(cli, "--: %s",
+                  nr ? "too many arguments" : "there is no command behind it");
+        return;
+    }
+    r->cmd = calloc(nr + 1, sizeof(*r->cmd));
+    config_set_option(cli->c, &r->cmd, "--");
+    for (size_t i = 0; r->cmd && i < nr; i++)
+        r->cmd[i] = strdup(cli->rest[i]);
+    if (!r->cmd || !r->cmd[nr - 1])
+        cli_error(cli, "--: no memory");
+}
+
+/* Who types a command means it to be like any other: it reads what he types,
+ * and if all three streams are terminals, so are its. */
+static void cli_command_streams(struct cli *cli)
+{
+    struct run_config *r = &cli->c->run;
+
+    if (!config_given(cli->c, &r->input))
+        r->input = true;
+    if (!config_given(cli->c, &r->tty))
+        r->tty = r->input && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
+                 isatty(STDERR_FILENO);
 }
 
 enum cli_command cli_run(struct cli *cli, char **argv, int *status)
 {
+    bool typed;
+
     if (cli_options(cli, run_options, "run", argv)) {
         *status = cli_help_run();
         return CLI_DONE;
     }
+    if (cli->rest)
+        cli_command(cli);
+    typed = cli->c->run.cmd || cli->c->run.rootfs;
     *status = STATUS_BAD_ARGS;
     if (cli->errors)
         return CLI_DONE;
     *status = STATUS_BAD_CONFIG;
     if (cli->config && config_read(cli->c, cli->config) < 0)
         return CLI_DONE;
+    if (typed)
+        cli_command_streams(cli);
+    config_complete(cli->c);
     if (config_check(cli->c) < 0)
         return CLI_DONE;
     if (!cli->print_config)

@@ -18,7 +18,11 @@ enum exit_status { /* documented in README.md; Firecracker's numbers */
                    STATUS_OK = 0,
                    STATUS_FAILURE = 1,
                    STATUS_BUG = 2,
-                   STATUS_DEADLINE = 124, /* as timeout(1) */
+                   STATUS_DEADLINE = 124, /* a command's own: 0..255 */
+                   STATUS_NO_STATUS = 125,
+                   STATUS_NOT_RUN = 126,
+                   STATUS_NOT_FOUND = 127,
+                   STATUS_SIGNALED = 128, /* and the signal's number */
                    STATUS_SECCOMP = 148,
                    STATUS_SIGBUS = 149, /* a fault of mote's own ... */
                    STATUS_SIGSEGV = 150,
@@ -191,8 +195,20 @@ struct deadline_config { /* ms of the running VM; 0: none */
     unsigned int stop_ms; /* how long a signal asks before it stops */
 };
 
-struct run_config {
-    struct deadline_config deadlines;
+#define CONFIG_ARG_MAX     4096 /* of a command */
+#define CONFIG_COMMAND_MEM (512 * MIB)
+#define CONFIG_ENV_MAX     256
+
+struct run_config { /* one command; config_has_command() */
+    char **cmd;     /* NULL-ended; NULL: the container image's own */
+    char *rootfs;   /* NULL: the root drive */
+    unsigned int nr_env;
+    struct config_pair env[CONFIG_ENV_MAX]; /* beside the defaults */
+    char *workdir, *user; /* NULL: the image's, or the default */
+    char *hostname;
+    bool input; /* it reads mote's stdin */
+    bool tty;
+    struct deadline_config deadlines; /* of any VM */
 };
 
 struct record_config { /* what is told of the end */
@@ -245,6 +261,18 @@ int config_read(struct config *c, const char *source);
 /* The same from memory; name is what errors call it. */
 int config_parse(struct config *c, const char *name, const char *text,
                  size_t len);
+
+/* Was it given by an option or by the file? */
+bool config_given(const struct config *c, const void *field);
+
+/* Is the VM there for one command? */
+bool config_has_command(const struct config *c);
+
+/*
+ * The defaults of a VM with a command, where nothing else was given: 512 MiB,
+ * level Warning, no console. To be called between reading and checking.
+ */
+void config_complete(struct config *c);
 
 /* Rules across blocks and files that must be readable. 0 or -EINVAL. */
 int config_check(const struct config *c);
@@ -326,9 +354,13 @@ config_form_fn config_form_mac;     /* six hex pairs, one station's */
 config_form_fn config_form_forward; /* tcp:HOST:GUEST, udp:HOST:GUEST */
 config_form_fn config_form_address; /* IPv4 or IPv6 */
 config_form_fn config_form_partuuid;
-config_form_fn config_form_netns; /* "new", "none", or a path with a slash */
-config_form_fn config_form_image; /* a pool, an image, a snapshot */
-config_form_fn config_form_mon;   /* numeric: the worker has no DNS */
+config_form_fn config_form_user; /* UID or UID:GID */
+config_form_fn config_form_hostname;
+config_form_fn config_form_env;      /* a name without = */
+config_form_fn config_form_absolute; /* a path from the root */
+config_form_fn config_form_netns;    /* "new", "none", or a path with a slash */
+config_form_fn config_form_image;    /* a pool, an image, a snapshot */
+config_form_fn config_form_mon;      /* numeric: the worker has no DNS */
 config_form_fn config_form_uuid;
 
 /* For text that has the form. */

@@ -26,7 +26,7 @@ static int check_boot(const struct config *c)
 {
     int r = 0;
 
-    if (!c->boot.kernel)
+    if (!c->boot.kernel && !config_has_command(c))
         r = config_fail(c, &c->boot.kernel,
                         "no kernel: give --kernel FILE, or "
                         "boot-source.kernel_image_path in --config FILE");
@@ -46,6 +46,11 @@ static int check_machine(const struct config *c)
         r = config_fail(c, &m->smt,
                         "true needs 1 or an even number of vCPUs, not %u",
                         m->vcpus);
+    if (m->engine == ENGINE_INTERP && m->vcpus > 1)
+        r |= config_fail(c, &m->vcpus,
+                         "%u vCPUs are not supported yet by engine interp: "
+                         "the interpreter runs one vCPU so far",
+                         m->vcpus);
     return r;
 }
 
@@ -134,7 +139,7 @@ static int check_sandbox(const struct config *c)
 int config_check(const struct config *c)
 {
     int r = check_boot(c) | check_machine(c) | check_console(c) |
-            check_devices(c) | check_paths(c) | check_sandbox(c);
+            check_devices(c) | check_paths(c) | check_sandbox(c) | check_run(c);
 
     return r ? -EINVAL : 0;
 }

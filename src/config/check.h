@@ -15,6 +15,9 @@ int check_image(const struct config *c, const struct drive_config *d);
 /* Nothing is written that another block names, too. */
 int check_paths(const struct config *c);
 
+/* One command, and what it needs. */
+int check_run(const struct config *c);
+
 /* Drives, network interfaces, and how many devices there are. */
 int check_devices(const struct config *c);
 

@@ -142,15 +142,17 @@ static int check_net(const struct config *c, unsigned int i)
 
 static int check_count(const struct config *c)
 {
-    unsigned int n = c->nr_drives + c->nr_nets + c->entropy.given +
-                     config_has_virtio_console(c);
+    /* The root file system may become a drive. */
+    unsigned int drives = c->nr_drives + (c->run.rootfs ? 1 : 0);
+    unsigned int n =
+        drives + c->nr_nets + c->entropy.given + config_has_virtio_console(c);
 
     if (n <= CONFIG_DEVICE_MAX)
         return 0;
     return fail_rule(-EINVAL,
                      "%u virtio devices (%u drives, %u network interfaces, %u "
                      "entropy, %u console); %u are possible",
-                     n, c->nr_drives, c->nr_nets, c->entropy.given,
+                     n, drives, c->nr_nets, c->entropy.given,
                      config_has_virtio_console(c), CONFIG_DEVICE_MAX);
 }
 

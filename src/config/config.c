@@ -67,6 +67,21 @@ static void config_free_devices(struct config *c)
     }
 }
 
+static void config_free_run(struct run_config *r)
+{
+    for (char **arg = r->cmd; arg && *arg; arg++)
+        free(*arg);
+    free(r->cmd);
+    free(r->rootfs);
+    free(r->workdir);
+    free(r->user);
+    free(r->hostname);
+    for (unsigned int i = 0; i < r->nr_env; i++) {
+        free(r->env[i].name);
+        free(r->env[i].value);
+    }
+}
+
 void config_fini(struct config *c)
 {
     free(c->id);
@@ -79,6 +94,7 @@ void config_fini(struct config *c)
     free(c->sandbox.netns);
     free(c->sandbox.cgroup);
     free(c->record.path);
+    config_free_run(&c->run);
     config_free_devices(c);
     if (c->origins) {
         free(c->origins->name);
@@ -123,9 +139,34 @@ const struct net_config *config_net(const struct config *c, unsigned int i)
     return &c->net[config_turn(i, c->option_nets, c->nr_nets)];
 }
 
+bool config_has_command(const struct config *c)
+{
+    return c->run.cmd || c->run.rootfs;
+}
+
+bool config_given(const struct config *c, const void *field)
+{
+    return origin_find(c, field);
+}
+
+/* A root file system is unpacked in memory; stderr and stdout are the
+ * command's. */
+void config_complete(struct config *c)
+{
+    if (!config_has_command(c))
+        return;
+    if (!config_given(c, &c->machine.mem_bytes))
+        c->machine.mem_bytes = CONFIG_COMMAND_MEM;
+    if (!config_given(c, &c->log.level))
+        c->log.level = LOG_WARN;
+    if (!config_given(c, &c->console.mode) && !c->console.path)
+        c->console.mode = CHR_OFF;
+    c->console.input &= c->console.mode == CHR_UNIX;
+}
+
 bool config_has_virtio_console(const struct config *c)
 {
-    return c->nr_ports > 0 ||
+    return c->nr_ports > 0 || config_has_command(c) ||
            (c->console.device == CONSOLE_VIRTIO && c->console.mode != CHR_OFF);
 }
 

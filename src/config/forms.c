@@ -148,3 +148,46 @@ const char *config_form_uuid(const char *text)
             return "is not a UUID";
     return text[36] == '\0' ? NULL : "is not a UUID";
 }
+
+/* A number below -1, which means "as it is" to the kernel, at *text, which is
+ * moved behind it. */
+static bool form_id_number(const char **text)
+{
+    size_t digits = strspn(*text, "0123456789");
+    u64 n = 0;
+
+    if (digits < 1 || digits > 10)
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        n = n * 10 + (u64)((*text)[i] - '0');
+    *text += digits;
+    return n < UINT32_MAX;
+}
+
+const char *config_form_user(const char *text)
+{
+    if (form_id_number(&text) &&
+        (*text == '\0' ||
+         (*text++ == ':' && form_id_number(&text) && *text == '\0')))
+        return NULL;
+    return "is not UID or UID:GID, in numbers";
+}
+
+const char *config_form_hostname(const char *text)
+{
+    size_t n = strspn(text, FORM_ID ".");
+
+    if (n >= 1 && n <= 63 && text[n] == '\0')
+        return NULL;
+    return "is not 1 to 63 letters, digits, - and .";
+}
+
+const char *config_form_env(const char *text)
+{
+    return *text && !strchr(text, '=') ? NULL : "is no name of a variable";
+}
+
+const char *config_form_absolute(const char *text)
+{
+    return *text == '/' ? NULL : "is not a path from the root on: /...";
+}

@@ -308,7 +308,64 @@ static void parse_strings(struct parse *p, const struct key *k, const json_t *v)
     }
 }
 
-/* Names are not the schema's: whoever takes the pairs checks them. */
+/* As parse_strings(), for any number; an option's list stays. */
+static void parse_list(struct parse *p, const struct key *k, const json_t *v)
+{
+    size_t nr = json_array_size(v);
+    char **list;
+    void *field;
+
+    if (!json_is_array(v) || nr == 0) {
+        parse_error(p, SPOT_VALUE, "%s is not an array of strings",
+                    json_is_array(v) ? "[]" : parse_type(v));
+        return;
+    }
+    if (nr > k->max) {
+        parse_error(p, SPOT_VALUE, "more than %llu",
+                    (unsigned long long)k->max);
+        return;
+    }
+    list = parse_stores(p, k, &field) ? calloc(nr + 1, sizeof(*list)) : NULL;
+    if (list)
+        *(char ***)field = list;
+    for (size_t i = 0; i < nr; i++) {
+        const json_t *element = json_array_get(v, i);
+        size_t len = parse_enter_element(p, (unsigned int)i);
+
+        if (parse_text(p, k, element) && list)
+            parse_copy(p, list++, element);
+        parse_leave(p, len);
+    }
+}
+
+/* An option's pair of that name wins. */
+static bool parse_has_pair(const struct config_pair *pair, unsigned int nr,
+                           const char *name)
+{
+    for (unsigned int i = 0; i < nr; i++)
+        if (strcmp(pair[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool parse_pair(struct parse *p, const struct key *k,
+                       struct config_pair *pair, const char *name,
+                       const json_t *v)
+{
+    const char *wrong = k->name_form ? k->name_form(name) : NULL;
+
+    if (wrong)
+        parse_error(p, SPOT_KEY, "%s", wrong);
+    if (wrong || !parse_text(p, k, v))
+        return false;
+    pair->name = strdup(name);
+    parse_copy(p, &pair->value, v);
+    return true;
+}
+
+/* Names are not the schema's: who takes the pairs checks them, if no form
+ * does. */
+
 static void parse_pairs(struct parse *p, const struct key *k, const json_t *v)
 {
     struct config_pair *pair = (void *)(p->base + k->field);
@@ -324,14 +381,12 @@ static void parse_pairs(struct parse *p, const struct key *k, const json_t *v)
     {
         size_t len = parse_enter(p, name, step++);
 
-        if (*nr == k->max) {
+        if (*nr == k->max)
             parse_error(p, SPOT_VALUE, "one too many; %llu are possible",
                         (unsigned long long)k->max);
-        } else if (parse_text(p, k, member)) {
-            pair[*nr].name = strdup(name);
-            parse_copy(p, &pair[*nr].value, member);
+        else if (!parse_has_pair(pair, *nr, name) &&
+                 parse_pair(p, k, &pair[*nr], name, member))
             ++*nr;
-        }
         parse_leave(p, len);
     }
 }
@@ -418,10 +473,10 @@ static void parse_member(struct parse *p, const struct key *k, json_t *v)
 {
     static void (*const leaf[])(struct parse *, const struct key *,
                                 const json_t *) = {
-        [KEY_STRINGS] = parse_strings, [KEY_PAIRS] = parse_pairs,
-        [KEY_STRING] = parse_string,   [KEY_BOOL] = parse_bool,
-        [KEY_INT] = parse_int,         [KEY_WORD] = parse_word,
-        [KEY_LATER] = parse_later,
+        [KEY_STRINGS] = parse_strings, [KEY_LIST] = parse_list,
+        [KEY_PAIRS] = parse_pairs,     [KEY_STRING] = parse_string,
+        [KEY_BOOL] = parse_bool,       [KEY_INT] = parse_int,
+        [KEY_WORD] = parse_word,       [KEY_LATER] = parse_later,
     };
 
     if (k->kind == KEY_OBJECT)

@@ -58,6 +58,10 @@ static json_t *print_value(const char *base, const struct key *k)
                                      : NULL;
     case KEY_STRINGS:
         return print_strings(field);
+    case KEY_LIST:
+        return *(char *const *const *)field
+                   ? print_strings(*(char *const *const *)field)
+                   : NULL;
     case KEY_PAIRS:
         return print_pairs(base, k);
     case KEY_BOOL:

@@ -139,8 +139,8 @@ const struct config_words config_requires = {.list = require_list};
 #define LATER_FC(text) {.name = text, .kind = KEY_LATER, .defaults = true}
 
 static const struct key boot_source[] = {
-    {"kernel_image_path", KEY_STRING, .required = true, .filled = true,
-     FIELD(boot.kernel)},
+    /* Required, but not with a command: check_boot(). */
+    {"kernel_image_path", KEY_STRING, .filled = true, FIELD(boot.kernel)},
     {"initrd_path", KEY_STRING, .filled = true, FIELD(boot.initrd)},
     {"boot_args", KEY_STRING, FIELD(boot.args)},
     {.name = NULL},
@@ -342,12 +342,17 @@ static const struct key deadlines[] = {
 };
 
 static const struct key run[] = {
-    LATER("cmd"),
-    LATER_FC("rootfs"),
-    LATER_FC("env"),
-    LATER_FC("workdir"),
-    LATER_FC("user"),
-    LATER_FC("stdin"),
+    {"cmd", KEY_LIST, IN(run_config, cmd), .max = CONFIG_ARG_MAX},
+    {"rootfs", KEY_STRING, .filled = true, IN(run_config, rootfs)},
+    {"env", KEY_PAIRS, IN(run_config, env), .max = CONFIG_ENV_MAX,
+     .nr = offsetof(struct run_config, nr_env), .name_form = config_form_env},
+    {"workdir", KEY_STRING, IN(run_config, workdir),
+     .form = config_form_absolute},
+    {"user", KEY_STRING, IN(run_config, user), .form = config_form_user},
+    {"hostname", KEY_STRING, IN(run_config, hostname),
+     .form = config_form_hostname},
+    {"stdin", KEY_BOOL, IN(run_config, input)},
+    {"tty", KEY_BOOL, IN(run_config, tty)},
     {"deadlines", KEY_OBJECT, IN(run_config, deadlines), .keys = deadlines,
      .size = sizeof(struct deadline_config)},
     {.name = NULL},

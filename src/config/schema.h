@@ -9,6 +9,7 @@ enum key_kind {
     KEY_OBJECT,
     KEY_ARRAY,   /* of objects */
     KEY_STRINGS, /* an array of strings; max of them and a NULL */
+    KEY_LIST,    /* the same, allocated: char **, NULL if not given */
     KEY_PAIRS,   /* an object of strings with free names; as KEY_ARRAY */
     KEY_STRING,
     KEY_BOOL,
@@ -27,7 +28,8 @@ struct key {
     bool filled;   /* KEY_STRING: not empty. */
     bool defaults; /* KEY_LATER: null, false and [] mean what mote does */
     size_t field;  /* offset in the struct that the object fills */
-    config_form_fn *form;             /* KEY_STRING, KEY_STRINGS; may be NULL */
+    config_form_fn *form;             /* of a string or each; may be NULL */
+    config_form_fn *name_form;        /* KEY_PAIRS: of names; may be NULL */
     const struct key *keys;           /* KEY_OBJECT, KEY_ARRAY */
     const struct config_words *words; /* KEY_WORD */
     u64 min, max, scale;              /* KEY_INT; scale 0: as it is */

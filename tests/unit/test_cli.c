@@ -39,20 +39,22 @@ static const struct cli_case cli_cases[] = {
          "mote run --config FILE")},
     {{"run", "--kernl", EXE},
      .want = "mote: --kernl: unknown option; did you mean --kernel?\n"
-             "mote: " EXE ": not an option, and mote run takes no arguments\n",
+             "mote: " EXE ": not an option, and mote run takes no arguments; a "
+             "command goes behind --\n",
      .status = STATUS_BAD_ARGS},
     {{"run", "--kernl=x"},
      BAD("--kernl: unknown option; did you mean --kernel?")},
     {{"run", "--kern", EXE "x"},
      .want = "mote: --kern: unknown option; did you mean --kernel?\n"
              "mote: " EXE "x: not an option, and mote run takes no "
-             "arguments\n",
+             "arguments; a command goes behind --\n",
      .status = STATUS_BAD_ARGS},
     {{"run", "--frobnicate"},
      BAD("--frobnicate: unknown option; see mote run --help")},
     {{"run", "-k"}, BAD("-k: unknown option; see mote run --help")},
     {{"run", "vmlinuz"},
-     BAD("vmlinuz: not an option, and mote run takes no arguments")},
+     BAD("vmlinuz: not an option, and mote run takes no arguments; a command "
+         "goes behind --")},
     {{"run", "--kernel"}, BAD("--kernel: needs a value: FILE")},
     {{"run", "--kernel", "--initrd"},
      .want = "mote: --kernel: needs a value; write --kernel=--initrd if that "
@@ -61,12 +63,27 @@ static const struct cli_case cli_cases[] = {
     {{"run", "--kernel="}, BAD("--kernel: \"\" is empty")},
     {{"run", "--kernel", "a", "--kernel=b"}, BAD("--kernel: given twice")},
     {{"run", "--boot-timer=1"}, BAD("--boot-timer: takes no value")},
-    {{"run", "--rootfs", "d", "--vsock=3:s"},
-     .want = "mote: --rootfs: not supported yet\nmote: --vsock: not supported "
-             "yet\n",
-     .status = STATUS_BAD_ARGS},
+    {{"run", "--vsock=3:s"}, BAD("--vsock: not supported yet")},
+    {{"run", "--rootfs", "d", "--"}, BAD("--: there is no command behind it")},
+    {{"version", "--", "x"}, BAD("--: mote version takes no command")},
+    {{"run", "--env", "=b"}, BAD("--env: \"=b\" is not NAME=VALUE")},
+    {{"run", "--user", "www"},
+     BAD("--user: \"www\" is not UID or UID:GID, in numbers")},
+    {{"run", "--workdir", "tmp"},
+     BAD("--workdir: \"tmp\" is not a path from the root on: /...")},
+    {{"run", "--hostname", "a b"},
+     BAD("--hostname: \"a b\" is not 1 to 63 letters, digits, - and .")},
+    {{"run", "-t", "--tty"}, BAD("--tty: given twice")},
     {{"run", "--kernel", EXE, "--", "/bin/true"},
-     BAD("-- command: one-shot commands are not supported yet")},
+     BADC("--: a command needs a root file system: give --rootfs PATH "
+          "(run.rootfs), or a root drive")},
+    {{"run", "--kernel", EXE, "--workdir", "/tmp"},
+     BADC("--workdir: is for a command: give one behind --, or run.cmd")},
+    {{"run", "--rootfs", "d", "--initrd", EXE, "--", "x"},
+     BADC("--initrd: not together with a command, for which mote makes its "
+          "own")},
+    {{"run", "--rootfs", "d", "--disk", EXE ",root,ro", "--", "x"},
+     BADC("--rootfs: drive disk0 is the root already; one of the two")},
     {{"run", "--memory", "512"},
      BAD("--memory: \"512\" is not a size; give a number and K, M, G or T, "
          "such as 512M")},
@@ -112,6 +129,9 @@ static const struct cli_case cli_cases[] = {
      BADC("--initrd: /: a directory, not a file")},
     {{"run", "--kernel", EXE, "--append", "\xc3\xa4"},
      BADC("--append: byte 0xc3 at offset 0 is not printable ASCII")},
+    {{"run", "--kernel", EXE, "--cpus", "2", "--engine", "interp"},
+     BADC("--cpus: 2 vCPUs are not supported yet by engine interp: the "
+          "interpreter runs one vCPU so far")},
     {{"run", "--config", "no/such"},
      BADC("no/such: No such file or directory (ENOENT)")},
     {{"run", "--kernel", EXE, "--console", "file:x", "--log-path", "x"},

@@ -76,8 +76,6 @@ static const struct json_case json_cases[] = {
     {"{\"vsock\": {}}", "mote: t:1:2: vsock: not supported yet\n"},
     {"{\"balloon\": {}}", "mote: t:1:2: balloon: not supported yet\n"},
     {"{\"pmem\": [{}]}", "mote: t:1:2: pmem: not supported yet\n"},
-    {"{\"run\": {\"cmd\": [\"x\"]}}",
-     "mote: t:1:10: run.cmd: not supported yet\n"},
     {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
      "\"track_dirty_pages\": true}}",
      "mote: t:1:59: machine-config.track_dirty_pages: not supported yet\n"},
@@ -133,9 +131,8 @@ static const struct json_case json_cases[] = {
     {"{\n \"machine-config\": {}}",
      "mote: t:2:20: machine-config: \"vcpu_count\" is required\n"
      "mote: t:2:20: machine-config: \"mem_size_mib\" is required\n"},
-    {"{\"boot-source\": {\"kernel_image_path\": null}}",
-     "mote: t:1:39: boot-source.kernel_image_path: null, but this key is "
-     "required\n"},
+    {"{\"exit-record\": {\"path\": null}}",
+     "mote: t:1:26: exit-record.path: null, but this key is required\n"},
     /* The text itself. */
     {"", "mote: t:1:1: not JSON: '[' or '{' expected near end of file\n"},
     {"{\"a\": tru}", "mote: t:1:7: not JSON: invalid token near 'tru'\n"},
@@ -317,7 +314,8 @@ static const struct rule_case rule_cases[] = {
      NULL},
     {KERNEL ", \"machine-config\": {\"vcpu_count\": 2, \"mem_size_mib\": 64, "
             "\"engine\": \"interp\"}}",
-     NULL},
+     "mote: t:1:83: machine-config.vcpu_count: 2 vCPUs are not supported yet "
+     "by engine interp: the interpreter runs one vCPU so far\n"},
     {KERNEL ", \"console\": {\"mode\": \"file\"}}",
      "mote: t:1:70: console.mode: \"file\" needs a path\n"},
     {KERNEL ", \"console\": {\"path\": \"x\"}}",
