@@ -137,6 +137,8 @@ static void main_record_refusal(const struct config *c, int status)
 static int main_vm(struct cli *cli)
 {
     const struct config *c = cli->c;
+    struct command cmd = {.initrd.fd = -1, .rootfs.fd = -1};
+    bool has_command = config_has_command(c);
     struct vm *vm = NULL;
     int status = STATUS_FAILURE, r;
 
@@ -149,13 +151,18 @@ static int main_vm(struct cli *cli)
     }
     if (cli->print_isolation)
         cli->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    r = vm_open(&vm, c);
+    r = has_command ? command_prepare(&cmd, cli->c) : 0;
+    if (r < 0)
+        status = STATUS_BAD_CONFIG;
+    if (r == 0)
+        r = vm_open(&vm, c, has_command ? &cmd : NULL);
     record_stamp(RECORD_OPENED);
     if (r == 0)
         r = sandbox_enter(&c->sandbox, &status);
     if (r == 0)
         status = main_monitor(cli, vm);
     vm_free(vm);
+    command_close(&cmd);
     undo_all();
     log_close();
     return main_in_jail ? status : main_write_record(c, status);

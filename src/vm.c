@@ -22,13 +22,34 @@ static u64 vm_clock(clockid_t id)
 
 /* ---- the end ----------------------------------------------------------- */
 
+/* Ends that leave a command's last output to be written. */
+static bool vm_is_guests_end(enum power_reason reason)
+{
+    return reason == POWER_OFF || reason == POWER_RESET ||
+           reason == POWER_TRIPLE_FAULT || reason == POWER_EXIT_PORT ||
+           reason == POWER_COMMAND;
+}
+
+/* The operator, or the host, does not wait for that. */
+static void vm_cut_short(struct vm *vm, enum power_reason reason, u32 value)
+{
+    u32 none = POWER_NONE;
+
+    if (vm_is_guests_end(reason))
+        return;
+    atomic_compare_exchange_strong(&vm->cut, &none, value << 8 | (u32)reason);
+    loop_stop(&vm->loop);
+}
+
 static void vm_power_end(struct power *p, enum power_reason reason, u32 value)
 {
     struct vm *vm = container_of(p, struct vm, power);
     u32 none = POWER_NONE;
 
-    if (!atomic_compare_exchange_strong(&vm->reason, &none, (u32)reason))
+    if (!atomic_compare_exchange_strong(&vm->reason, &none, (u32)reason)) {
+        vm_cut_short(vm, reason, value);
         return;
+    }
     vm->value = value;
     /* The guest must not run on: what it does now would only confuse. Main
      * stops the other vCPUs; no device may kick them. */
@@ -93,6 +114,13 @@ static void vm_on_escape(void *ctx)
     power_end(&vm->power, POWER_ESCAPE, 0);
 }
 
+static void vm_resize(struct vm *vm)
+{
+    vm_devices_resize(&vm->devices);
+    if (vm->files.session)
+        session_resize(vm->files.session);
+}
+
 static void vm_on_signal(struct loop_fd *lf, u32 events)
 {
     struct vm *vm = container_of(lf, struct vm, signals);
@@ -101,12 +129,11 @@ static void vm_on_signal(struct loop_fd *lf, u32 events)
     if (read(lf->fd, &si, sizeof(si)) != sizeof(si))
         return;
     if (si.ssi_signo == SIGWINCH)
-        vm_devices_resize(&vm->devices);
+        vm_resize(vm);
     else if (si.ssi_signo == SIGUSR1)
         vm_devices_look(&vm->devices);
-    else if (si.ssi_signo == DEADLINE_SIGNAL)
-        deadline_cpu(&vm->deadline);
-    else
+    else if (!vm->files.session ||
+             !session_signal(vm->files.session, (int)si.ssi_signo))
         power_end(&vm->power, POWER_SIGNAL, si.ssi_signo);
 }
 
@@ -122,12 +149,11 @@ static void vm_block_signals(struct vm *vm)
     sigaddset(&vm->ends, SIGQUIT);
     sigaddset(&vm->ends, SIGWINCH);
     sigaddset(&vm->ends, SIGUSR1);
-    sigaddset(&vm->ends, DEADLINE_SIGNAL);
     pthread_sigmask(SIG_BLOCK, &vm->ends, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
-int vm_open(struct vm **out, const struct config *cfg)
+int vm_open(struct vm **out, const struct config *cfg, struct command *cmd)
 {
     struct vm *vm = calloc(1, sizeof(*vm));
 
@@ -138,10 +164,10 @@ int vm_open(struct vm **out, const struct config *cfg)
     vm->power = (struct power){.end = vm_power_end,
                                .hold = vm_power_hold,
                                .release = vm_power_release};
-    vm->signals.fd = vm->on_hold.fd = vm->deadline.timer.fd = -1;
+    vm->signals.fd = vm->on_hold.fd = -1;
     vm->start_ns = vm_clock(CLOCK_MONOTONIC);
     vm_block_signals(vm);
-    return vm_files_open(&vm->files, cfg);
+    return vm_files_open(&vm->files, cfg, cmd);
 }
 
 /* ---- building ---------------------------------------------------------- */
@@ -191,7 +217,8 @@ static int vm_new_serial(struct vm *vm)
     r = vm->engine->ops->irq_connect(vm->engine, &vm->serial_irq, SERIAL_GSI);
     if (r < 0)
         return r;
-    if (cc->device == CONSOLE_SERIAL && cc->mode == CHR_STDIO)
+    if (cc->device == CONSOLE_SERIAL && cc->mode == CHR_STDIO &&
+        !vm->files.session)
         chr_on_escape(chr, vm_on_escape, vm);
     return serial_new(&vm->serial, &vm->bus, &vm->serial_irq, chr);
 }
@@ -233,6 +260,17 @@ static int vm_new_virtio(struct vm *vm)
     return vm_devices_new(&vm->devices, &env);
 }
 
+static int vm_new_session(struct vm *vm)
+{
+    struct session_env env = {
+        .loop = &vm->loop,
+        .power = &vm->power,
+        .console = vm->devices.console,
+    };
+
+    return vm->files.session ? session_start(vm->files.session, &env) : 0;
+}
+
 static size_t vm_tail(void *ctx, char *buf, size_t len)
 {
     struct vm *vm = ctx;
@@ -262,30 +300,6 @@ static int vm_new_vcpus(struct vm *vm)
     return 0;
 }
 
-/* A VM that is held has no say in it: it counts as busy. */
-static u64 vm_activity(void *ctx)
-{
-    struct vm *vm = ctx;
-    struct serial_stats ss;
-
-    serial_stats(vm->serial, &ss);
-    return ss.tx_bytes + vm_devices_activity(&vm->devices) +
-           (vm->held ? ++vm->held_looks : 0);
-}
-
-static int vm_new_deadline(struct vm *vm)
-{
-    struct deadline_env env = {
-        .cfg = &vm->cfg->run.deadlines,
-        .loop = &vm->loop,
-        .power = &vm->power,
-        .activity = vm_activity,
-        .ctx = vm,
-    };
-
-    return deadline_init(&vm->deadline, &env);
-}
-
 int vm_build(struct vm *vm)
 {
     int r = vm_new_loop(vm);
@@ -302,9 +316,9 @@ int vm_build(struct vm *vm)
     if (r == 0)
         r = vm_new_virtio(vm);
     if (r == 0)
-        r = vm_new_vcpus(vm);
+        r = vm_new_session(vm);
     if (r == 0)
-        r = vm_new_deadline(vm);
+        r = vm_new_vcpus(vm);
     return r;
 }
 
@@ -343,7 +357,7 @@ const struct loader_file *vm_kernel(const struct vm *vm)
 
 const struct loader_file *vm_initrd(const struct vm *vm)
 {
-    return vm->cfg->boot.initrd ? &vm->files.initrd : NULL;
+    return vm->files.initrd.fd >= 0 ? &vm->files.initrd : NULL;
 }
 
 int vm_start(struct vm *vm)
@@ -376,13 +390,14 @@ int vm_load(struct vm *vm)
     struct cmdline_spec cs = {
         .args = bc->args,
         .append = bc->append,
+        .command = vm->files.session,
         .serial = cc->mode != CHR_OFF,
         .hvc = cc->mode != CHR_OFF && cc->device == CONSOLE_VIRTIO,
         .root = vm_devices_root(vm->cfg, root, sizeof(root)),
     };
     struct loader_spec spec = {
         .kernel = &vm->files.kernel,
-        .initrd = bc->initrd ? &vm->files.initrd : NULL,
+        .initrd = vm_initrd(vm),
         .cmdline = cmdline,
         .words = vm_words(bc, words, sizeof(words)),
         .cpus = vm->cfg->machine.vcpus,
@@ -425,6 +440,24 @@ static void vm_stop(struct vm *vm)
         serial_stop(vm->serial); /* the guest's last words before ours */
 }
 
+/* What the guest has said before it ended comes out. */
+static void vm_finish_session(struct vm *vm)
+{
+    struct session *s = vm->files.session;
+    u32 cut;
+
+    if (!s || !vm_is_guests_end(vm->reason))
+        return;
+    session_drain(s);
+    while (!session_drained(s) && !atomic_load(&vm->cut))
+        loop_turn(&vm->loop, -1);
+    cut = atomic_load(&vm->cut);
+    if (!cut)
+        return;
+    vm->reason = cut & 0xff;
+    vm->value = cut >> 8;
+}
+
 int vm_run(struct vm *vm)
 {
     u64 ns = vm_clock(CLOCK_MONOTONIC);
@@ -432,12 +465,14 @@ int vm_run(struct vm *vm)
     record_stamp(RECORD_FIRST_INSN);
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_go(vm->vcpu[i], i == 0 ? &vm->loaded.bsp : NULL);
-    deadline_start(&vm->deadline);
     loop_run(&vm->loop);
+    vm_finish_session(vm);
     record_stamp(RECORD_END);
     ns = vm_clock(CLOCK_MONOTONIC) - ns;
     vm_stop(vm);
     vm_record(vm);
+    if (vm->files.session)
+        vm_say_command(vm);
     vm_say_reason(vm);
     vm_say_summary(vm, ns);
     return vm_status(vm);
@@ -457,7 +492,6 @@ void vm_free(struct vm *vm)
         vm->engine->ops->free(vm->engine);
     vm_files_close(&vm->files);
     mem_free(vm->mem);
-    deadline_fini(&vm->deadline);
     if (vm->signals.fd >= 0)
         close(vm->signals.fd);
     if (vm->on_hold.fd >= 0)

@@ -123,22 +123,19 @@ static int devices_add_rng(struct vm_devices *d)
 
 static int devices_add_console(struct vm_devices *d)
 {
-    const struct config *cfg = d->env.cfg;
-    struct chr **chr = d->env.files->port;
-    struct console_port port[CONFIG_PORT_MAX + 1] = {{.chr = chr[0]}};
+    const struct console_config *k = &d->env.cfg->console;
+    struct vm_files *f = d->env.files;
     struct virtio_dev *dev;
     int r;
 
-    for (unsigned int i = 0; i < cfg->nr_ports; i++)
-        port[i + 1] = (struct console_port){cfg->port[i].name, chr[i + 1]};
-    if (cfg->console.device == CONSOLE_VIRTIO && cfg->console.mode == CHR_STDIO)
-        chr_on_escape(chr[0], d->env.escape, d->env.escape_ctx);
-    r = console_new(&dev, port, cfg->nr_ports + 1);
+    if (k->device == CONSOLE_VIRTIO && k->mode == CHR_STDIO)
+        chr_on_escape(f->port[0].chr, d->env.escape, d->env.escape_ctx);
+    r = console_new(&dev, f->port, f->nr_ports);
     if (r < 0)
         return r;
     d->console = dev;
-    d->terminal = chr[0];
-    memset(chr, 0, sizeof(d->env.files->port));
+    d->terminal = f->port[0].chr;
+    f->nr_ports = 0; /* the device's */
     return devices_add(d, dev, "console", "console");
 }
 
@@ -218,18 +215,6 @@ void vm_devices_free(struct vm_devices *d)
 {
     while (d->nr > 0)
         virtio_free(d->device[--d->nr].dev);
-}
-
-u64 vm_devices_activity(const struct vm_devices *d)
-{
-    struct virtio_stats s;
-    u64 sum = 0;
-
-    for (unsigned int i = 0; i < d->nr; i++) {
-        virtio_stats(d->device[i].dev, &s);
-        sum += s.requests + s.bytes_in + s.bytes_out;
-    }
-    return sum;
 }
 
 void vm_devices_say(const struct vm_devices *d)

@@ -7,15 +7,34 @@
 
 #include "vm_impl.h"
 
+#define VM_TAIL 2048 /* bytes of the console */
+
+/* Of a VM with a command. */
+static int vm_command_status(const struct vm *vm)
+{
+    switch ((enum power_reason)vm->reason) {
+    case POWER_SIGNAL:
+        return STATUS_SIGNALED + (int)vm->value;
+    case POWER_ESCAPE:
+        return STATUS_SIGNALED + SIGINT;
+    case POWER_ENGINE_ERROR:
+    case POWER_DISK_ERROR:
+    case POWER_NONE:
+        return STATUS_FAILURE;
+    default:
+        return session_status(vm->files.session);
+    }
+}
+
 int vm_status(const struct vm *vm)
 {
+    if (vm->files.session)
+        return vm_command_status(vm);
     switch ((enum power_reason)vm->reason) {
     case POWER_EXIT_PORT:
         return (int)((vm->value << 1 | 1) & 0xff);
     case POWER_SIGNAL:
         return vm->value == SIGHUP ? STATUS_SIGHUP : STATUS_OK;
-    case POWER_DEADLINE:
-        return STATUS_DEADLINE;
     case POWER_ENGINE_ERROR:
     case POWER_DISK_ERROR:
     case POWER_NONE:
@@ -37,13 +56,7 @@ void vm_say_reason(const struct vm *vm)
         [POWER_ESCAPE] = "stopped by Ctrl-A x",
         [POWER_ENGINE_ERROR] = "the engine cannot go on",
         [POWER_DISK_ERROR] = "a disk failed",
-        [POWER_DEADLINE] = "deadline reached: ",
-    };
-    static const char *const deadlines[] = {
-        [DEADLINE_BOOT] = "boot_ms",
-        [DEADLINE_WALL] = "wall_ms",
-        [DEADLINE_CPU] = "cpu_ms",
-        [DEADLINE_IDLE] = "idle_ms",
+        [POWER_COMMAND] = "the command has ended",
     };
     char detail[48] = "";
 
@@ -52,14 +65,8 @@ void vm_say_reason(const struct vm *vm)
                  sigabbrev_np((int)vm->value));
     else if (vm->reason == POWER_EXIT_PORT)
         snprintf(detail, sizeof(detail), ": %u", vm->value);
-    else if (vm->reason == POWER_DEADLINE)
-        snprintf(detail, sizeof(detail), "%s", deadlines[vm->value]);
     log_info("exit: %s%s; status %d", text[vm->reason], detail, vm_status(vm));
 }
-
-static_assert((int)REASON_DEADLINE_IDLE - (int)REASON_DEADLINE_BOOT ==
-                  (int)DEADLINE_IDLE,
-              "one reason for each deadline, in their order");
 
 static enum record_reason vm_record_reason(const struct vm *vm)
 {
@@ -74,9 +81,12 @@ static enum record_reason vm_record_reason(const struct vm *vm)
         [POWER_ENGINE_ERROR] = REASON_HOST_ERROR,
         [POWER_DISK_ERROR] = REASON_DISK_ERROR,
     };
+    bool host = vm->reason == POWER_SIGNAL || vm->reason == POWER_ESCAPE ||
+                vm->reason == POWER_ENGINE_ERROR ||
+                vm->reason == POWER_DISK_ERROR;
 
-    if (vm->reason == POWER_DEADLINE)
-        return REASON_DEADLINE_BOOT + vm->value;
+    if (vm->files.session && !host && session_ended(vm->files.session))
+        return session_reason(vm->files.session);
     return reasons[vm->reason];
 }
 
@@ -118,8 +128,21 @@ void vm_record(const struct vm *vm)
     record_counts(&counts);
     vm_record_devices(vm);
     record_thread("main");
+    if (vm->files.session && session_ended(vm->files.session))
+        record_command(session_status(vm->files.session));
     record_end(vm_record_reason(vm),
                vm->reason == POWER_SIGNAL ? (int)vm->value : 0);
+}
+
+/* A status of 125 to 127 wants a line of its own. */
+void vm_say_command(const struct vm *vm)
+{
+    char tail[VM_TAIL] = "";
+
+    if (vm_status(vm) < STATUS_NO_STATUS || vm_status(vm) > STATUS_NOT_FOUND)
+        return;
+    tail[serial_tail(vm->serial, tail, sizeof(tail) - 1)] = '\0';
+    session_say(vm->files.session, tail);
 }
 
 static void vm_say_kvm(const struct vm *vm, const struct engine_stats *es)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vm_files.c: opens what the configuration names */
+#include <unistd.h>
+
 #include "mote/log.h"
 #include "mote/rbd.h"
 
@@ -70,11 +72,19 @@ static int files_open_devices(struct vm_files *f, const struct config *cfg)
     return r;
 }
 
-static int files_open_console(struct chr **out, const struct console_config *k,
-                              bool wanted)
-{
-    int r = chr_open(out, wanted ? k->mode : CHR_OFF, k->path);
+/* stdin and stdout are the command's; what else would go there, to stderr. */
+static const struct chr_streams files_console_of_command = {
+    .name = "console", .in = -1, .out = STDERR_FILENO};
 
+static int files_open_console(struct chr **out, const struct console_config *k,
+                              bool wanted, bool command)
+{
+    int r;
+
+    if (wanted && command && k->mode == CHR_STDIO)
+        r = chr_open_streams(out, &files_console_of_command);
+    else
+        r = chr_open(out, wanted ? k->mode : CHR_OFF, k->path);
     if (r < 0)
         return r;
     if (!k->input)
@@ -85,20 +95,44 @@ static int files_open_console(struct chr **out, const struct console_config *k,
 
 /* Port 0 is hvc0; without a virtio console nobody listens there. COM1 is
  * always there; it is silent if the console is hvc0. */
-static int files_open_consoles(struct vm_files *f, const struct config *cfg)
+static int files_open_consoles(struct vm_files *f, const struct config *cfg,
+                               const struct command *cmd)
 {
     const struct console_config *k = &cfg->console;
     bool hvc = k->device == CONSOLE_VIRTIO;
-    int r = files_open_console(&f->serial, k, !hvc);
+    unsigned int more = 0;
+    int r = files_open_console(&f->serial, k, !hvc, cmd);
 
     if (r == 0)
-        r = files_open_console(&f->port[0], k, hvc);
-    for (unsigned int i = 0; r == 0 && i < cfg->nr_ports; i++)
-        r = chr_open(&f->port[i + 1], cfg->port[i].mode, cfg->port[i].path);
+        r = files_open_console(&f->port[0].chr, k, hvc, cmd);
+    f->nr_ports = 1;
+    for (unsigned int i = 0; r == 0 && i < cfg->nr_ports; i++) {
+        struct console_port *p = &f->port[f->nr_ports++];
+
+        p->name = cfg->port[i].name;
+        r = chr_open(&p->chr, cfg->port[i].mode, cfg->port[i].path);
+    }
+    if (r == 0 && cmd)
+        r = session_open(&f->session, cmd, f->port + f->nr_ports, &more);
+    f->nr_ports += more;
     return r;
 }
 
-int vm_files_open(struct vm_files *f, const struct config *cfg)
+static int files_open_initrd(struct vm_files *f, const struct config *cfg,
+                             struct command *cmd)
+{
+    if (cmd) {
+        f->initrd = cmd->initrd;
+        cmd->initrd.fd = -1;
+        return 0;
+    }
+    if (!cfg->boot.initrd)
+        return 0;
+    return loader_file_open(&f->initrd, "initrd", cfg->boot.initrd);
+}
+
+int vm_files_open(struct vm_files *f, const struct config *cfg,
+                  struct command *cmd)
 {
     int r;
 
@@ -106,19 +140,21 @@ int vm_files_open(struct vm_files *f, const struct config *cfg)
     if (cfg->machine.engine != ENGINE_INTERP)
         kvm_open(&f->kvm);
     r = loader_file_open(&f->kernel, "kernel", cfg->boot.kernel);
-    if (r == 0 && cfg->boot.initrd)
-        r = loader_file_open(&f->initrd, "initrd", cfg->boot.initrd);
+    if (r == 0)
+        r = files_open_initrd(f, cfg, cmd);
     if (r == 0)
         r = files_open_devices(f, cfg);
     if (r == 0)
-        r = files_open_consoles(f, cfg); /* last: the terminal becomes raw */
+        r = files_open_consoles(f, cfg,
+                                cmd); /* last: the terminal becomes raw */
     return r;
 }
 
 void vm_files_close(struct vm_files *f)
 {
-    for (unsigned int i = 0; i < ARRAY_SIZE(f->port); i++)
-        chr_close(f->port[i]);
+    session_free(f->session);
+    for (unsigned int i = 0; i < f->nr_ports; i++)
+        chr_close(f->port[i].chr);
     chr_close(f->serial);
     for (unsigned int i = 0; i < CONFIG_DEVICE_MAX; i++) {
         if (f->nic[i])

@@ -8,7 +8,7 @@
 #ifndef MOTE_VM_FILES_H
 #define MOTE_VM_FILES_H
 
-#include "mote/chr.h"
+#include "mote/command.h"
 #include "mote/config.h"
 #include "mote/disk.h"
 #include "mote/engine.h"
@@ -21,12 +21,17 @@ struct vm_files {
     struct disk *disk[CONFIG_DEVICE_MAX]; /* as config_drive() counts */
     struct nic *nic[CONFIG_DEVICE_MAX];   /* as config_net() counts */
     struct chr *serial;
-    struct chr *port[CONFIG_PORT_MAX + 1]; /* hvc0, then the named ones */
+    unsigned int nr_ports;
+    struct console_port port[CONSOLE_PORT_MAX]; /* hvc0, the configuration's,
+                                                 * the command's */
+    struct session *session;                    /* of a command, or NULL */
 };
 
-/* 0 or a negative errno, already reported; vm_files_close() is due either
- * way. A KVM that cannot be used is no error yet. */
-int vm_files_open(struct vm_files *f, const struct config *cfg);
+/* cmd: NULL without one; stays. 0 or a negative errno, already reported;
+ * vm_files_close() is due either way. A KVM that cannot be used is no error
+ * yet. */
+int vm_files_open(struct vm_files *f, const struct config *cfg,
+                  struct command *cmd);
 void vm_files_close(struct vm_files *f);
 
 #endif

@@ -11,7 +11,6 @@
 #include "mote/vcpu.h"
 #include "mote/vm.h"
 
-#include "deadline.h"
 #include "vm_devices.h"
 
 struct vm {
@@ -21,6 +20,7 @@ struct vm {
     struct power power;
     _Atomic(u32) reason; /* enum power_reason; the first report wins */
     u32 value;           /* written once, by whoever won */
+    _Atomic(u32) cut; /* the same in one, of an end while output is drained */
 
     struct mem *mem;
     struct bus bus;
@@ -39,12 +39,10 @@ struct vm {
     struct loop loop; /* main's: signals, until somebody reports the end */
     bool loop_ready;
     struct loop_fd signals;
-    struct deadline deadline;
     bool stopped;           /* every thread was told to end */
     _Atomic(u32) holds;     /* of power_hold(); any thread counts */
     struct loop_fd on_hold; /* eventfd: that has changed */
     bool held;              /* main's: the vCPUs were told to */
-    u64 held_looks;         /* of the idle deadline, meanwhile */
     u64 start_ns;
 };
 
@@ -56,6 +54,9 @@ void vm_record(const struct vm *vm);
 
 /* Why it has ended, in one line. */
 void vm_say_reason(const struct vm *vm);
+
+/* Why its command has no status, if so. */
+void vm_say_command(const struct vm *vm);
 
 /* What it has done in the ns that it ran. */
 void vm_say_summary(const struct vm *vm, u64 ns);

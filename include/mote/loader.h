@@ -88,6 +88,7 @@ int loader_load(struct mem *m, const struct loader_spec *spec,
 struct cmdline_spec {
     const char *args;   /* the user's boot_args, or NULL */
     const char *append; /* or NULL */
+    bool command;       /* mote's own init, and default args for it */
     bool serial;        /* default args: console=ttyS0 */
     bool hvc;           /* default args: console=hvc0 instead */
     const char *root;   /* "root=/dev/vda rw", or NULL */

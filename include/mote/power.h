@@ -19,19 +19,11 @@ enum power_reason {
     POWER_ESCAPE,       /* the operator: Ctrl-A x */
     POWER_ENGINE_ERROR, /* the engine cannot go on; already reported */
     POWER_DISK_ERROR,   /* the host failed a disk's request; already reported */
-    POWER_DEADLINE,     /* value: which */
-};
-
-enum power_deadline {
-    DEADLINE_BOOT,
-    DEADLINE_WALL,
-    DEADLINE_CPU,
-    DEADLINE_IDLE,
+    POWER_COMMAND,      /* the command has ended, and its output is out */
 };
 
 struct power {
-    /* Any thread; never blocks. value: exit port's byte, signal number,
-     * enum power_deadline. */
+    /* Any thread; never blocks. value: exit port's byte, signal number. */
     void (*end)(struct power *p, enum power_reason reason, u32 value);
     /* The vCPUs run, from soon on, while nobody holds them: a release for
      * every hold. Any thread; does not wait. */

@@ -7,6 +7,7 @@
 #ifndef MOTE_VM_H
 #define MOTE_VM_H
 
+#include "mote/command.h"
 #include "mote/config.h"
 #include "mote/engine.h"
 #include "mote/filter.h"
@@ -16,8 +17,9 @@
 struct vm;
 
 /* Outside the jail: open all that needs a path, a device node, a socket or a
- * child process. Signals that end mote wait for vm_run() from here on. */
-int vm_open(struct vm **out, const struct config *cfg);
+ * child process. Signals that end mote wait for vm_run() from here on. cmd:
+ * prepared, or NULL without a command; both stay. */
+int vm_open(struct vm **out, const struct config *cfg, struct command *cmd);
 
 /* In the jail, where nothing can be opened: memory, engine, devices, vCPUs. All
  * that is ever allocated, but for the loader's, is now. */
