@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* environment.c: what the orders say, completed */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "environment.h"
+#include "text.h"
 
 #define ENVIRONMENT_PASSWD (64 * 1024) /* of the file, from its beginning */
+#define ENVIRONMENT_HOME   4096
 #define ENVIRONMENT_ADDED  3
 
 static bool environment_has(const struct orders *o, const char *name)
@@ -39,10 +39,11 @@ static const char *environment_home_of(char *line, uid_t uid)
 {
     char *home = environment_field(line, 5);
     char *number = home ? environment_field(line, 2) : NULL;
-    char *end;
+    u32 n;
 
-    if (!home || home[0] != '/' || strtoul(number, &end, 10) != uid ||
-        end == number || *end)
+    if (!home || home[0] != '/' ||
+        !text_number(number, number + strlen(number), UINT32_MAX, &n) ||
+        n != uid)
         return NULL;
     return home;
 }
@@ -50,24 +51,12 @@ static const char *environment_home_of(char *line, uid_t uid)
 static const char *environment_home(uid_t uid)
 {
     static char text[ENVIRONMENT_PASSWD];
-    int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
     const char *home = NULL;
-    char *line = text;
-    ssize_t n = -1;
+    char *rest = text, *line;
 
-    if (fd >= 0) {
-        n = read(fd, text, sizeof(text) - 1);
-        close(fd);
-    }
-    text[n > 0 ? n : 0] = '\0';
-    while (*line && !home) {
-        char *next = line + strcspn(line, "\n");
-
-        if (*next)
-            *next++ = '\0';
+    text_read("/etc/passwd", text, sizeof(text));
+    while (!home && (line = text_line(&rest)))
         home = environment_home_of(line, uid);
-        line = next;
-    }
     if (home)
         return home;
     return uid == 0 ? "/root" : "/";
@@ -77,7 +66,7 @@ char **environment_complete(const struct orders *o)
 {
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
                          "/usr/bin:/sbin:/bin";
-    static char term[] = "TERM=xterm";
+    static char term[] = "TERM=xterm", home[ENVIRONMENT_HOME];
     char **env = calloc(o->nr_env + ENVIRONMENT_ADDED + 1, sizeof(*env));
     size_t n = o->nr_env;
 
@@ -88,8 +77,9 @@ char **environment_complete(const struct orders *o)
         env[n++] = path;
     if (o->tty && !environment_has(o, "TERM"))
         env[n++] = term;
-    if (!environment_has(o, "HOME") &&
-        asprintf(&env[n], "HOME=%s", environment_home(o->uid)) < 0)
-        env[n] = NULL;
+    if (!environment_has(o, "HOME")) {
+        snprintf(home, sizeof(home), "HOME=%s", environment_home(o->uid));
+        env[n++] = home;
+    }
     return env;
 }

@@ -13,6 +13,7 @@
 #include "end.h"
 #include "modules.h"
 #include "mounts.h"
+#include "net.h"
 #include "orders.h"
 #include "ports.h"
 #include "root.h"
@@ -108,6 +109,10 @@ static void init_make_home(const struct orders *o, const struct ports *p)
     r = mounts_rest();
     if (r < 0)
         init_lost(p, GUEST_STEP_MOUNTS, r, 0);
+    net_loopback();
+    r = o->dhcp ? net_dhcp() : 0;
+    if (r < 0)
+        init_lost(p, GUEST_STEP_NET, r, 0);
     if (o->hostname)
         sethostname(o->hostname, strlen(o->hostname));
 }

@@ -2,7 +2,7 @@
 /* modules.c: load kernel modules, in order */
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -10,6 +10,9 @@
 
 #include "modules.h"
 #include "say.h"
+#include "text.h"
+
+#define MODULES_NAME 256 /* as readdir() has it */
 
 /* EEXIST: it is built in or there already. ENODEV: nothing here for it to do,
  * as those say that drive a processor's instructions. */
@@ -28,25 +31,42 @@ static int modules_load_one(int dir, const char *name)
     return r;
 }
 
+/* The name that comes after last; false: there is none. */
+static bool modules_next(const char *last, char next[MODULES_NAME])
+{
+    DIR *dir = opendir(GUEST_MODULES);
+    const struct dirent *e;
+
+    next[0] = '\0';
+    while (dir && (e = readdir(dir))) {
+        if (e->d_name[0] != '.' && strcmp(e->d_name, last) > 0 &&
+            (next[0] == '\0' || strcmp(e->d_name, next) < 0))
+            snprintf(next, MODULES_NAME, "%s", e->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return next[0] != '\0';
+}
+
 int modules_load(u32 *which)
 {
     int dir = open(GUEST_MODULES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct dirent **entry;
-    int n, first = 0;
+    char last[MODULES_NAME] = "", name[MODULES_NAME];
+    int first = 0;
 
     if (dir < 0)
         return 0; /* a kernel that has all built in */
-    n = scandir(GUEST_MODULES, &entry, NULL, alphasort);
-    for (int i = 0; i < n; i++) {
-        const char *name = entry[i]->d_name;
-        int r = name[0] == '.' ? 0 : modules_load_one(dir, name);
+    while (modules_next(last, name)) {
+        int r = modules_load_one(dir, name);
 
         if (first == 0 && r < 0) {
             first = r;
-            *which = (u32)strtoul(name, NULL, 10);
+            *which = 0;
+            text_number(name, name + strcspn(name, "-"), UINT32_MAX, which);
         }
+        memcpy(last, name, sizeof(last));
     }
     close(dir);
     rmdir(GUEST_MODULES);
-    return n < 0 ? say_error(ENOMEM, "list of", GUEST_MODULES) : first;
+    return first;
 }

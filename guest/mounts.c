@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mounts.c: devtmpfs, proc, sysfs and the like; taking disks out at the end */
-#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -8,6 +7,7 @@
 
 #include "mounts.h"
 #include "say.h"
+#include "text.h"
 
 #define MOUNTS_MAX  64          /* taken out one by one */
 #define MOUNTS_TEXT (64 * 1024) /* of /proc/self/mounts */
@@ -106,15 +106,12 @@ static void mounts_unescape(char *s)
 /* Mount points of devices, in the order of their mounting. */
 static size_t mounts_of_devices(char *text, char *dir[MOUNTS_MAX])
 {
+    char *line;
     size_t n = 0;
 
-    while (*text && n < MOUNTS_MAX) {
-        char *line = text, *end;
+    while (n < MOUNTS_MAX && (line = text_line(&text))) {
+        char *end = strchr(line, ' ');
 
-        text += strcspn(text, "\n");
-        if (*text)
-            *text++ = '\0';
-        end = strchr(line, ' ');
         if (!end || strncmp(line, "/dev/", 5) != 0)
             continue;
         dir[n] = end + 1;
@@ -122,20 +119,6 @@ static size_t mounts_of_devices(char *text, char *dir[MOUNTS_MAX])
         mounts_unescape(dir[n++]);
     }
     return n;
-}
-
-static void mounts_read(char text[MOUNTS_TEXT])
-{
-    int fd = open("/proc/self/mounts", O_RDONLY | O_CLOEXEC);
-    size_t len = 0;
-    ssize_t n;
-
-    while (fd >= 0 && len < MOUNTS_TEXT - 1 &&
-           (n = read(fd, text + len, MOUNTS_TEXT - 1 - len)) > 0)
-        len += (size_t)n;
-    text[len] = '\0';
-    if (fd >= 0)
-        close(fd);
 }
 
 /* Later mounts may lie in earlier ones. What is still in use, as the root is,
@@ -147,7 +130,7 @@ void mounts_leave(void)
     size_t n;
 
     sync();
-    mounts_read(text);
+    text_read("/proc/self/mounts", text, sizeof(text));
     n = mounts_of_devices(text, dir);
     while (n-- > 0) {
         if (umount2(dir[n], UMOUNT_NOFOLLOW) < 0)

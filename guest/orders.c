@@ -3,24 +3,7 @@
 #include <stdlib.h>
 
 #include "orders.h"
-
-/* Decimal digits up to end, and nothing else. */
-static bool orders_number(const char *text, const char *end, u32 max, u32 *out)
-{
-    u64 v = 0;
-
-    if (text == end)
-        return false;
-    for (; text < end; text++) {
-        if (*text < '0' || *text > '9')
-            return false;
-        v = v * 10 + (u64)(*text - '0');
-        if (v > max)
-            return false;
-    }
-    *out = (u32)v;
-    return true;
-}
+#include "text.h"
 
 /* Two numbers with a separator between them. */
 static bool orders_pair(const char *text, char separator, u32 max, u32 *a,
@@ -28,8 +11,8 @@ static bool orders_pair(const char *text, char separator, u32 max, u32 *a,
 {
     const char *mid = strchr(text, separator);
 
-    return mid && orders_number(text, mid, max, a) &&
-           orders_number(mid + 1, mid + 1 + strlen(mid + 1), max, b);
+    return mid && text_number(text, mid, max, a) &&
+           text_number(mid + 1, mid + 1 + strlen(mid + 1), max, b);
 }
 
 static bool orders_user(struct orders *o, const char *value)

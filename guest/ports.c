@@ -97,7 +97,7 @@ int ports_open(struct ports *p, unsigned int set)
         lacking = ports_lacking(p, set);
         if (r < 0 || lacking == PORT_COUNT)
             return r;
-        if (!wait_a_little(since, since + WAIT_DEVICE_MS))
+        if (!wait_a_little(since, since + WAIT_HOST_MS))
             return say_error(ETIMEDOUT, "port", ports_name[lacking]);
     } while (true);
 }
@@ -116,7 +116,7 @@ void ports_tell(const struct ports *p, enum guest_to_host type, u32 a, u32 b,
     struct pollfd room = {.fd = p->fd[PORT_CONTROL], .events = POLLOUT};
 
     while (write(room.fd, &m, sizeof(m)) < 0) {
-        if (errno != EAGAIN || poll(&room, 1, WAIT_DEVICE_MS) <= 0 ||
+        if (errno != EAGAIN || poll(&room, 1, WAIT_HOST_MS) <= 0 ||
             room.revents & POLLHUP)
             return;
     }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* root.c: mount the root device, leave the initramfs */
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 
 #include "root.h"
 #include "say.h"
+#include "text.h"
 #include "wait.h"
 
 #define ROOT_DIR   "/mote-root"
@@ -46,17 +46,14 @@ static int root_mount_listed(const struct orders *o)
 /* All types that this kernel knows and that need a device: "\text4\n". */
 static int root_mount_known(const struct orders *o)
 {
-    FILE *f = fopen("/proc/filesystems", "re");
-    char line[128];
+    char text[ROOT_TYPES], *rest = text, *line;
     int r = -EINVAL;
 
-    while (f && root_try_next(r) && fgets(line, sizeof(line), f)) {
-        line[strcspn(line, "\n")] = '\0';
+    text_read("/proc/filesystems", text, sizeof(text));
+    while (root_try_next(r) && (line = text_line(&rest))) {
         if (line[0] == '\t')
             r = root_mount_as(o, line + 1);
     }
-    if (f)
-        fclose(f);
     return r;
 }
 

@@ -7,7 +7,8 @@
 
 #include "mote/base.h"
 
-#define WAIT_DEVICE_MS 10000u /* for a device of the machine */
+#define WAIT_HOST_MS   10000u /* for what the host has to answer */
+#define WAIT_DEVICE_MS 2000u  /* for what a driver has found, or not */
 
 static inline u64 wait_now_ms(void)
 {

@@ -13,6 +13,11 @@
  * side; the control port carries messages. The guest is hostile: the host
  * believes nothing of what it reads there but the number a command may end
  * with.
+ *
+ * A port that the host has closed looks like one that it has not yet opened. So
+ * the host has GUEST_PORT_IN open until GUEST_READY has come; if not, a stdin
+ * without a byte ends a second late. When the host closes the control port, the
+ * guest ends itself.
  */
 #ifndef MOTE_GUEST_H
 #define MOTE_GUEST_H
@@ -36,7 +41,8 @@
  * hold any other byte. Order matters only among records of the same word.
  *
  *   arg=TEXT       the next argument of the command
- *   env=NAME=TEXT  the whole environment
+ *   env=NAME=TEXT  the whole environment; if they are not in it, PATH, HOME as
+ *                  /etc/passwd has it, and with a terminal TERM are added
  *   workdir=PATH
  *   user=UID:GID   numeric
  *   tty=COLSxROWS  the command gets a pseudo-terminal of this size
@@ -59,9 +65,10 @@ enum guest_to_host {
     GUEST_STARTED,    /* the command was executed */
     GUEST_EXITED,     /* a: its status, 0..255. All its output is in the ports
                        * before; b, c: its user and system CPU time, ms */
-    GUEST_SIGNALED,   /* a: the signal it died of */
+    GUEST_SIGNALED,   /* a: the signal it died of; b, c as above */
     GUEST_NOT_FOUND,  /* the command is not in the root file system: 127 */
-    GUEST_NOT_RUN,    /* it cannot be executed: 126; a: errno */
+    GUEST_NOT_RUN,    /* it cannot be executed: 126; a: errno. ENOENT: its
+                       * interpreter or loader is not there */
     GUEST_SETUP_LOST, /* a: enum guest_step that failed, b: errno: 125 */
 };
 

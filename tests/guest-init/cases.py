@@ -40,7 +40,6 @@ def boot(*args, feed=None, options=(), ports=PORTS, **words):
     g = Guest(base, orders(*args, **words), ports, options)
     with g:
         g.status = g.run(feed)
-        g.text = g.said()
     return g
 
 
@@ -60,6 +59,224 @@ def streams():
               [(READY, 0), (STARTED, 0), (EXITED, 7)], g)
         check("the guest ends itself when the host has left", status == 0, g,
               status)
+
+
+@case
+def statuses():
+    g = boot("sh", "-c", "kill -9 $$")
+    check("a command that dies of a signal", g.last()[:2] == (SIGNALED, 9), g)
+    g = boot("nothing-of-this-name", "x")
+    check("a command that is not there",
+          [m[0] for m in g.messages] == [READY, NOT_FOUND], g)
+    g = boot("closed")
+    check("a file that is not executable: EACCES",
+          g.last()[:2] == (NOT_RUN, 13), g)
+    g = boot("lost")
+    check("a script whose interpreter is not there: ENOENT, yet found",
+          g.last()[:2] == (NOT_RUN, 2), g)
+    g = boot("plain", "a b")
+    check("a script without #! is the shell's",
+          (g.last()[:2], g.out["stdout"]) == ((EXITED, 0), b"script a b\n"), g)
+
+
+@case
+def room():
+    """What the command finds around it."""
+    g = sh("""pwd; echo "$A|$PATH|$HOME"; id -u; id -g
+        echo again >/dev/stderr; ls -a / | tr '\\n' ' '; echo
+        grep -c ' /dev/shm tmpfs' /proc/mounts; ls /dev/pts /sys | head -2
+        hostname; ulimit -Hn; ip addr show lo | grep -c 127.0.0.1
+        grep SigIgn /proc/self/status; grep SigBlk /proc/self/status
+        readlink /dev/fd; wc -l </proc/self/mounts""",
+           user="1000:1001", workdir="/tmp", env=["A=x=y z", "EMPTY="],
+           hostname="box", feed=b"")
+    want = ["/tmp", "x=y z|/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+            "/sbin:/bin|/home/user", "1000", "1001"]
+    got = g.out["stdout"].decode().split("\n")
+    check("workdir, environment, user", got[:4] == want, g, got)
+    check("/dev/stderr can be opened again by that user",
+          g.out["stderr"] == b"again\n", g)
+    check("nothing of mote's is left in /", ".mote" not in got[4] and
+          "mote-root" not in got[4], g)
+    check("/dev/shm, /dev/pts, /dev/fd, hostname, files, lo",
+          got[5:11] == ["1", "/dev/pts:", "ptmx", "box", "524288", "1"] and
+          got[13] == "/proc/self/fd", g, got)
+    check("no signal is ignored or blocked",
+          got[11:13] == ["SigIgn:\t" + "0" * 16, "SigBlk:\t" + "0" * 16], g, got)
+
+
+@case
+def binary():
+    data = os.urandom(1 << 20)
+    g = boot("sh", "-c", "cat; exit 3", feed=data)
+    check("1 MiB of binary data there and back", g.out["stdout"] == data and
+          g.last()[:2] == (EXITED, 3), g, len(g.out["stdout"]))
+    with Guest(base, orders("cat", stdin="1")) as g:
+        g.close("stdin")
+        g.until(g.over)
+        check("a stdin that ended before the guest was there",
+              g.last()[:2] == (EXITED, 0), g)
+
+
+@case
+def flow():
+    """Each stream has its own pace."""
+    with Guest(base, orders("sh", "-c", "head -c 500000 /dev/zero >&2;"
+               "head -c 9000000 /dev/zero; exec cat >/dev/null", stdin="1")) as g:
+        sent = g.until(lambda: len(g.out["stderr"]) == 500000,
+                       b"x" * 3000000, ("stdout",))
+        check("stderr flows while stdin and stdout are stuck", not sent and
+              len(g.out["stderr"]) == 500000, g)
+        g.until(lambda: len(g.out["stdout"]) == 9000000)
+        check("stdout flows when it is read", len(g.out["stdout"]) == 9000000, g)
+        g.close("stdin")
+        g.until(g.over)
+        check("... and the command has its end of input",
+              g.last()[:2] == (EXITED, 0), g)
+    with Guest(base, orders("yes", stdin="1")) as g:
+        g.until(lambda: g.out["stdout"])
+        g.close("stdout")
+        g.until(g.over)
+        check("the reader is gone: SIGPIPE", g.last()[:2] == (SIGNALED, 13), g)
+
+
+@case
+def signals():
+    with Guest(base, orders("sh", "-c", "trap 'echo term; kill %1; exit 5' TERM;"
+               "sleep 1000 & echo ready; wait", stdin="1")) as g:
+        g.until(lambda: g.out["stdout"] == b"ready\n")
+        g.tell(99, 1)
+        g.tell(KILL, 0)
+        g.tell(KILL, 65)
+        g.tell(KILL, 0xffffffff)
+        g.port["control"].sendall(struct.pack("<I", KILL))
+        time.sleep(0.2)
+        g.port["control"].sendall(struct.pack("<III", 15, 0, 0))
+        g.until(g.over)
+        check("a signal in two pieces, behind rude ones", g.out["stdout"] ==
+              b"ready\nterm\n" and g.last()[:2] == (EXITED, 5), g)
+    with Guest(base, orders("sh", "-c", "sleep 1000; echo survived",
+                            stdin="1")) as g:
+        g.until(lambda: g.has(STARTED))
+        time.sleep(0.3)
+        g.tell(KILL, signal.SIGTERM)
+        g.until(g.over)
+        check("a signal is for the whole process group",
+              g.last()[:2] == (SIGNALED, 15) and not g.out["stdout"], g)
+
+
+@case
+def left_behind():
+    g = sh("(trap '' HUP; while :; do sleep 1; done) & (exit 4) & echo done; exit 2")
+    check("a daemon that holds stdout does not hold up the end",
+          g.out["stdout"] == b"done\n" and g.last()[:2] == (EXITED, 2), g)
+    g = sh("yes >&2 & head -c 3000000 /dev/zero; exit 0")
+    check("... nor does one that goes on writing; nothing is lost",
+          len(g.out["stdout"]) == 3000000 and g.last()[:2] == (EXITED, 0), g)
+
+
+@case
+def tty():
+    ports = ("control", "stdin", "stdout")
+    with Guest(base, orders("sh", "-c", "trap 'stty size' WINCH; tty; stty size;"
+               "until read a; do :; done; echo got $a; while read a; do :; done; echo end",
+               stdin="1", tty="100x30"), ports) as g:
+        def said(text):
+            return g.until(lambda: text in g.out["stdout"])
+        check("a terminal of the host's size", said(b"/dev/pts/0\r\n30 100\r\n"),
+              g)
+        g.tell(WINDOW, 80, 24)
+        check("... and of its new size", said(b"24 80\r\n"), g)
+        g.port["stdin"].sendall(b"hello\n")
+        check("it echoes", said(b"hello\r\ngot hello\r\n"), g)
+        g.port["stdin"].sendall(b"half a line")
+        g.close("stdin")
+        check("the end of stdin ends what is typed", said(b"end\r\n"), g)
+        g.until(g.over)
+        check("... and the command", g.last()[:2] == (EXITED, 0), g)
+    with Guest(base, orders("sh", "-c", "echo on; sleep 1000", stdin="1",
+                            tty="0x0"), ports) as g:
+        g.until(lambda: b"on" in g.out["stdout"])
+        g.port["stdin"].sendall(b"\x03")
+        g.until(g.over)
+        check("Ctrl-C is SIGINT", g.last()[:2] == (SIGNALED, 2), g)
+    with Guest(base, orders("sh", "-c", "echo on; sleep 1000", stdin="1",
+                            tty="80x24"), ports) as g:
+        g.until(lambda: b"on" in g.out["stdout"])
+        g.close("stdout")
+        g.until(g.over)
+        check("a terminal that nobody looks at is hung up",
+              g.last()[:2] == (SIGNALED, 1), g)
+    g = boot("sh", "-c", "seq 20000", ports=ports, tty="80x24")
+    check("the last output of a terminal is not lost",
+          g.out["stdout"].endswith(b"19999\r\n20000\r\n"), g)
+
+
+@case
+def refused():
+    def lost(text, step, errno, file):
+        with Guest(base, file) as g:
+            g.run()
+            check(text, g.last()[:3] == (SETUP_LOST, STEPS.index(step), errno) and
+                  not g.has(STARTED), g)
+            return g.said()
+    said = lost("orders that are not known", "orders", 22,
+                orders("true", colour="red"))
+    check("... and which", "mote-init: /.mote/orders: colour=red" in said, None,
+          said)
+    lost("a directory that is not there", "workdir", 2,
+         orders("true", workdir="/nowhere"))
+    lost("a root that is not there", "root", 2,
+         orders("true", root="/dev/vdz", rootfstype="ext4"))
+
+
+@case
+def root():
+    """A root device; all that a command finds in it comes from there."""
+    image = os.path.join(directory, "root.img")
+    if not os.path.exists(image):
+        print("skip e2fsprogs no mkfs.ext4")
+        return
+    g = sh("""grep -c '^/dev/vda / ext4 rw' /proc/mounts
+        ls -a / | tr '\\n' ' '; echo; test -c /dev/null && ls /sys | head -1
+        mount -t ext4 /dev/vdb '/mnt' && echo kept >/mnt/file && echo kept >/file
+        (trap '' TERM HUP; cd /mnt; exec sleep 1000) & exit 0""",
+           root="/dev/vda", rootfstype=["squashfs", "ext4"],
+           options=("--disk", image + ",root", "--disk", image + "2"))
+    got = g.out["stdout"].decode().split("\n")
+    check("ext4 as the root, types tried in turn", got[0] == "1" and
+          g.last()[:2] == (EXITED, 0), g)
+    check("with /dev, /proc, /sys, and nothing of the initramfs",
+          "mote" not in got[1] and got[2] == "block", g)
+    for name in (image, image + "2"):
+        clean = subprocess.run(["e2fsck", "-fn", name], capture_output=True)
+        kept = subprocess.run(["debugfs", "-R", "cat file", name],
+                              capture_output=True)
+        check("what was written is there, the file system clean",
+              clean.returncode == 0 and kept.stdout == b"kept\n", g,
+              clean.stdout, kept.stdout)
+    g = sh("""grep -c '^/dev/vda / ext4 ro' /proc/mounts; echo x >/file || echo ro
+        echo x >/tmp/x && echo x >/run/x && echo writable""",
+           root="/dev/vda", rootflags="ro", options=("--disk", image + ",root,ro"))
+    check("read-only, with /tmp and /run to write to",
+          g.out["stdout"] == b"1\nro\nwritable\n", g)
+
+
+@case
+def network():
+    if subprocess.run(["sh", "-c", "command -v passt"],
+                      capture_output=True).returncode:
+        print("skip passt no passt here")
+        return
+    g = sh("""ip -4 addr show scope global | grep -c inet
+        ip route | grep -c default; grep -c nameserver /etc/resolv.conf""", net="dhcp", options=("--net", "user"))
+    check("DHCP with passt: address, route, name server",
+          g.out["stdout"].startswith(b"1\n1\n") and
+          g.out["stdout"].split(b"\n")[2] != b"0" and
+          g.last()[:2] == (EXITED, 0), g)
+    g = boot("true", net="dhcp")
+    check("no network card", g.last()[:3] ==
+          (SETUP_LOST, STEPS.index("net"), 19), g)
 
 
 def main():

@@ -84,8 +84,11 @@ class Guest:
         return time.monotonic() - self.started > LIMIT
 
     def said(self):
-        self.console.seek(0)
-        return self.console.read().decode(errors="replace")[-2000:]
+        """The end of what the console and mote have said."""
+        if not self.console.closed:
+            self.console.seek(0)
+            self.text = self.console.read()
+        return self.text.decode(errors="replace")[-2000:]
 
     def tell(self, kind, a=0, b=0):
         self.port["control"].sendall(struct.pack("<IIII", kind, a, b, 0))
@@ -168,6 +171,7 @@ class Guest:
     def __exit__(self, *exc):
         self.mote.kill()
         self.mote.wait()
+        self.said()
         self.console.close()
         for s in self.port.values():
             s.close()
