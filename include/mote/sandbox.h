@@ -55,15 +55,15 @@ int sandbox_enter(const struct sandbox_config *config, int *status);
 int sandbox_seal(struct sandbox_report *report);
 
 /*
- * The jail of a process that locks itself in, alone, and must keep its network:
- * an RBD worker. What needs files is done between both steps; no thread may be
- * started before the second one, for that would be outside. Of the
- * configuration only require, uid, gid and rlimits count. Main; both: 0 or a
- * negative errno, already reported.
+ * The jail of a process that locks itself in, alone: an RBD worker, which must
+ * keep its network (connects), or a reader of archives. What needs files is
+ * done between both steps; no thread may be started before the second one, for
+ * that would be outside. Of the configuration only require, uid, gid and
+ * rlimits count. Main; both: 0 or a negative errno, already reported.
  */
 int sandbox_alone_begin(const struct sandbox_config *config,
                         struct sandbox_report *report);
-int sandbox_alone_seal(const struct sandbox_config *config,
+int sandbox_alone_seal(const struct sandbox_config *config, bool connects,
                        struct sandbox_report *report);
 
 /* "full", "lite" ... */

@@ -68,7 +68,7 @@ int worker_jail_seal(struct worker_jail *j, const struct rbd_spec *spec,
     if (r < 0)
         return r;
     worker_jail_close_files(spec, spec_fd);
-    r = sandbox_alone_seal(&j->config, &j->report);
+    r = sandbox_alone_seal(&j->config, true, &j->report);
     if (r < 0)
         return r;
     if (j->report.missing[0] && spec->gen == 1)

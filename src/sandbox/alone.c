@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * alone.c: a process that locks itself in, and keeps its network: an RBD
- * worker. The layers are the monitor's; without a second process there is no
+ * alone.c: a process that locks itself in, and stays in its network namespace:
+ * an RBD worker, which needs it, or a reader of archives, whose filter has no
+ * sockets. The layers are the monitor's; without a second process there is no
  * PID namespace, for which the filter makes up: none of its calls takes a
  * process's number but its own.
  */
@@ -21,7 +22,7 @@ int sandbox_alone_begin(const struct sandbox_config *c,
     return r;
 }
 
-int sandbox_alone_seal(const struct sandbox_config *c,
+int sandbox_alone_seal(const struct sandbox_config *c, bool connects,
                        struct sandbox_report *report)
 {
     bool on = c->require != SANDBOX_OFF;
@@ -33,6 +34,6 @@ int sandbox_alone_seal(const struct sandbox_config *c,
     if (r < 0)
         return r;
     if (on)
-        landlock_deny(report, true);
+        landlock_deny(report, connects);
     return jail_judge(c, report);
 }

@@ -99,7 +99,7 @@ static void run_alone(const struct sandbox_config *c)
     if (pid == 0) {
         seen->begin = sandbox_alone_begin(c, &seen->report);
         seen->files_between = access("/proc/self/exe", R_OK) == 0;
-        seen->seal = sandbox_alone_seal(c, &seen->report);
+        seen->seal = sandbox_alone_seal(c, true, &seen->report);
         seen->files_behind = access("/proc/self/exe", R_OK) == 0;
         look();
         _exit(0);
