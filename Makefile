@@ -174,7 +174,8 @@ $B/fuzzers.h: $(FUZZ)
 	$(Q)printf 'FUZZER(%s)\n' $(FUZZERS) > $@
 
 # What tests/fuzz/host.c does instead of the host and of other threads.
-FUZZWRAP := clock_gettime getrandom loop_call loop_post loop_wait config_read
+FUZZWRAP := clock_gettime getrandom loop_call loop_post loop_wait config_read \
+	blob_text
 $B/replay: $(REPLAYOBJ) $B/libmote.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(FUZZWRAP:%=-Wl,--wrap=%) -o $@ \

@@ -25,6 +25,7 @@ enum filter_kind {
     FILTER_NET,
     FILTER_CONSOLE, /* serial and virtio */
     FILTER_RNG,
+    FILTER_ARCHIVE,    /* a process that reads an archive */
     FILTER_RBD_WORKER, /* a whole process: filter_load_process() */
     FILTER_RBD_WORKER_WIDE,
     FILTER_SUPERVISOR,
@@ -38,7 +39,8 @@ enum filter_kind {
 struct filter {
     enum filter_kind kind;
     unsigned int nr_fds;
-    int fd[FILTER_FD_MAX]; /* vCPU: its own, the VM's; net: taps; main: stdin */
+    int fd[FILTER_FD_MAX]; /* vCPU: its own, the VM's; net: taps; main: stdin;
+                            * archive: spool, socket */
 };
 
 /* What a denied system call does. */

@@ -286,7 +286,7 @@ static const struct call forbidden[] = {
 static const enum filter_kind kinds[] = {
     FILTER_MAIN, FILTER_VCPU_KVM,   FILTER_VCPU_SHADOW,     FILTER_VCPU_INTERP,
     FILTER_BLK,  FILTER_NET,        FILTER_CONSOLE,         FILTER_RNG,
-    FILTER_RBD,  FILTER_RBD_WORKER, FILTER_RBD_WORKER_WIDE,
+    FILTER_RBD,  FILTER_RBD_WORKER, FILTER_RBD_WORKER_WIDE, FILTER_ARCHIVE,
 };
 
 static bool is_worker(enum filter_kind kind)
