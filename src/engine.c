@@ -7,25 +7,19 @@
 #include "mote/log.h"
 #include "mote/record.h"
 
-/* A rule of today's interpreter, said wherever it decides something. */
-#define ENGINE_INTERP_CPUS 1
-
 struct engine_choice {
     enum engine_kind kind; /* never ENGINE_AUTO */
     const char *why;
 };
 
 /* Software KVM interprets the guest kernel in the host kernel, slower than our
- * interpreter does; it is still the only way to more than one vCPU. */
-static struct engine_choice engine_auto(const struct kvm_probe *probe,
-                                        unsigned int cpus)
+ * interpreter does. */
+static struct engine_choice engine_auto(const struct kvm_probe *probe)
 {
-    bool interp_can = cpus <= ENGINE_INTERP_CPUS;
+    enum engine_kind kind =
+        probe->kind == KVM_NATIVE ? ENGINE_KVM : ENGINE_INTERP;
 
-    if (probe->kind == KVM_NATIVE ||
-        (probe->kind == KVM_SOFTWARE && !interp_can))
-        return (struct engine_choice){ENGINE_KVM, probe->why};
-    return (struct engine_choice){ENGINE_INTERP, probe->why};
+    return (struct engine_choice){kind, probe->why};
 }
 
 static int engine_new_kvm(struct engine **out, const struct engine_env *env,
@@ -42,11 +36,6 @@ static int engine_new_kvm(struct engine **out, const struct engine_env *env,
 static int engine_new_interp(struct engine **out, const struct engine_env *env,
                              const char *why)
 {
-    if (env->cpus > ENGINE_INTERP_CPUS)
-        return fail_rule(-EINVAL,
-                         "engine interp: runs one vCPU so far, not %u; "
-                         "use --cpus 1, or a host with KVM (%s)",
-                         env->cpus, why);
     log_info("engine interp: %s", why);
     record_engine("interp", why);
     return engine_interp_new(out, env);
@@ -61,7 +50,7 @@ int engine_new(struct engine **out, enum engine_kind kind,
     if (kind != ENGINE_INTERP)
         kvm_probe(env->kvm, &probe);
     if (kind == ENGINE_AUTO)
-        choice = engine_auto(&probe, env->cpus);
+        choice = engine_auto(&probe);
     if (choice.kind == ENGINE_KVM)
         return engine_new_kvm(out, env, &probe);
     return engine_new_interp(out, env, choice.why);

@@ -6,8 +6,10 @@
 
 #include "record_impl.h"
 
-/* Shared across the fork that makes the monitor; NULL: no notes are taken. */
-static struct record_page *record_page;
+/* Shared across the fork that makes the monitor; NULL: no notes are taken.
+ * Where nothing can be shared they are the monitor's own, and deadlines can
+ * read them. */
+static struct record_page *record_page, record_own;
 
 static u64 record_now(clockid_t clock)
 {
@@ -22,7 +24,7 @@ void record_init(void)
     void *p = mmap(NULL, sizeof(*record_page), PROT_READ | PROT_WRITE,
                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    record_page = p == MAP_FAILED ? NULL : p;
+    record_page = p == MAP_FAILED ? &record_own : p;
     record_stamp(RECORD_EXEC);
 }
 
@@ -139,7 +141,7 @@ void record_command(int status)
     if (!record_page)
         return;
     record_page->command = status;
-    record_page->has_command = true;
+    record_page->has_command = 1;
 }
 
 void record_end(enum record_reason reason, int signal)

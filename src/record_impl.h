@@ -36,7 +36,7 @@ struct record_page {
 
     u32 reason; /* enum record_reason */
     s32 signal;
-    bool has_command;
+    u32 has_command; /* 1: command is its status */
     s32 command;
     char engine[8], engine_why[160];
     struct record_counts counts;

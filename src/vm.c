@@ -132,6 +132,8 @@ static void vm_on_signal(struct loop_fd *lf, u32 events)
         vm_resize(vm);
     else if (si.ssi_signo == SIGUSR1)
         vm_devices_look(&vm->devices);
+    else if (si.ssi_signo == DEADLINE_SIGNAL)
+        deadline_cpu(&vm->deadline);
     else if (!vm->files.session ||
              !session_signal(vm->files.session, (int)si.ssi_signo))
         power_end(&vm->power, POWER_SIGNAL, si.ssi_signo);
@@ -149,6 +151,7 @@ static void vm_block_signals(struct vm *vm)
     sigaddset(&vm->ends, SIGQUIT);
     sigaddset(&vm->ends, SIGWINCH);
     sigaddset(&vm->ends, SIGUSR1);
+    sigaddset(&vm->ends, DEADLINE_SIGNAL);
     pthread_sigmask(SIG_BLOCK, &vm->ends, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -164,7 +167,7 @@ int vm_open(struct vm **out, const struct config *cfg, struct command *cmd)
     vm->power = (struct power){.end = vm_power_end,
                                .hold = vm_power_hold,
                                .release = vm_power_release};
-    vm->signals.fd = vm->on_hold.fd = -1;
+    vm->signals.fd = vm->on_hold.fd = vm->deadline.timer.fd = -1;
     vm->start_ns = vm_clock(CLOCK_MONOTONIC);
     vm_block_signals(vm);
     return vm_files_open(&vm->files, cfg, cmd);
@@ -300,6 +303,30 @@ static int vm_new_vcpus(struct vm *vm)
     return 0;
 }
 
+/* A VM that is held has no say in it: it counts as busy. */
+static u64 vm_activity(void *ctx)
+{
+    struct vm *vm = ctx;
+    struct serial_stats ss;
+
+    serial_stats(vm->serial, &ss);
+    return ss.tx_bytes + vm_devices_activity(&vm->devices) +
+           (vm->held ? ++vm->held_looks : 0);
+}
+
+static int vm_new_deadline(struct vm *vm)
+{
+    struct deadline_env env = {
+        .cfg = &vm->cfg->run.deadlines,
+        .loop = &vm->loop,
+        .power = &vm->power,
+        .activity = vm_activity,
+        .ctx = vm,
+    };
+
+    return deadline_init(&vm->deadline, &env);
+}
+
 int vm_build(struct vm *vm)
 {
     int r = vm_new_loop(vm);
@@ -319,6 +346,8 @@ int vm_build(struct vm *vm)
         r = vm_new_session(vm);
     if (r == 0)
         r = vm_new_vcpus(vm);
+    if (r == 0)
+        r = vm_new_deadline(vm);
     return r;
 }
 
@@ -465,6 +494,7 @@ int vm_run(struct vm *vm)
     record_stamp(RECORD_FIRST_INSN);
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_go(vm->vcpu[i], i == 0 ? &vm->loaded.bsp : NULL);
+    deadline_start(&vm->deadline);
     loop_run(&vm->loop);
     vm_finish_session(vm);
     record_stamp(RECORD_END);
@@ -492,6 +522,7 @@ void vm_free(struct vm *vm)
         vm->engine->ops->free(vm->engine);
     vm_files_close(&vm->files);
     mem_free(vm->mem);
+    deadline_fini(&vm->deadline);
     if (vm->signals.fd >= 0)
         close(vm->signals.fd);
     if (vm->on_hold.fd >= 0)

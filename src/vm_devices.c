@@ -217,6 +217,18 @@ void vm_devices_free(struct vm_devices *d)
         virtio_free(d->device[--d->nr].dev);
 }
 
+u64 vm_devices_activity(const struct vm_devices *d)
+{
+    struct virtio_stats s;
+    u64 sum = 0;
+
+    for (unsigned int i = 0; i < d->nr; i++) {
+        virtio_stats(d->device[i].dev, &s);
+        sum += s.requests + s.bytes_in + s.bytes_out;
+    }
+    return sum;
+}
+
 void vm_devices_say(const struct vm_devices *d)
 {
     struct virtio_stats s;

@@ -63,6 +63,9 @@ void vm_devices_release(struct vm_devices *d);
 void vm_devices_stop(struct vm_devices *d);
 void vm_devices_free(struct vm_devices *d);
 
+/* Grows with whatever one of them does. */
+u64 vm_devices_activity(const struct vm_devices *d);
+
 /* One line of log for each. */
 void vm_devices_say(const struct vm_devices *d);
 

@@ -17,6 +17,8 @@ static int vm_command_status(const struct vm *vm)
         return STATUS_SIGNALED + (int)vm->value;
     case POWER_ESCAPE:
         return STATUS_SIGNALED + SIGINT;
+    case POWER_DEADLINE:
+        return STATUS_DEADLINE;
     case POWER_ENGINE_ERROR:
     case POWER_DISK_ERROR:
     case POWER_NONE:
@@ -35,6 +37,8 @@ int vm_status(const struct vm *vm)
         return (int)((vm->value << 1 | 1) & 0xff);
     case POWER_SIGNAL:
         return vm->value == SIGHUP ? STATUS_SIGHUP : STATUS_OK;
+    case POWER_DEADLINE:
+        return STATUS_DEADLINE;
     case POWER_ENGINE_ERROR:
     case POWER_DISK_ERROR:
     case POWER_NONE:
@@ -57,6 +61,13 @@ void vm_say_reason(const struct vm *vm)
         [POWER_ENGINE_ERROR] = "the engine cannot go on",
         [POWER_DISK_ERROR] = "a disk failed",
         [POWER_COMMAND] = "the command has ended",
+        [POWER_DEADLINE] = "deadline reached: ",
+    };
+    static const char *const deadlines[] = {
+        [DEADLINE_BOOT] = "boot_ms",
+        [DEADLINE_WALL] = "wall_ms",
+        [DEADLINE_CPU] = "cpu_ms",
+        [DEADLINE_IDLE] = "idle_ms",
     };
     char detail[48] = "";
 
@@ -65,8 +76,14 @@ void vm_say_reason(const struct vm *vm)
                  sigabbrev_np((int)vm->value));
     else if (vm->reason == POWER_EXIT_PORT)
         snprintf(detail, sizeof(detail), ": %u", vm->value);
+    else if (vm->reason == POWER_DEADLINE)
+        snprintf(detail, sizeof(detail), "%s", deadlines[vm->value]);
     log_info("exit: %s%s; status %d", text[vm->reason], detail, vm_status(vm));
 }
+
+static_assert((int)REASON_DEADLINE_IDLE - (int)REASON_DEADLINE_BOOT ==
+                  (int)DEADLINE_IDLE,
+              "one reason for each deadline, in their order");
 
 static enum record_reason vm_record_reason(const struct vm *vm)
 {
@@ -85,6 +102,8 @@ static enum record_reason vm_record_reason(const struct vm *vm)
                 vm->reason == POWER_ENGINE_ERROR ||
                 vm->reason == POWER_DISK_ERROR;
 
+    if (vm->reason == POWER_DEADLINE)
+        return REASON_DEADLINE_BOOT + vm->value;
     if (vm->files.session && !host && session_ended(vm->files.session))
         return session_reason(vm->files.session);
     return reasons[vm->reason];

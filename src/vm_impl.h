@@ -11,6 +11,7 @@
 #include "mote/vcpu.h"
 #include "mote/vm.h"
 
+#include "deadline.h"
 #include "vm_devices.h"
 
 struct vm {
@@ -39,10 +40,12 @@ struct vm {
     struct loop loop; /* main's: signals, until somebody reports the end */
     bool loop_ready;
     struct loop_fd signals;
+    struct deadline deadline;
     bool stopped;           /* every thread was told to end */
     _Atomic(u32) holds;     /* of power_hold(); any thread counts */
     struct loop_fd on_hold; /* eventfd: that has changed */
     bool held;              /* main's: the vCPUs were told to */
+    u64 held_looks;         /* of the idle deadline, meanwhile */
     u64 start_ns;
 };
 

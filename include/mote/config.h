@@ -18,7 +18,7 @@ enum exit_status { /* documented in README.md; Firecracker's numbers */
                    STATUS_OK = 0,
                    STATUS_FAILURE = 1,
                    STATUS_BUG = 2,
-                   STATUS_DEADLINE = 124, /* a command's own: 0..255 */
+                   STATUS_DEADLINE = 124, /* as timeout(1) */
                    STATUS_NO_STATUS = 125,
                    STATUS_NOT_RUN = 126,
                    STATUS_NOT_FOUND = 127,

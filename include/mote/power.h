@@ -20,10 +20,19 @@ enum power_reason {
     POWER_ENGINE_ERROR, /* the engine cannot go on; already reported */
     POWER_DISK_ERROR,   /* the host failed a disk's request; already reported */
     POWER_COMMAND,      /* the command has ended, and its output is out */
+    POWER_DEADLINE,     /* value: which */
+};
+
+enum power_deadline {
+    DEADLINE_BOOT,
+    DEADLINE_WALL,
+    DEADLINE_CPU,
+    DEADLINE_IDLE,
 };
 
 struct power {
-    /* Any thread; never blocks. value: exit port's byte, signal number. */
+    /* Any thread; never blocks. value: exit port's byte, signal number,
+     * enum power_deadline. */
     void (*end)(struct power *p, enum power_reason reason, u32 value);
     /* The vCPUs run, from soon on, while nobody holds them: a release for
      * every hold. Any thread; does not wait. */

@@ -50,8 +50,8 @@ enum record_reason {
     REASONS
 };
 
-/* Make the pages, and stamp RECORD_EXEC. Without them (no memory, a unit test)
- * all of the functions below do nothing. Main, before sandbox_enter(). */
+/* Make the pages, and stamp RECORD_EXEC. Before it (in a unit test) all of the
+ * functions below do nothing. Main, before sandbox_enter(). */
 void record_init(void);
 
 /* ---- the monitor's; any thread, and they never block --------------------- */

@@ -46,11 +46,6 @@ static int check_machine(const struct config *c)
         r = config_fail(c, &m->smt,
                         "true needs 1 or an even number of vCPUs, not %u",
                         m->vcpus);
-    if (m->engine == ENGINE_INTERP && m->vcpus > 1)
-        r |= config_fail(c, &m->vcpus,
-                         "%u vCPUs are not supported yet by engine interp: "
-                         "the interpreter runs one vCPU so far",
-                         m->vcpus);
     return r;
 }
 

@@ -149,7 +149,8 @@ static bool alu_host_cmpxchg8b(u8 *p, struct alu_pair *old, u64 rbx, u64 rcx)
     return same;
 }
 
-/* MMIO, or eight bytes across a page: both halves were translated. */
+/* MMIO, or eight bytes across a page: both halves were translated. The caller
+ * sees to it that nobody else is at them. */
 static enum exec alu_far_cmpxchg(struct cpu *c, const struct insn *in,
                                  struct alu_pair *old, bool *done)
 {
@@ -171,6 +172,17 @@ static enum exec alu_far_cmpxchg(struct cpu *c, const struct insn *in,
     return r == EXEC_OK ? mem_st(c, in->la + half, half, new.hi) : r;
 }
 
+static enum exec alu_alone_cmpxchg(struct cpu *c, const struct insn *in,
+                                   struct alu_pair *old, bool *done)
+{
+    enum exec r;
+
+    alone_begin(c);
+    r = alu_far_cmpxchg(c, in, old, done);
+    alone_end(c);
+    return r;
+}
+
 enum exec op_cmpxchg8b(struct cpu *c, struct insn *in)
 {
     struct alu_pair old = {c->s.gpr[GPR_RAX], c->s.gpr[GPR_RDX]};
@@ -185,7 +197,7 @@ enum exec op_cmpxchg8b(struct cpu *c, struct insn *in)
     if (r != EXEC_OK)
         return r;
     if (!p)
-        r = alu_far_cmpxchg(c, in, &old, &done);
+        r = alu_alone_cmpxchg(c, in, &old, &done);
     else if (in->msize == 16)
         done = alu_host_cmpxchg16b(p, &old, rbx, rcx);
     else

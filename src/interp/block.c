@@ -7,9 +7,7 @@
  *
  * A page with code is never writable through the TLB. A store to it comes to
  * block_page_written(), which drops all blocks of the page; the storing block
- * ends after that instruction (c->smc). Device threads only look at the bitmap
- * of pages with code, mark those they have written as stale and ask for them to
- * be dropped: they write, fence, look; we mark, fence, read the bytes.
+ * ends after that instruction (c->smc). Who else writes there: code.c.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -65,15 +63,6 @@ struct block_cache {
 /* What an empty slot of the jump cache holds: it is at no RIP. */
 static struct block block_none = {.at = BLOCK_DEAD};
 
-/* In bytes: one bit for each page up to the end of RAM, in whole words. */
-static size_t block_bitmap_size(const struct mem *m)
-{
-    const struct mem_region *last = &m->region[m->nr_regions - 1];
-    u64 pages = (last->gpa + last->size) / PAGE_SIZE;
-
-    return (size_t)((pages + 63) / 64 * sizeof(u64));
-}
-
 static void *block_map(size_t size)
 {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -84,15 +73,13 @@ static void *block_map(size_t size)
 
 int block_cache_new(struct cpu *c)
 {
-    c->code_pages = block_bitmap_size(c->mem) * 8;
-    c->code = block_map(2 * block_bitmap_size(c->mem));
-    if (!c->code)
-        return fail(-ENOMEM, "interpreter: map of code pages");
-    c->stale = c->code + c->code_pages / 64;
+    int r = code_new(c);
+
+    if (r < 0)
+        return r;
     c->blocks = block_map(sizeof(*c->blocks));
     if (!c->blocks) {
-        munmap(c->code, 2 * block_bitmap_size(c->mem));
-        c->code = NULL;
+        code_free(c);
         return fail(-ENOMEM, "interpreter: block cache");
     }
     madvise(c->blocks, sizeof(*c->blocks), MADV_HUGEPAGE);
@@ -106,41 +93,12 @@ void block_cache_free(struct cpu *c)
 {
     if (c->blocks)
         munmap(c->blocks, sizeof(*c->blocks));
-    if (c->code)
-        munmap(c->code, 2 * block_bitmap_size(c->mem));
+    code_free(c);
 }
 
 u64 block_flushes(const struct cpu *c)
 {
     return c->blocks->flushes;
-}
-
-bool block_page_has_code(struct cpu *c, u64 gpa)
-{
-    u64 pfn = gpa / PAGE_SIZE;
-
-    return pfn < c->code_pages &&
-           atomic_load_explicit(&c->code[pfn / 64], memory_order_relaxed) >>
-                   pfn % 64 &
-               1;
-}
-
-/* Before the first byte is decoded, so that whoever writes later sees it. */
-static void block_mark(struct cpu *c, u64 gpa)
-{
-    u64 pfn = gpa / PAGE_SIZE;
-
-    if (block_page_has_code(c, gpa))
-        return;
-    atomic_fetch_or(&c->code[pfn / 64], 1ull << pfn % 64);
-    mmu_protect_code(c, gpa);
-}
-
-static void block_unmark(struct cpu *c, u64 gpa)
-{
-    u64 pfn = gpa / PAGE_SIZE;
-
-    atomic_fetch_and(&c->code[pfn / 64], ~(1ull << pfn % 64));
 }
 
 void block_cache_flush(struct cpu *c)
@@ -150,7 +108,7 @@ void block_cache_flush(struct cpu *c)
     if (bc->nr_pages == 0)
         return;
     for (unsigned int i = 0; i < bc->nr_pages; i++)
-        block_unmark(c, bc->page[i].gpa);
+        code_unmark(c, bc->page[i].gpa);
     for (unsigned int i = 0; i < JUMP_SIZE; i++)
         bc->jump[i] = &block_none;
     memset(bc->hash, 0, sizeof(bc->hash));
@@ -159,35 +117,6 @@ void block_cache_flush(struct cpu *c)
     bc->used = 0;
     bc->flushes++;
     mmu_new_epoch(c, true);
-}
-
-/* The pages of a word of the bitmaps that have code are stale now. */
-static bool block_mark_stale(struct cpu *c, u64 word, u64 pages)
-{
-    u64 hit =
-        atomic_load_explicit(&c->code[word], memory_order_relaxed) & pages;
-
-    if (hit)
-        atomic_fetch_or(&c->stale[word], hit);
-    return hit;
-}
-
-void block_code_written(void *ctx, u64 gpa, u64 len)
-{
-    struct cpu *c = ctx;
-    u64 pfn = gpa / PAGE_SIZE, n;
-    u64 end = MIN((gpa + MAX(len, 1ull) - 1) / PAGE_SIZE + 1, c->code_pages);
-    bool hit = false;
-
-    atomic_thread_fence(memory_order_seq_cst);
-    for (; pfn < end; pfn += n) {
-        n = MIN(64 - pfn % 64, end - pfn);
-        hit |= block_mark_stale(c, pfn / 64, ~0ull >> (64 - n) << pfn % 64);
-    }
-    if (!hit)
-        return;
-    atomic_fetch_or(&c->attn, ATTN_CODE);
-    atomic_store(&c->poll_at, 0);
 }
 
 /* ---- pages with code ---------------------------------------------------- */
@@ -240,7 +169,7 @@ static void page_drop(struct cpu *c, struct code_page *p)
     for (struct block *b = p->blocks; b; b = b->page_next)
         block_drop(c->blocks, b);
     p->blocks = NULL;
-    block_unmark(c, p->gpa);
+    code_unmark(c, p->gpa);
 }
 
 static void page_hit(struct cpu *c, struct code_page *p)
@@ -262,6 +191,7 @@ void block_page_written(struct cpu *c, u64 gpa)
     c->stats->smc++;
     c->smc = true;
     mmu_new_epoch(c, true);
+    code_note_others(c, gpa);
     if (!p)
         return;
     page_drop(c, p);
@@ -459,7 +389,7 @@ static struct block *block_decode(struct cpu *c, u64 rip, u64 gpa,
         p->skip--;
         return NULL;
     }
-    block_mark(c, gpa);
+    code_mark(c, gpa);
     draft_fill(&bc->draft, rip, host);
     if (bc->draft.insns == 0)
         draft_fill_cross(c, &bc->draft, rip, host);

@@ -94,6 +94,7 @@ enum attn {
     ATTN_INIT = 1u << 3,
     ATTN_SIPI = 1u << 4,
     ATTN_CODE = 1u << 5, /* somebody else wrote a page with code in it */
+    ATTN_STOP = 1u << 6, /* another vCPU wants to be alone: alone.c */
 };
 
 /* Where calls of the block tier will return to, the last one at ret_top: rip is
@@ -106,6 +107,8 @@ struct ret_entry {
     const struct tlb_entry *tlb;
     u32 epoch;
 };
+
+#define TOLD_NR 8
 
 enum epoch { EPOCH_LOCAL, EPOCH_GLOBAL, EPOCH_FIXED };
 
@@ -138,6 +141,7 @@ struct cpu {
     _Atomic(u32) attn;     /* enum attn; others set, the owner clears */
     _Atomic(u32) asleep;   /* in plat_wait(), perhaps as a futex; a waker
                             * clears it */
+    _Atomic(u32) inside;   /* between alone_enter() and alone_leave() */
 
     struct interp_run *run; /* of the visit under way */
     u32 have;               /* service: parts of s fetched in this visit */
@@ -160,6 +164,9 @@ struct cpu {
     _Atomic(u64) *code;  /* bitmap of pages with code; all threads read */
     u64 code_pages;      /* its size in bits */
     _Atomic(u64) *stale; /* likewise: pages with code that others wrote */
+    _Atomic(u64) *claim; /* likewise: pages this TLB may have as writable */
+    u64 told[TOLD_NR];   /* pages with code of others, written meanwhile */
+    u32 told_nr;         /* of them; TOLD_NR + 1: more than can be kept */
     struct ret_entry ret[RET_NR];
     u32 ret_top;
 
@@ -349,7 +356,8 @@ static inline bool mmu_is_global(const struct cpu *c, u64 la)
     return !(c->tlb_local[c->cpl == 3][i / 64] >> i % 64 & 1);
 }
 
-/* Code was decoded from this page: no TLB entry may write it any more. */
+/* Code was decoded from this page: no TLB entry may write it any more. The
+ * owner, or another vCPU that is alone. */
 void mmu_protect_code(struct cpu *c, u64 gpa);
 
 /*
@@ -412,16 +420,51 @@ void block_cache_free(struct cpu *c);
 void block_cache_flush(struct cpu *c);
 void block_drop_stale(struct cpu *c); /* at ATTN_CODE */
 
-/* Does this guest page hold decoded code? Asked by mmu.c before it grants
- * tag_w. */
-bool block_page_has_code(struct cpu *c, u64 gpa);
-
-/* Bytes of a page with code are about to change: drop its blocks. The owner's
- * thread only; other threads set ATTN_CODE through mem_code_written(). */
+/* Bytes of a page with code are about to change: drop its blocks, and remember
+ * it for code_tell_others(). The owner's thread only; other threads set
+ * ATTN_CODE through mem_code_written(). */
 void block_page_written(struct cpu *c, u64 gpa);
 
-/* mem.written: any thread. */
-void block_code_written(void *ctx, u64 gpa, u64 len);
+/* ---- code.c: pages with decoded code ----------------------------------- */
+
+int code_new(struct cpu *c);
+void code_free(struct cpu *c);
+
+/* Has a vCPU decoded code from this guest page? */
+bool code_is_in(const struct cpu *c, u64 gpa);
+
+/* Code of this page is about to be decoded: before its first byte is read, so
+ * that whoever writes later sees it. And: there is none any more. */
+void code_mark(struct cpu *c, u64 gpa);
+void code_unmark(struct cpu *c, u64 gpa);
+
+/* The TLB is about to make this page writable; false: it must not, for the
+ * page has code. */
+bool code_claim(struct cpu *c, u64 gpa);
+
+/* This vCPU is about to write to a page with code; when the instruction is
+ * over, the others whose code it is hear of it. */
+void code_note_others(struct cpu *c, u64 gpa);
+void code_tell_others(struct cpu *c);
+
+/* Somebody has written there: c, as ctx, is to drop what it has decoded. Also
+ * mem.written: any thread. */
+void code_written(void *ctx, u64 gpa, u64 len);
+
+/* ---- alone.c: one vCPU, and the others between two instructions -------- */
+
+/* From here on c may execute and change its TLB; waits while another vCPU is
+ * alone. alone_leave(): no more. Around visits, and not in a sleep. */
+void alone_enter(struct cpu *c);
+void alone_leave(struct cpu *c);
+
+/* At ATTN_STOP: let the other one. */
+void alone_yield(struct cpu *c);
+
+/* Between these no other vCPU of the machine is within an instruction. While
+ * another one has that, c waits and counts as being between two itself. */
+void alone_begin(struct cpu *c);
+void alone_end(struct cpu *c);
 
 /* ---- step.c ----------------------------------------------------------- */
 

@@ -19,6 +19,7 @@ struct engine_interp {
     struct engine engine;
     struct engine_env env;
     struct machine machine;
+    struct lock settling; /* the clock, by whoever runs first */
     _Atomic(u64) insns, blocks, tlb_miss, smc; /* vCPUs add, anybody reads */
 };
 
@@ -45,6 +46,7 @@ static int engine_vcpu_new(struct engine *e, struct engine_vcpu **out,
         goto free_vcpu;
     v->engine = ei;
     v->lapic.expires = TIMER_OFF;
+    v->lapic.tsc_offset = 0 - ei->machine.clock.base;
     v->cpu->lapic = &v->lapic;
     v->cpu->machine = &ei->machine;
     lapic_load(v->cpu);
@@ -143,13 +145,20 @@ static bool engine_stopped(struct engine_vcpu *v, enum interp_stop stop,
     }
 }
 
+static void engine_settle(struct engine_interp *ei)
+{
+    lock_take(&ei->settling);
+    clock_settle(&ei->machine.clock);
+    lock_drop(&ei->settling);
+}
+
 VCPU_ONLY static void engine_run(struct engine_vcpu *v, struct vcpu_exit *x)
 {
     bool stopped;
 
     role_assert(ROLE_VCPU);
     *x = (struct vcpu_exit){0};
-    clock_settle(&v->engine->machine.clock);
+    engine_settle(v->engine);
     do {
         struct interp_run run = {.budget = ENGINE_BUDGET};
         enum interp_stop stop = interp_run(v->cpu, &run);
@@ -226,22 +235,25 @@ static int engine_get_state(struct engine_vcpu *v, struct cpu_state *s,
     return 0;
 }
 
-/* TSC before LAPIC: its deadline counts in the one and arms the other. */
+/* TSC before LAPIC: its deadline counts in the one and arms the other. A TSC of
+ * 0, as at reset, stays what all vCPUs have: the machine's age. */
 static int engine_set_state(struct engine_vcpu *v, const struct cpu_state *s,
                             u32 parts)
 {
     struct cpu *c = v->cpu;
 
-    clock_settle(&v->engine->machine.clock);
+    engine_settle(v->engine);
+    alone_enter(c);
     lapic_save(c);
     engine_copy(interp_state(c), s, parts);
     if ((parts & (CPU_SREGS | CPU_LAPIC)) == CPU_SREGS)
         lapic_tpr_set(c, (u8)s->cr8);
-    if (parts & CPU_MSRS)
+    if (parts & CPU_MSRS && s->msr.tsc != 0)
         time_tsc_set(c, s->msr.tsc);
     if (parts & CPU_LAPIC)
         lapic_load(c);
     interp_state_changed(c);
+    alone_leave(c);
     return 0;
 }
 
@@ -274,6 +286,7 @@ static void engine_free(struct engine *e)
     if (e == NULL)
         return;
     engine_interp(e)->env.mem->written = NULL;
+    lock_fini(&engine_interp(e)->settling);
     free(engine_interp(e));
 }
 
@@ -284,7 +297,7 @@ static void engine_code_written(void *ctx, u64 gpa, u64 len)
 
     for (unsigned int i = 0; i < m->nr_cpus; i++) {
         if (m->cpu[i] != NULL)
-            block_code_written(m->cpu[i], gpa, len);
+            code_written(m->cpu[i], gpa, len);
     }
 }
 
@@ -313,6 +326,7 @@ int engine_interp_new(struct engine **out, const struct engine_env *env)
     ei->env = *env;
     ei->machine.mem = env->mem;
     ei->machine.nr_cpus = env->cpus;
+    lock_init(&ei->settling);
     clock_init(&ei->machine.clock);
     ioapic_init(&ei->machine.ioapic);
     r = bus_add(env->bus, BUS_MMIO, IOAPIC_BASE, IOAPIC_LEN, "ioapic",
@@ -325,6 +339,7 @@ int engine_interp_new(struct engine **out, const struct engine_env *env)
     return 0;
 
 free_engine:
+    lock_fini(&ei->settling);
     free(ei);
     return r;
 }

@@ -437,7 +437,7 @@ void lapic_regs_reset(struct cpu_state *s, unsigned int id)
         lapic_reg_put(s, lapic_lvts[i].reg, LVT_MASKED);
 }
 
-static void lapic_reset(struct cpu *c)
+void lapic_reset(struct cpu *c)
 {
     lapic_regs_reset(&c->s, c->id);
     for (unsigned int i = 0; i < 4; i++) {

@@ -112,7 +112,7 @@ static void tlb_fill(struct cpu *c, u64 la, enum access acc, bool user,
     tlb_evict(c, la, user, i);
     e->tag_r = tag;
     e->tag_x = walk_allows(c, w, ACC_EXEC, user) ? tag : TLB_NONE;
-    e->tag_w = wr && !block_page_has_code(c, w->gpa) ? tag : TLB_NONE;
+    e->tag_w = wr && code_claim(c, w->gpa) ? tag : TLB_NONE;
     e->addend = (u64)(uintptr_t)host - la;
     c->tlb_gpa[user][i] = w->gpa & PAGE_MASK;
     tlb_set_kind(c, user, i, !w->global, w->large);
@@ -163,7 +163,7 @@ static NOINLINE enum exec mmu_miss(struct cpu *c, u64 la, enum access acc,
         return EXEC_OK;
     pg->host = host + (w.gpa & ~PAGE_MASK);
     if (acc == ACC_WRITE) {
-        if (block_page_has_code(c, w.gpa))
+        if (!code_claim(c, w.gpa))
             block_page_written(c, w.gpa);
         if (!user && c->run)
             c->run->wrote_k = true;

@@ -131,6 +131,10 @@ static inline bool lapic_is_x2(const struct cpu *c)
 /* Registers as after RESET; s.apic_base says in which mode. */
 void lapic_regs_reset(struct cpu_state *s, unsigned int id);
 
+/* The same with what was posted, and the timer off; at INIT, and when the APIC
+ * is switched off. */
+void lapic_reset(struct cpu *c);
+
 /* MSR 1B; false: #GP. */
 bool lapic_base_write(struct cpu *c, u64 val);
 
@@ -171,6 +175,11 @@ bool apic_matches(const struct cpu *c, const struct apic_msg *msg);
 /* Set attn bits of a vCPU, end its block soon, and its sleep. */
 void cpu_notify(struct cpu *c, u32 attn);
 
+/* INIT: as after RESET, but for what SDM vol. 3A table 10-1 keeps; waits for
+ * SIPI. The first vCPU's would be the machine's reset. */
+void cpu_init(struct cpu *c);
+void cpu_sipi(struct cpu *c);
+
 /* ---- ioapic.c ---------------------------------------------------------- */
 
 #define IOAPIC_BASE 0xfec00000ull
@@ -207,7 +216,8 @@ struct machine {
     struct clock clock;
     struct ioapic ioapic;
     struct mem *mem;
-    _Atomic(u32) arb; /* turns lowest-priority arbitration round */
+    _Atomic(u32) arb;   /* turns lowest-priority arbitration round */
+    _Atomic(u32) alone; /* a vCPU is, or becomes so; the others wait for 0 */
     unsigned int nr_cpus;
     struct cpu *cpu[ENGINE_VCPU_MAX]; /* set before anything runs */
 };

@@ -83,8 +83,16 @@ static bool run_attention(struct cpu *c, struct visit *v)
     atomic_fetch_and(&c->attn, ~attn);
     if (attn & ATTN_CODE)
         block_drop_stale(c);
+    if (attn & ATTN_STOP)
+        alone_yield(c);
     if (attn & ATTN_NMI)
         c->s.event.nmi_pending = 1;
+    if (attn & ATTN_INIT && c->id == 0)
+        return run_stop(v, INTERP_SHUTDOWN);
+    if (attn & ATTN_INIT)
+        cpu_init(c);
+    if (attn & ATTN_SIPI)
+        cpu_sipi(c);
     if (attn & ATTN_POKE)
         return run_stop(v, INTERP_EVENT);
     return false;
@@ -184,6 +192,8 @@ static bool run_turn(struct cpu *c, struct visit *v)
 {
     enum exec r;
 
+    if (unlikely(c->told_nr))
+        code_tell_others(c);
     run_poll(c, v);
     if (run_attention(c, v))
         return true;
@@ -211,6 +221,7 @@ static void run_enter(struct cpu *c, struct visit *v)
     run->dirty = 0;
     run->wrote_k = false;
     run->insn_len = 0;
+    alone_enter(c);
     c->run = run;
     c->have = run->fetch ? PARTS_GIVEN : CPU_ALL;
     flags_set(c, c->s.rflags);
@@ -252,6 +263,8 @@ static void run_leave(struct cpu *c, struct visit *v)
         v->run->dirty |= CPU_REGS;
     c->s.rflags = flags_get(c);
     c->stats->insns += v->run->done;
+    code_tell_others(c);
+    alone_leave(c);
 }
 
 VCPU_ONLY enum interp_stop interp_run(struct cpu *c, struct interp_run *run)
@@ -323,7 +336,7 @@ int interp_new(struct cpu **out, const struct interp_env *env)
     cpu_update_mode(c);
     sigfpe_install();
     if (!c->service && !c->mem->written) { /* the engine has its own */
-        c->mem->written = block_code_written;
+        c->mem->written = code_written;
         c->mem->written_ctx = c;
     }
     *out = c;

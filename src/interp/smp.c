@@ -122,3 +122,41 @@ void apic_send(struct machine *m, const struct cpu *from,
             return;
     }
 }
+
+/* ---- INIT and SIPI: SDM vol. 3A 9.4.4.2, table 10-1 --------------------- */
+
+/* What INIT leaves alone: MSRs and the TSC, x87 and SSE, where the APIC is. */
+void cpu_init(struct cpu *c)
+{
+    struct cpu_state *s = &c->s;
+    struct cpu_msrs msr = s->msr;
+    u64 apic_base = s->apic_base, xcr0 = s->xcr0;
+    u8 xsave[sizeof(s->xsave)];
+
+    fpu_leave(c);
+    memcpy(xsave, s->xsave, sizeof(xsave));
+    cpu_state_reset(s, c->id);
+    memcpy(s->xsave, xsave, sizeof(xsave));
+    s->msr = msr;
+    s->xcr0 = xcr0;
+    s->apic_base = apic_base;
+    lapic_reset(c);
+    s->mp_state = MP_WAIT_SIPI;
+    flags_set(c, s->rflags);
+    interp_state_changed(c);
+}
+
+/* Only who waits for it takes it. */
+void cpu_sipi(struct cpu *c)
+{
+    struct cpu_seg *cs = &c->s.seg[SEG_CS];
+    u8 vector = (u8)atomic_load(&c->lapic->sipi);
+
+    if (c->s.mp_state != MP_WAIT_SIPI)
+        return;
+    cs->sel = (u16)(vector << 8);
+    cs->base = (u64)vector << 12;
+    c->s.rip = 0;
+    c->s.mp_state = MP_RUNNABLE;
+    cpu_update_mode(c);
+}

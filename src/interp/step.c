@@ -92,8 +92,7 @@ STEP_INLINE enum exec step_store(struct cpu *c, u64 la, unsigned int size,
 
 /* The destination is MMIO or crosses a page. Every page was translated for
  * writing, so the store cannot fault after the handler has changed flags. Not
- * atomic: MMIO has no use for it, and a LOCK across pages needs the other
- * processors stopped (there are none yet). */
+ * atomic: MMIO has no use for it, and for LOCK see step_locked_far(). */
 static enum exec step_modify_far(struct cpu *c, struct insn *in)
 {
     enum exec r = mem_ld(c, in->la, in->msize, &in->dst);
@@ -137,6 +136,17 @@ STEP_INLINE enum exec step_modify(struct cpu *c, struct insn *in)
     return r;
 }
 
+/* With the other processors stopped, a LOCK across pages is atomic. */
+static NOINLINE enum exec step_locked_far(struct cpu *c, struct insn *in)
+{
+    enum exec r;
+
+    alone_begin(c);
+    r = step_modify_far(c, in);
+    alone_end(c);
+    return r;
+}
+
 /*
  * LOCK, and XCHG with memory: repeated from the start until nobody wrote in
  * between. Flags and RAX (CMPXCHG) are all that such handlers change besides
@@ -151,7 +161,7 @@ static enum exec step_locked(struct cpu *c, struct insn *in)
     if (r != EXEC_OK)
         return r;
     if (!p)
-        return step_modify_far(c, in);
+        return step_locked_far(c, in);
     for (;;) {
         old = host_ld(p, in->msize);
         in->dst = old;

@@ -313,11 +313,13 @@ static void plat_sleep(struct cpu *c)
 /* asleep is set before the last look; see cpu_notify(). */
 void plat_wait(struct cpu *c)
 {
+    alone_leave(c);
     atomic_store(&c->asleep, 1);
     plat_poll(c);
     if (c->lapic != NULL && plat_may_sleep(c))
         plat_sleep(c);
     atomic_store(&c->asleep, 0);
+    alone_enter(c);
     plat_poll(c);
 }
 

@@ -127,7 +127,7 @@ static bool walk_mark(struct cpu *c, struct walk *w, enum access acc)
             continue;
         if (!atomic_compare_exchange_strong(e->host, &e->val, want))
             return false;
-        if (block_page_has_code(c, e->gpa))
+        if (code_is_in(c, e->gpa))
             block_page_written(c, e->gpa);
         w->dirty = want & PTE_D;
     }

@@ -118,6 +118,31 @@ static int cluster_read_conf(struct cluster *c)
     return r < 0 ? fail(r, "rbd.conf: librados cannot read it") : 0;
 }
 
+/*
+ * What the configuration and rbd.options can change. Requests are submitted by
+ * the worker's own thread, which nobody waits for: handing each to a thread of
+ * librbd's only costs. So does a second thread for answers. Submitting must not
+ * block, though, while the worker may have something to say: what all drives of
+ * a VM can have in flight is within these limits.
+ */
+static int cluster_set_defaults(struct cluster *c)
+{
+    static const char *const value[][2] = {
+        {"rbd_non_blocking_aio", "false"},
+        {"librados_thread_count", "1"},
+        {"objecter_inflight_ops", "16384"},
+        {"objecter_inflight_op_bytes", "536870912"},
+    };
+    int r = 0;
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(value) && r >= 0; i++) {
+        r = c->lib->rados_conf_set(c->rados, value[i][0], value[i][1]);
+        if (r == -ENOENT) /* another version's */
+            r = 0;
+    }
+    return r < 0 ? fail(r, "rbd: librados does not take mote's defaults") : 0;
+}
+
 /* Nothing on disk, nothing on the terminal: the worker has neither. */
 static int cluster_set_quiet(struct cluster *c)
 {
@@ -151,8 +176,10 @@ static int cluster_set_cache(struct cluster *c)
 static int cluster_options(struct cluster *c)
 {
     const struct rbd_cluster *s = c->spec;
-    int r = cluster_read_conf(c);
+    int r = cluster_set_defaults(c);
 
+    if (r == 0)
+        r = cluster_read_conf(c);
     for (u32 i = 0; r == 0 && i < s->nr_options; i++)
         r = cluster_set(c, s->option[i][0], s->option[i][1]);
     if (r == 0)

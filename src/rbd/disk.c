@@ -250,7 +250,7 @@ DEV_ONLY static void rbd_kick(struct disk *disk)
 {
     struct rbd_disk *d = rbd_of(disk);
 
-    if (d->unkicked)
+    if (d->unkicked && rbd_ring_rests(&d->ring->serving))
         (void)!write(d->submit_fd, &(u64){1}, sizeof(u64));
     d->unkicked = false;
 }
@@ -385,12 +385,8 @@ static void rbd_look_at_state(struct rbd_disk *d)
     }
 }
 
-DEV_ONLY static void rbd_on_done(struct loop_fd *lf, u32 events)
+static void rbd_look(struct rbd_disk *d)
 {
-    struct rbd_disk *d = container_of(lf, struct rbd_disk, done);
-    u64 count;
-
-    (void)!read(lf->fd, &count, sizeof(count));
     if (rbd_reap(d) < 0) {
         log_error("drive %s: its worker broke the rules of the ring", d->name);
         rbd_end(d, -EIO);
@@ -400,6 +396,21 @@ DEV_ONLY static void rbd_on_done(struct loop_fd *lf, u32 events)
     rbd_kick(&d->disk);
     if (d->disk.answered)
         d->disk.answered(d->disk.ctx);
+}
+
+/* What is answered meanwhile is looked at once more; not for ever, since others
+ * wait for this thread. */
+DEV_ONLY static void rbd_on_done(struct loop_fd *lf, u32 events)
+{
+    struct rbd_disk *d = container_of(lf, struct rbd_disk, done);
+    u64 count;
+
+    (void)!read(lf->fd, &count, sizeof(count));
+    atomic_store_explicit(&d->ring->reaping, 1, memory_order_relaxed);
+    rbd_look(d);
+    rbd_ring_rest(&d->ring->reaping);
+    if (rbd_ring_answered(d->ring))
+        rbd_look(d);
 }
 
 /* ---- life ---------------------------------------------------------------- */

@@ -42,6 +42,7 @@ int image_init(struct image *im, struct cluster *cluster,
     }
     /* What an earlier worker left there is submitted again. */
     im->head = atomic_load(&im->ring->sq_tail);
+    atomic_store(&im->ring->serving, 0);
     for (u32 i = 0; i < RBD_SLOTS; i++) {
         im->slot[i].image = im;
         im->slot[i].id = i;

@@ -31,7 +31,8 @@ struct image {
     _Atomic(u64) size; /* bytes; the ring's is for the other side */
 
     struct rbd_ring *ring;
-    u32 head; /* of sq */
+    u32 head;  /* of sq */
+    bool more; /* slots wait; there may be no event that says so */
     bool broken;
     _Atomic(u32) in_flight;
     _Atomic(u64) answers; /* a counter, to see whether the cluster lives */
@@ -49,8 +50,8 @@ int image_open(struct image *im, const char *owner);
 /* READY; or FAILED. The same results. */
 int image_ready(struct image *im);
 
-/* Start what waits in the ring. -EPROTO: the other side broke the rules; this
- * image is served no more. */
+/* Start some of what waits in the ring. 1: there is more. -EPROTO: the other
+ * side broke the rules; this image is served no more. */
 int image_serve(struct image *im);
 
 /* The header has changed: tell a new size. */

@@ -58,10 +58,12 @@ struct rbd_ring {
 
     /* Device thread to worker. An entry of another generation is none. */
     _Alignas(64) _Atomic(u32) sq_tail;
+    _Atomic(u32) reaping;       /* it looks at done again: need not be woken */
     _Atomic(u32) sq[RBD_SLOTS]; /* generation << 16 | slot */
 
     /* Worker to device thread: a list by slot number + 1, 0 ends it. */
     _Alignas(64) _Atomic(u32) done;
+    _Atomic(u32) serving; /* it looks at sq again: the same */
     _Atomic(u32) next[RBD_SLOTS];
     _Atomic(s32) ret[RBD_SLOTS]; /* 0 or a negative errno */
 
@@ -80,6 +82,24 @@ _Static_assert(sizeof(struct rbd_ring) <= RBD_DATA_OFFSET,
 static inline u8 *rbd_chunk(struct rbd_ring *r, unsigned int chunk)
 {
     return (u8 *)r + RBD_DATA_OFFSET + (u64)chunk * RBD_CHUNK;
+}
+
+/*
+ * A side that is at work looks once more before it rests, so the other one need
+ * not wake it. That one publishes, then looks whether the side rests; the side
+ * says that it rests, then looks at what is published: of the two at least one
+ * sees the other's store.
+ */
+static inline void rbd_ring_rest(_Atomic(u32) *working)
+{
+    atomic_store_explicit(working, 0, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+static inline bool rbd_ring_rests(_Atomic(u32) *working)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(working, memory_order_relaxed) == 0;
 }
 
 /* Device thread: hand slot id to the worker of generation gen. */
@@ -112,8 +132,14 @@ static inline int rbd_ring_next(struct rbd_ring *r, u32 *head, u32 gen)
     return -1;
 }
 
-/* Worker, any thread: slot id is answered. True: the list was empty, so the
- * device thread must be woken. */
+/* Worker: is there a next slot? */
+static inline bool rbd_ring_waits(struct rbd_ring *r, u32 head)
+{
+    return atomic_load_explicit(&r->sq_tail, memory_order_relaxed) != head;
+}
+
+/* Worker, any thread: slot id is answered. True: the device thread must be
+ * woken; not so if the list was not empty. */
 static inline bool rbd_ring_done(struct rbd_ring *r, u32 id, s32 ret)
 {
     u32 head = atomic_load_explicit(&r->done, memory_order_relaxed);
@@ -123,7 +149,13 @@ static inline bool rbd_ring_done(struct rbd_ring *r, u32 id, s32 ret)
         atomic_store_explicit(&r->next[id], head, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(
         &r->done, &head, id + 1, memory_order_release, memory_order_relaxed));
-    return head == 0;
+    return head == 0 && rbd_ring_rests(&r->reaping);
+}
+
+/* Device thread: is there an answer? */
+static inline bool rbd_ring_answered(struct rbd_ring *r)
+{
+    return atomic_load_explicit(&r->done, memory_order_relaxed) != 0;
 }
 
 /* Device thread: the whole list, as rbd_ring_walk() reads it. */

@@ -7,6 +7,8 @@
 
 #include "image.h"
 
+#define SERVE_MAX 64
+
 /* ---- the way back -------------------------------------------------------- */
 
 /* These will not go away: the image is gone, or another client's. */
@@ -156,17 +158,25 @@ static int serve_slot(struct image *im, u32 id)
     return 0;
 }
 
-int image_serve(struct image *im)
+/* As many as SERVE_MAX: other images of the worker wait, too. */
+static int serve_some(struct image *im)
 {
-    int id, r = 0;
+    int id = 0, r = 0;
 
-    if (im->broken)
-        return -EPROTO;
-    do {
+    atomic_store_explicit(&im->ring->serving, 1, memory_order_relaxed);
+    for (unsigned int n = 0; n < SERVE_MAX && id >= 0 && r == 0; n++) {
         id = rbd_ring_next(im->ring, &im->head, im->gen);
         r = id == -2 ? -EPROTO : id >= 0 ? serve_slot(im, (u32)id) : 0;
-    } while (id >= 0 && r == 0);
-    if (r < 0) {
+    }
+    rbd_ring_rest(&im->ring->serving);
+    return r < 0 ? r : rbd_ring_waits(im->ring, im->head);
+}
+
+int image_serve(struct image *im)
+{
+    int r = im->broken ? -EPROTO : serve_some(im);
+
+    if (r < 0 && !im->broken) {
         im->broken = true;
         log_error("%s: the monitor broke the rules of the ring; it is served "
                   "no more",

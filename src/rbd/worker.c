@@ -84,10 +84,15 @@ static void worker_watch_answers(struct worker *w)
 /* For ever, while nobody waits for an answer. */
 static int worker_timeout(const struct worker *w)
 {
-    for (u32 i = 0; i < w->spec->nr_images; i++)
+    int timeout = -1;
+
+    for (u32 i = 0; i < w->spec->nr_images; i++) {
+        if (w->image[i].more)
+            return 0;
         if (atomic_load(&w->image[i].in_flight) > 0)
-            return WORKER_TICK_MS;
-    return -1;
+            timeout = WORKER_TICK_MS;
+    }
+    return timeout;
 }
 
 /* ---- serving ------------------------------------------------------------- */
@@ -95,9 +100,10 @@ static int worker_timeout(const struct worker *w)
 /* What an event is about: nothing (stop), or two numbers for each image. */
 enum { WORKER_SUBMIT, WORKER_CHANGED, WORKER_KINDS };
 
+/* Each write is an event; so that of these nothing need be read. */
 static int worker_watch_fd(struct worker *w, int fd, u32 tag)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = tag};
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u32 = tag};
 
     if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
         return fail(-errno, "rbd: worker: epoll_ctl");
@@ -126,15 +132,18 @@ static int worker_watch_all(struct worker *w)
 static void worker_event(struct worker *w, u32 tag)
 {
     struct image *im = &w->image[(tag - 1) / WORKER_KINDS];
-    u64 count;
 
-    if ((tag - 1) % WORKER_KINDS == WORKER_CHANGED) {
+    if ((tag - 1) % WORKER_KINDS == WORKER_CHANGED)
         image_changed(im);
-        return;
-    }
-    /* The descriptor comes from outside: it may be a blocking one. */
-    if (read(im->spec->submit_fd, &count, sizeof(count)) > 0)
-        image_serve(im);
+    else
+        im->more = true;
+}
+
+static void worker_serve_all(struct worker *w)
+{
+    for (u32 i = 0; i < w->spec->nr_images; i++)
+        if (w->image[i].more)
+            w->image[i].more = image_serve(&w->image[i]) == 1;
 }
 
 static void worker_serve(struct worker *w)
@@ -153,6 +162,7 @@ static void worker_serve(struct worker *w)
             else
                 worker_event(w, ev[i].data.u32);
         }
+        worker_serve_all(w);
         worker_watch_answers(w);
     }
 }

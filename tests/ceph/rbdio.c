@@ -9,6 +9,7 @@
  *   --mon HOST --user NAME --key FILE --pool P --image I [--snap S] [--clone]
  *   [--qd N] [--bs BYTES] [--lock exclusive|none|break] [--ro] [--timeout S]
  *   [--connect-timeout S] [--cache none|writethrough|writeback] [--fsid F]
+ *   [--set OPTION=VALUE]...   of librados
  *
  * verify: every 4 KiB block carries its number and a sequence number. At the
  * end each block must hold the last one acknowledged, or a later one that was
@@ -304,8 +305,21 @@ static const struct option options[] = {
     {"cache", 1, 0, 'a'},
     {"fsid", 1, 0, 'f'},
     {"connect-timeout", 1, 0, 'o'},
+    {"set", 1, 0, 'e'},
     {0},
 };
+
+static void add_option(struct rbd_config *rc, char *text)
+{
+    char *value = strchr(text, '=');
+
+    if (!value || rc->nr_options == ARRAY_SIZE(rc->option))
+        exit(2);
+    *value = '\0';
+    rc->option[rc->nr_options].name = text;
+    rc->option[rc->nr_options].value = value + 1;
+    rc->nr_options++;
+}
 
 static void set_option(struct drive_config *dc, int c)
 {
@@ -356,6 +370,9 @@ static void set_option(struct drive_config *dc, int c)
         break;
     case 'f':
         rc->fsid = optarg;
+        break;
+    case 'e':
+        add_option(rc, optarg);
         break;
     default:
         exit(2);

@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* smp.S: a second processor by INIT and SIPI, an IPI to it, locked counters */
-//: engines kvm qemu
+//: engines kvm interp qemu
 //: cpus 2
 #include "guest.inc"
+#include "ap.inc"
 
-#define TRAMPOLINE 0x8000
 #define VECTOR     0x45
 #define ROUNDS     2000
 
     .globl main
 main:
-    movl $0x1ff, LAPIC + 0xf0
     HANDLER VECTOR, on_ipi
-    movl $trampoline, %esi
-    movl $TRAMPOLINE, %edi
-    movl $trampoline_end - trampoline, %ecx
-    rep movsb
-
-    movl $1 << 24, LAPIC + 0x310
-    movl $0xc500, LAPIC + 0x300 /* INIT, assert, level */
-    movl $0x4600 | TRAMPOLINE >> 12, LAPIC + 0x300
+    AP_START
 1:  pause
     cmpq $0, ap_id
     je 1b
@@ -63,38 +55,6 @@ on_ipi:
     movq $VECTOR, ap_ipi
     movl $0, LAPIC + 0xb0
     ret
-
-/* Real mode at 0800:0000 to 64-bit mode on the first processor's tables. */
-    .code16
-trampoline:
-    cli
-    xorw %ax, %ax
-    movw %ax, %ds
-    lgdtl TRAMPOLINE + (trampoline_gdt - trampoline)
-    movl %cr4, %eax
-    orl $0x620, %eax /* PAE, OSFXSR, OSXMMEXCPT */
-    movl %eax, %cr4
-    movl $pml4, %eax
-    movl %eax, %cr3
-    movl $0xc0000080, %ecx
-    rdmsr
-    orl $0x100, %eax /* LME */
-    wrmsr
-    movl $0x80000023, %eax /* PG, NE, MP, PE */
-    movl %eax, %cr0
-    ljmpl $SEL_CODE, $TRAMPOLINE + (trampoline_64 - trampoline)
-    .code64
-trampoline_64:
-    movw $SEL_DATA, %ax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %ss
-    movq $ap_main, %rax
-    jmp *%rax
-trampoline_gdt:
-    .word GDT_SIZE - 1
-    .long gdt
-trampoline_end:
 
     .bss
     .balign 8

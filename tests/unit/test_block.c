@@ -233,8 +233,8 @@ START_TEST(test_device_write)
         }
         ck_assert_uint_eq(r.c->stats->blocks, 1 + i);
     }
-    ck_assert(block_page_has_code(r.c, far));
-    ck_assert(!block_page_has_code(r.c, far + 0x1000));
+    ck_assert(code_is_in(r.c, far));
+    ck_assert(!code_is_in(r.c, far + 0x1000));
     ck_assert_uint_eq(block_flushes(r.c), 0);
     mem_code_written(r.mem, MEM_SIZE_MAX, 4);
     mem_code_written(r.mem, far, 0);
@@ -260,9 +260,9 @@ START_TEST(test_last_page)
     mem_write(r.mem, MEM_SIZE_MIN, code, sizeof(code));
     r.c->s.rip = MEM_SIZE_MIN;
     ck_assert_int_eq(prog_run(&r, 1000, 0), INTERP_HALT);
-    ck_assert(block_page_has_code(r.c, MEM_SIZE_MIN));
+    ck_assert(code_is_in(r.c, MEM_SIZE_MIN));
     ck_assert_int_eq(mem_st(r.c, MEM_SIZE_MIN, 1, 0), EXEC_OK);
-    ck_assert(!block_page_has_code(r.c, MEM_SIZE_MIN));
+    ck_assert(!code_is_in(r.c, MEM_SIZE_MIN));
     rig_free(&r);
 }
 END_TEST

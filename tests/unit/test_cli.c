@@ -129,9 +129,6 @@ static const struct cli_case cli_cases[] = {
      BADC("--initrd: /: a directory, not a file")},
     {{"run", "--kernel", EXE, "--append", "\xc3\xa4"},
      BADC("--append: byte 0xc3 at offset 0 is not printable ASCII")},
-    {{"run", "--kernel", EXE, "--cpus", "2", "--engine", "interp"},
-     BADC("--cpus: 2 vCPUs are not supported yet by engine interp: the "
-          "interpreter runs one vCPU so far")},
     {{"run", "--config", "no/such"},
      BADC("no/such: No such file or directory (ENOENT)")},
     {{"run", "--kernel", EXE, "--console", "file:x", "--log-path", "x"},

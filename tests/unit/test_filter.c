@@ -424,13 +424,14 @@ static void act_edge(const void *ctx)
     act_call(&c);
 }
 
-/* One bit wrong, which no other rule of the list allows. */
+/* One bit wrong, which no other rule of the list allows; of many bits some. */
 static void check_edge(enum filter_kind kind, const struct rule *r,
                        const struct cond *k)
 {
     unsigned int denied = 0;
+    bool some = __builtin_popcountll(k->mask) > 8;
 
-    for (unsigned int bit = 0; bit < 32; bit += bit < 3 ? 1 : 7) {
+    for (unsigned int bit = 0; bit < 32; bit += some && bit >= 3 ? 7 : 1) {
         struct call c = rule_call(r);
         struct edge e = {r, k->arg, 1ull << bit};
         struct outcome o;
@@ -691,6 +692,7 @@ static const struct {
     {{"socket", SYS_socket, {AF_INET, SOCK_RAW}}, -1},
     {{"socket", SYS_socket, {AF_PACKET, SOCK_RAW}}, -1},
     {{"fcntl", SYS_fcntl, {0, F_SETOWN}}, -1},
+    {{"fcntl", SYS_fcntl, {0, F_SETFL, 0}}, -1}, /* blocking */
     {{"prctl", SYS_prctl, {PR_SET_DUMPABLE}}, -1},
     {{"clone", SYS_clone, {SIGCHLD}}, -1},
     {{"clone", SYS_clone, {CLONE_NEWUSER}}, -1},

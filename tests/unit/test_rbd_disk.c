@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rbd_disk: the monitor's end of a ring, with a scripted worker at the other,
  * which does as it should, dies, or lies */
+#include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -345,6 +347,147 @@ START_TEST(test_resize)
 }
 END_TEST
 
+/* ---- who is at work need not be woken --------------------------------------
+ */
+
+static u64 kicks(const struct worker *w)
+{
+    u64 n = 0;
+
+    return read(w->submit_fd, &n, sizeof(n)) < 0 ? 0 : n;
+}
+
+START_TEST(test_kicks)
+{
+    u8 buf[512];
+    struct iovec iov = {buf, 512};
+    struct rig_req req[3];
+    struct worker w;
+
+    worker_ready(&w);
+    for (u32 i = 0; i < 3; i++)
+        req[i] = request(DISK_READ, &iov, 1, i * 512ull);
+    rig_submit(&w.rig, &req[0]);
+    rig_submit(&w.rig, &req[1]);
+    disk_kick(w.rig.disk);
+    disk_kick(w.rig.disk);
+    ck_assert_uint_eq(kicks(&w), 1);
+    atomic_store(&w.ring->serving, 1);
+    rig_submit(&w.rig, &req[2]);
+    disk_kick(w.rig.disk);
+    ck_assert_uint_eq(kicks(&w), 0);
+    rbd_ring_rest(&w.ring->serving);
+    ck_assert(rbd_ring_waits(w.ring, w.head));
+    serve_all(&w, 8);
+    ck_assert(!rbd_ring_waits(w.ring, w.head));
+    worker_down(&w);
+}
+END_TEST
+
+static struct worker *answering;
+static unsigned int woken;
+
+/* While the device thread looks at an answer, others come: twice. */
+static void on_answered(void *ctx)
+{
+    u32 left = answering->rig.waiting;
+
+    for (u32 n = 0; n < left && n < 2; n++) {
+        int id = rbd_ring_next(answering->ring, &answering->head, 1);
+
+        ck_assert_int_ge(id, 0);
+        if (rbd_ring_done(answering->ring, (u32)id, 0)) {
+            ck_assert_int_eq(write(answering->done_fd, &(u64){1}, 8), 8);
+            woken++;
+        }
+    }
+}
+
+START_TEST(test_answers_meanwhile)
+{
+    u8 buf[512];
+    struct iovec iov = {buf, 512};
+    struct rig_req req[6];
+    struct worker w;
+
+    worker_ready(&w);
+    answering = &w;
+    woken = 0;
+    w.rig.disk->answered = on_answered;
+    for (u32 i = 0; i < 6; i++) {
+        req[i] = request(DISK_READ, &iov, 1, i * 512ull);
+        rig_submit(&w.rig, &req[i]);
+    }
+    on_answered(NULL); /* 0 and 1 wake it; 2 and 3 come meanwhile */
+    ck_assert_uint_eq(woken, 1);
+    worker_turn(&w);
+    ck_assert_uint_eq(w.rig.waiting, 0);
+    ck_assert_uint_eq(woken, 2); /* the second time it looked, for 4 and 5 */
+    worker_down(&w);
+}
+END_TEST
+
+/* A worker on a thread of its own, which sleeps as the real one does. */
+static void *serve_thread(void *arg)
+{
+    struct worker *w = arg;
+    struct pollfd pf = {.fd = w->submit_fd, .events = POLLIN};
+    u64 count;
+
+    while (w->slots < 20000) {
+        if (!rbd_ring_waits(w->ring, w->head) && poll(&pf, 1, 5000) != 1)
+            break;
+        if (pf.revents)
+            (void)!read(w->submit_fd, &count, sizeof(count));
+        atomic_store(&w->ring->serving, 1);
+        worker_serve(w, 64);
+        rbd_ring_rest(&w->ring->serving);
+        pf.revents = 0;
+    }
+    return NULL;
+}
+
+static struct rig_req busy[4];
+
+static void submit_again(void *ctx)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(busy); i++)
+        if (busy[i].answers == 1) {
+            busy[i].answers = 0;
+            rig_submit(&answering->rig, &busy[i]);
+        }
+    disk_kick(answering->rig.disk);
+}
+
+/* No wake-up is lost: 20000 requests, at most four at a time. */
+START_TEST(test_sleepers)
+{
+    u8 buf[4][512];
+    struct iovec iov[4];
+    struct worker w;
+    pthread_t thread;
+    struct epoll_event ev;
+
+    worker_ready(&w);
+    answering = &w;
+    w.rig.disk->answered = submit_again;
+    for (u32 i = 0; i < ARRAY_SIZE(busy); i++) {
+        iov[i] = (struct iovec){buf[i], 512};
+        busy[i] = request(DISK_READ, &iov[i], 1, i * 512ull);
+        busy[i].answers = 1;
+    }
+    ck_assert_int_eq(pthread_create(&thread, NULL, serve_thread, &w), 0);
+    submit_again(NULL);
+    while (epoll_wait(w.rig.loop.epfd, &ev, 1, 1000) == 1)
+        worker_turn(&w);
+    pthread_join(thread, NULL);
+    ck_assert_uint_ge(w.slots, 20000);
+    w.rig.disk->answered = NULL;
+    serve_all(&w, 8);
+    worker_down(&w);
+}
+END_TEST
+
 /* ---- orphans ------------------------------------------------------------- */
 
 static const u64 places[] = {0, 4096 - 512, 4096 + 512};
@@ -490,6 +633,9 @@ Suite *suite_rbd_disk(void)
     tcase_add_test(tc, test_latched);
     tcase_add_test(tc, test_never_ready);
     tcase_add_test(tc, test_resize);
+    tcase_add_test(tc, test_kicks);
+    tcase_add_test(tc, test_answers_meanwhile);
+    tcase_add_test(tc, test_sleepers);
     tcase_add_loop_test(tc, test_abandon, 0, ARRAY_SIZE(places));
     tcase_add_loop_test(tc, test_abandon_all, 0, 2);
     tcase_add_loop_test(tc, test_lies, 0, ARRAY_SIZE(lies));

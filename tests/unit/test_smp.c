@@ -105,6 +105,74 @@ START_TEST(test_mode)
 }
 END_TEST
 
+/* SDM vol. 3A table 10-1, and 9.4.4.2 for the vector. */
+START_TEST(test_init_sipi)
+{
+    struct cpu *c = fix_cpu(2);
+
+    c->s.mp_state = MP_RUNNABLE;
+    c->s.gpr[GPR_RAX] = 1;
+    c->s.cr3 = 0x1000;
+    c->s.efer = 0x500;
+    c->s.msr.lstar = 0x1234;
+    c->s.xsave[160] = 0x42; /* XMM0 */
+    lapic_mmio_write(c, LAPIC_TPR, 0x20);
+    atomic_store(&c->lapic->sipi, 0x9a);
+    cpu_sipi(c);
+    ck_assert_uint_eq(c->s.gpr[GPR_RAX], 1); /* it runs: nothing happens */
+    cpu_init(c);
+    ck_assert_uint_eq(c->s.mp_state, MP_WAIT_SIPI);
+    ck_assert_uint_eq(c->s.gpr[GPR_RAX], 0);
+    ck_assert_uint_eq(c->s.cr3, 0);
+    ck_assert_uint_eq(c->s.efer, 0);
+    ck_assert_uint_eq(c->s.msr.lstar, 0x1234);
+    ck_assert_uint_eq(c->s.xsave[160], 0x42);
+    ck_assert_uint_eq(lapic_get(c, LAPIC_TPR), 0);
+    ck_assert_uint_eq(lapic_get(c, LAPIC_ID), 2 << 24);
+    ck_assert_uint_eq(c->mode, MODE_16);
+    cpu_sipi(c);
+    ck_assert_uint_eq(c->s.mp_state, MP_RUNNABLE);
+    ck_assert_uint_eq(c->s.seg[SEG_CS].sel, 0x9a00);
+    ck_assert_uint_eq(c->s.seg[SEG_CS].base, 0x9a000);
+    ck_assert_uint_eq(c->s.rip, 0);
+}
+END_TEST
+
+/* Four threads are alone in turn, and none while another one is inside. */
+#define ALONE_ROUNDS 2000
+
+static u64 alone_count; /* not atomic: that is what is tested */
+
+static void *alone_thread(void *arg)
+{
+    struct cpu *c = arg;
+
+    for (unsigned int i = 0; i < ALONE_ROUNDS; i++) {
+        alone_enter(c);
+        if (atomic_load(&c->attn) & ATTN_STOP)
+            alone_yield(c);
+        alone_begin(c);
+        alone_count++;
+        alone_end(c);
+        alone_leave(c);
+    }
+    return NULL;
+}
+
+START_TEST(test_alone)
+{
+    pthread_t thread[FIX_CPUS];
+
+    alone_count = 0;
+    for (unsigned int i = 0; i < FIX_CPUS; i++)
+        ck_assert_int_eq(
+            pthread_create(&thread[i], NULL, alone_thread, fix_cpu(i)), 0);
+    for (unsigned int i = 0; i < FIX_CPUS; i++)
+        pthread_join(thread[i], NULL);
+    ck_assert_uint_eq(alone_count, FIX_CPUS * ALONE_ROUNDS);
+}
+END_TEST
+
 START_TEST(test_lowest)
 {
     struct apic_msg msg = {.vector = 0x31, .mode = APIC_LOWEST, .dest = 0xff};
@@ -153,6 +221,8 @@ Suite *suite_smp(void)
     tcase_add_loop_test(tc, test_match, 0, ARRAY_SIZE(matches));
     tcase_add_loop_test(tc, test_shorthand, 0, ARRAY_SIZE(shorthands));
     tcase_add_loop_test(tc, test_mode, 0, ARRAY_SIZE(modes));
+    tcase_add_test(tc, test_init_sipi);
+    tcase_add_test(tc, test_alone);
     tcase_add_test(tc, test_lowest);
     tcase_add_test(tc, test_notify);
     return s;
