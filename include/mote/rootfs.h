@@ -32,7 +32,7 @@ struct rootfs {
     char *path;       /* ROOTFS_IMAGE, ROOTFS_DISK: a name to open it by, maybe
                        * /proc/self/fd/N */
     const char *type; /* ROOTFS_IMAGE, ROOTFS_DISK: "ext4" ...; static */
-    u64 size;         /* bytes */
+    u64 size;         /* bytes; of a ROOTFS_DISK's device: 0 */
     struct rootfs_command command;
 };
 

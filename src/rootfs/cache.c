@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache.c: images and archives that were made before */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mote/log.h"
+
+#include "cache.h"
+
+#define CACHE_SOURCE                                                           \
+    17u                /* bytes of a name that tell the source: "0123...-"     \
+                        */
+#define CACHE_DAYS  30 /* without use, then a file goes */
+#define CACHE_TRIES 10 /* to get one that others are about to replace */
+
+/* ---- the directory --------------------------------------------------------
+ */
+
+static void cache_warn(const struct cache *c, const char *why)
+{
+    log_warn("cache %s: %s; %s is made anew at every start", c->dir, why,
+             c->what);
+}
+
+/* dir and what is missing above it. */
+static void cache_make_dirs(const char *dir)
+{
+    char path[PATH_MAX];
+    size_t len = strlen(dir);
+
+    memcpy(path, dir, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i])
+            continue;
+        path[i] = '\0';
+        mkdir(path, 0700); /* what fails here fails once more in open() */
+        path[i] = dir[i];
+    }
+}
+
+/* Who may write there decides what guests run. */
+static void cache_open_dir(struct cache *c, const char *dir)
+{
+    char text[128];
+    struct stat st;
+    int fd;
+
+    snprintf(c->dir, sizeof(c->dir), "%s", dir);
+    cache_make_dirs(c->dir);
+    fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        snprintf(text, sizeof(text), "%s", strerrordesc_np(errno));
+        cache_warn(c, text);
+    } else if (st.st_uid != geteuid() || st.st_mode & 022) {
+        snprintf(text, sizeof(text),
+                 "of uid %u, mode %04o: it has to be writable by uid %u alone",
+                 st.st_uid, st.st_mode & 07777, geteuid());
+        cache_warn(c, text);
+    } else {
+        c->dir_fd = fd;
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+static void cache_hex(char *to, const u8 *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* Of the source, so that what was made of it before can be found; and of its
+ * state. */
+void cache_name(struct cache *c, const u8 print[32])
+{
+    char *path = realpath(c->what, NULL);
+    const char *source = path ? path : c->what;
+    u8 id[SHA256_DIGEST_LENGTH];
+    char hex_id[17], hex_print[33];
+    SHA2_CTX sha;
+
+    SHA256Init(&sha);
+    SHA256Update(&sha, (const u8 *)source, strlen(source));
+    SHA256Final(id, &sha);
+    cache_hex(hex_id, id, 8);
+    cache_hex(hex_print, print, 16);
+    snprintf(c->name, sizeof(c->name), "%s-%s.rootfs", hex_id, hex_print);
+    snprintf(c->part, sizeof(c->part), "%s-%s.part", hex_id, hex_print);
+    free(path);
+}
+
+void cache_open(struct cache *c, const char *dir, const char *what)
+{
+    *c = (struct cache){.what = what, .dir_fd = -1};
+    if (dir && strlen(dir) < sizeof(c->dir))
+        cache_open_dir(c, dir);
+}
+
+void cache_close(struct cache *c)
+{
+    if (c->dir_fd >= 0)
+        close(c->dir_fd);
+    c->dir_fd = -1;
+}
+
+/* ---- finding ---------------------------------------------------------------
+ */
+
+static int cache_lock(int fd, int how)
+{
+    int r;
+
+    do
+        r = flock(fd, how);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : 0;
+}
+
+/* Is this still the file of that name? */
+static bool cache_is_named(const struct cache *c, int fd, const char *name)
+{
+    struct stat ours, there;
+
+    return fstat(fd, &ours) == 0 &&
+           fstatat(c->dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+int cache_find(struct cache *c)
+{
+    int fd;
+
+    if (c->dir_fd < 0)
+        return -ENOENT;
+    for (int i = 0; i < CACHE_TRIES; i++) {
+        fd = openat(c->dir_fd, c->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            return -ENOENT;
+        if (cache_lock(fd, LOCK_SH) == 0 && cache_is_named(c, fd, c->name)) {
+            futimens(fd, NULL); /* when it was last used */
+            return fd;
+        }
+        close(fd); /* removed, or replaced, before we had it */
+    }
+    return -ENOENT;
+}
+
+/* ---- making ----------------------------------------------------------------
+ */
+
+/* Has no name, and its bytes go with its last descriptor. $TMPDIR, else
+ * /var/tmp: /tmp is often memory. */
+static int cache_temporary(const struct cache *c)
+{
+    const char *dir = getenv("TMPDIR");
+    char path[PATH_MAX];
+    int fd;
+
+    dir = dir && *dir ? dir : "/var/tmp";
+    fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+    if (fd >= 0)
+        return fd;
+    if ((size_t)snprintf(path, sizeof(path), "%s/mote-XXXXXX", dir) >=
+        sizeof(path))
+        return fail(-ENAMETOOLONG, "rootfs %s: %s", c->what, dir);
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0)
+        return fail(-errno,
+                    "rootfs %s: a file for its image in %s; let $TMPDIR be "
+                    "elsewhere",
+                    c->what, dir);
+    unlink(path);
+    return fd;
+}
+
+/* Exclusive: another process that makes the same is waited for. */
+static int cache_lock_part(const struct cache *c, int fd)
+{
+    if (cache_lock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    fprintf(stderr,
+            "mote: %s: waiting for another mote, which makes the same "
+            "image of it\n",
+            c->what);
+    return cache_lock(fd, LOCK_EX);
+}
+
+static int cache_open_part(struct cache *c)
+{
+    int fd = openat(c->dir_fd, c->part,
+                    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r;
+
+    if (fd < 0)
+        return -errno;
+    r = cache_lock_part(c, fd);
+    if (r == 0)
+        return fd;
+    close(fd);
+    return r;
+}
+
+int cache_begin(struct cache *c, bool *found)
+{
+    int fd = -ENOENT;
+
+    *found = false;
+    for (int i = 0; c->dir_fd >= 0 && i < CACHE_TRIES; i++) {
+        fd = cache_open_part(c);
+        if (fd < 0)
+            break;
+        if (cache_is_named(c, fd, c->part) && ftruncate(fd, 0) == 0)
+            return fd;
+        close(fd); /* its maker has renamed it, or given up */
+        fd = cache_find(c);
+        *found = fd >= 0;
+        if (*found)
+            return fd;
+    }
+    if (c->dir_fd >= 0)
+        cache_warn(c, strerrordesc_np(-fd));
+    cache_close(c);
+    return cache_temporary(c);
+}
+
+/* Nobody uses it who holds a lock. */
+static void cache_remove(const struct cache *c, const char *name)
+{
+    int fd = openat(c->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (cache_lock(fd, LOCK_EX | LOCK_NB) == 0 && cache_is_named(c, fd, name))
+        unlinkat(c->dir_fd, name, 0);
+    close(fd);
+}
+
+/* Of the same source in another state; or not used for long. */
+static bool cache_is_old(const struct cache *c, const char *name)
+{
+    const char *end = strrchr(name, '.');
+    struct stat st;
+
+    if (!end || (strcmp(end, ".rootfs") != 0 && strcmp(end, ".part") != 0) ||
+        strcmp(name, c->name) == 0 || strcmp(name, c->part) == 0)
+        return false;
+    return strncmp(name, c->name, CACHE_SOURCE) == 0 ||
+           (fstatat(c->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            time(NULL) - st.st_mtime > CACHE_DAYS * 86400);
+}
+
+static void cache_clean(const struct cache *c)
+{
+    int fd = openat(c->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *d;
+
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    while ((d = readdir(dir))) /* NOLINT(concurrency-mt-unsafe): of our own */
+        if (cache_is_old(c, d->d_name))
+            cache_remove(c, d->d_name);
+    closedir(dir);
+}
+
+int cache_commit(struct cache *c, int fd)
+{
+    if (c->dir_fd < 0)
+        return 0;
+    if (fdatasync(fd) < 0 ||
+        renameat(c->dir_fd, c->part, c->dir_fd, c->name) < 0)
+        return fail(-errno, "cache %s: %s", c->dir, c->part);
+    fsync(c->dir_fd); /* if not, it is made again */
+    cache_lock(fd, LOCK_SH);
+    cache_clean(c);
+    return 0;
+}
+
+void cache_abort(struct cache *c, int fd)
+{
+    if (c->dir_fd >= 0)
+        unlinkat(c->dir_fd, c->part, 0);
+    close(fd);
+}
+
+char *cache_path(const struct cache *c, int fd)
+{
+    char *path;
+    int n;
+
+    if (c->dir_fd >= 0 && cache_is_named(c, fd, c->name))
+        n = asprintf(&path, "%s/%s", c->dir, c->name);
+    else
+        n = asprintf(&path, "/proc/self/fd/%d", fd);
+    return n < 0 ? NULL : path;
+}

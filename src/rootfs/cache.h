@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache.h: files that were made before, by the print of what they were made of.
+ * "SOURCE-PRINT.rootfs" appears when it is complete. Who uses or makes one has
+ * a lock on it, shared or exclusive; who removes one has an exclusive lock. So
+ * any number of processes may come and go, be killed, or remove all of it.
+ */
+#ifndef MOTE_ROOTFS_CACHE_H
+#define MOTE_ROOTFS_CACHE_H
+
+#include <limits.h>
+
+#include "mote/base.h"
+
+struct cache {
+    const char *what; /* for messages; the caller's */
+    int dir_fd;       /* -1: files without a name instead */
+    char dir[PATH_MAX];
+    char name[64], part[72]; /* the file's; while it is made */
+};
+
+/* Never fails: without a usable directory, which is warned of, there is no
+ * cache. */
+void cache_open(struct cache *c, const char *dir, const char *what);
+
+/* Which file it is from now on; print: of all that it depends on. */
+void cache_name(struct cache *c, const u8 print[32]);
+void cache_close(struct cache *c);
+
+/* The descriptor of the file, in use from now on, or -ENOENT. */
+int cache_find(struct cache *c);
+
+/* An empty file to be filled; or, if another process has made it meanwhile,
+ * that one: *found. A descriptor or a negative errno, already reported. */
+int cache_begin(struct cache *c, bool *found);
+
+/* It is complete, and in use from now on; others made of the same source are
+ * removed. 0 or a negative errno, already reported. */
+int cache_commit(struct cache *c, int fd);
+
+/* It will not be. fd is closed. */
+void cache_abort(struct cache *c, int fd);
+
+/* A name by which to open the file again, while fd is open. NULL: no memory. */
+char *cache_path(const struct cache *c, int fd);
+
+#endif
