@@ -92,7 +92,8 @@ $B/mote: $(OBJ)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
-$B/libmote.a: $(LIBOBJ)
+# With those parts of the guest's init that read what others write.
+$B/libmote.a: $(LIBOBJ) $(addprefix $B/guest/,orders.o dhcp.o)
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) crs $@ $^
 
@@ -100,7 +101,7 @@ $B/src/interp/%.o: CFLAGS_ALL += $(INTERP)
 $(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o net/%.o rootfs/%.o \
 	sandbox/%.o run/kernel_%.o run/modules.o): CFLAGS_ALL += $(STRICT)
 # Unit tests may include the private header of what they test.
-$B/tests/unit/%.o: CPPFLAGS += -Isrc -I$B -include tests/unit/unit.h
+$B/tests/unit/%.o: CPPFLAGS += -Isrc -I. -I$B -include tests/unit/unit.h
 # The packages of the tests come before what includes their headers.
 $(UNITOBJ): | setup-check
 # Tests play every role.
@@ -121,6 +122,7 @@ $B/%.o: %.S
 # The guest's own init, which mote carries: always this recipe, whatever mote is
 # built with or for.
 GUESTCC := musl-gcc
+MUSL := /usr/include/x86_64-linux-musl
 GUESTFLAGS := -std=gnu17 -Os $(WARN) -Wconversion -Wsign-conversion \
 	-fstack-protector-strong -fno-strict-aliasing -fno-pie -static -no-pie \
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
@@ -165,7 +167,7 @@ $B/unit: $(UNITOBJ) $B/libmote.a
 
 # Fuzz targets: one program each for libFuzzer, or all in one that replays the
 # inputs in the tree, where each has a name of its own.
-$B/tests/fuzz/%.o: CPPFLAGS += -Isrc -Itests/unit -I$B $(if \
+$B/tests/fuzz/%.o: CPPFLAGS += -Isrc -I. -Itests/unit -I$B $(if \
 	$(filter fuzz,$(MODE)),,-DLLVMFuzzerTestOneInput=$(notdir $*))
 $B/tests/fuzz/replay.o: $B/fuzzers.h
 
@@ -292,7 +294,7 @@ lint: setup-lint
 	$(Q)mkdir -p build/cppcheck
 	$(Q)cppcheck -q --error-exitcode=1 --cppcheck-build-dir=build/cppcheck \
 		--enable=warning,performance,portability --std=c11 --inline-suppr \
-		--suppressions-list=tools/cppcheck.supp $(CPPFLAGS) src
+		--suppressions-list=tools/cppcheck.supp $(CPPFLAGS) src guest
 	$(Q)tools/check-tailcalls build/rel/src/interp/fast*.o
 	@echo "lint: clean"
 
@@ -301,7 +303,16 @@ sources: $(OBJ)
 objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $(INJECT).o $B/tests/bench/devpath.o \
 	$B/tests/bench/jailcost.o $B/tests/bench/filter.o \
 	$B/tests/ceph/rbdio.o
-tidy: $(SRC:%.c=$B/%.tidy)
+tidy: $(SRC:%.c=$B/%.tidy) $(GUEST:%.c=$B/%.tidy)
+
+# Against the C library that it is built with.
+$B/guest/%.tidy: guest/%.c $B/guest/init .clang-tidy
+	@echo "  TIDY  $<"
+	$(Q)mkdir -p $(@D)
+	$(Q)clang-tidy --quiet $< -- -Iinclude -D_GNU_SOURCE -std=gnu17 $(WARN) \
+		-Wconversion -nostdlibinc -isystem $(MUSL) 2>$@.err || \
+		{ cat $@.err; false; }
+	$(Q)touch $@
 
 # Again when the object is: it knows the headers.
 $B/%.tidy: $B/%.o .clang-tidy

@@ -35,6 +35,7 @@ static void execute_script(char *path, char **argv, char **env)
     for (size_t i = 1; i < n; i++)
         shell_argv[i + 1] = argv[i];
     execve(shell, shell_argv, env);
+    free(shell_argv);
 }
 
 static void execute_file(char *path, char **argv, char **env, bool *found)
