@@ -17,7 +17,7 @@
 
 #define NET_TRIES       6
 #define NET_PATIENCE_MS 300u /* for the first answer; then twice that, ... */
-#define NET_RENEW_MIN   60u  /* seconds between two requests for more time */
+#define NET_RENEW_MIN   60u  /* seconds until it asks for more time again */
 #define NET_FDS         64   /* more than init opens */
 
 /* One exchange after the other with whoever serves DHCP on this wire. */
@@ -139,15 +139,18 @@ static bool net_renew(struct net *n, struct dhcp_lease *lease)
  * broadcast, so every server on the wire may answer. */
 static _Noreturn void net_keep(struct net *n, struct dhcp_lease *lease)
 {
-    u64 left = lease->seconds;
+    u32 left = lease->seconds, least = 1;
 
     while (left > 0) {
-        u64 pause = MAX(left / 2, MIN(left, (u64)NET_RENEW_MIN));
+        u32 pause = MAX(left / 2, MIN(left, least));
 
-        sleep((unsigned int)MIN(pause, (u64)INT32_MAX));
+        sleep(pause);
         left -= pause;
-        if (net_renew(n, lease))
+        least = NET_RENEW_MIN;
+        if (net_renew(n, lease)) {
             left = lease->seconds;
+            least = 1;
+        }
     }
     say("DHCP on %s: the lease was not renewed", n->link.name);
     link_forget(&n->link);

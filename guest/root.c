@@ -90,6 +90,13 @@ static int root_switch(void)
     return 0;
 }
 
+/* The initramfs itself is at the bottom of all mounts, where pivot_root(2) and
+ * so what makes containers refuse to work. A second view of it is not. */
+static int root_mount_initramfs(void)
+{
+    return mount("/", ROOT_DIR, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+}
+
 int root_enter(const struct orders *o)
 {
     int r;
@@ -97,14 +104,15 @@ int root_enter(const struct orders *o)
     unlink(GUEST_INIT);
     unlink(GUEST_ORDERS);
     rmdir(GUEST_DIR);
-    if (!o->root)
-        return 0;
     mkdir(ROOT_DIR, 0755);
-    r = root_mount(o);
+    r = o->root ? root_mount(o) : root_mount_initramfs();
     if (r < 0)
-        return say_error(r, "root", o->root);
+        return say_error(r, "root", o->root ? o->root : "/");
     root_take_along("/dev");
     root_take_along("/proc");
     root_take_along("/sys");
-    return root_switch();
+    r = root_switch();
+    if (r == 0 && !o->root)
+        rmdir(ROOT_DIR);
+    return r;
 }

@@ -6,9 +6,9 @@
 #include "orders.h"
 
 /*
- * Removes what mote has put into the initramfs and, if the orders name a
- * device, mounts that and makes it the root, with /dev, /proc and /sys moved
- * into it. 0 or a negative errno, said.
+ * Removes what mote has put into the initramfs, and makes that the root, or the
+ * device that the orders name, with /dev, /proc and /sys moved into it. 0 or a
+ * negative errno, said.
  */
 int root_enter(const struct orders *o);
 

@@ -34,10 +34,10 @@ def check(text, ok, guest=None, *seen):
     return ok
 
 
-def boot(*args, feed=None, options=(), ports=PORTS, **words):
+def boot(*args, feed=None, options=(), ports=PORTS, prefix=(), **words):
     """One command to its end, which the guest says and mote sees."""
     words.setdefault("stdin", "1")
-    g = Guest(base, orders(*args, **words), ports, options)
+    g = Guest(base, orders(*args, **words), ports, options, prefix)
     with g:
         g.status = g.run(feed)
     return g
@@ -167,9 +167,13 @@ def signals():
 
 @case
 def left_behind():
-    g = sh("(trap '' HUP; while :; do sleep 1; done) & (exit 4) & echo done; exit 2")
+    g = sh("""unshare -m sh -c 'mkdir /n /n/old; mount -t tmpfs n /n
+        mkdir /n/old; cd /n; pivot_root . old && echo pivoted'
+        (trap '' HUP; while :; do sleep 1; done) & (exit 4) & echo done; exit 2""")
     check("a daemon that holds stdout does not hold up the end",
-          g.out["stdout"] == b"done\n" and g.last()[:2] == (EXITED, 2), g)
+          g.out["stdout"].endswith(b"done\n") and g.last()[:2] == (EXITED, 2), g)
+    check("the initramfs as a root for those who make containers",
+          g.out["stdout"] == b"pivoted\ndone\n", g)
     g = sh("yes >&2 & head -c 3000000 /dev/zero; exit 0")
     check("... nor does one that goes on writing; nothing is lost",
           len(g.out["stdout"]) == 3000000 and g.last()[:2] == (EXITED, 0), g)
@@ -260,6 +264,57 @@ def root():
            root="/dev/vda", rootflags="ro", options=("--disk", image + ",root,ro"))
     check("read-only, with /tmp and /run to write to",
           g.out["stdout"] == b"1\nro\nwritable\n", g)
+
+
+def network_of_its_own():
+    """A process that keeps a network namespace, and what runs a command there;
+    None: it may not be made."""
+    keeper = subprocess.Popen(["unshare", "-n", "sleep", "1000"],
+                              stderr=subprocess.DEVNULL)
+    ours = os.readlink("/proc/self/ns/net")
+    while keeper.poll() is None:
+        if os.readlink(f"/proc/{keeper.pid}/ns/net") != ours:
+            return keeper, ("nsenter", "-t", str(keeper.pid), "-n")
+        time.sleep(0.01)
+    return None, ()
+
+
+def serve_dhcp(prefix):
+    """busybox's DHCP server on a tap, both in that network."""
+    for words in ("tuntap add mote0 mode tap", "addr add 10.77.9.1/24 dev mote0",
+                  "link set mote0 up"):
+        subprocess.run([*prefix, "ip", *words.split()], check=True)
+    conf = os.path.join(directory, "udhcpd.conf")
+    with open(conf, "w") as f:
+        f.write(f"""start 10.77.9.20\nend 10.77.9.20\ninterface mote0
+lease_file {directory}/leases\npidfile {directory}/pid
+option subnet 255.255.255.0\noption router 10.77.9.1
+option dns 10.77.9.2 10.77.9.3\noption domain lan.net
+option mtu 1400\noption lease 8\nmin_lease 1\n""")
+    open(os.path.join(directory, "leases"), "w").close()
+    return subprocess.Popen([*prefix, os.environ["BUSYBOX"], "udhcpd", "-f", conf],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@case
+def dhcp():
+    keeper, prefix = network_of_its_own()
+    if keeper is None or not os.access("/dev/net/tun", os.W_OK):
+        print("skip netns no network namespace, or no /dev/net/tun")
+        return
+    server = serve_dhcp(prefix)
+    g = sh("""ip -4 addr show eth0 | awk '/mtu/ { print $5 } /inet/ { print $2 }'
+        ip route | awk '/default/ { print $3 }'; cat /etc/resolv.conf; sleep 5
+        ip -4 addr show eth0 | grep -c inet""",
+           net="dhcp", options=("--net", "tap=mote0"), prefix=prefix)
+    server.terminate()
+    keeper.kill()
+    said = server.stdout.read()
+    check("DHCP on a tap: MTU, address, route, name servers", g.out["stdout"] ==
+          b"1400\n10.77.9.20/24\n10.77.9.1\nsearch lan.net\n"
+          b"nameserver 10.77.9.2\nnameserver 10.77.9.3\n1\n", g, said)
+    check("... and the lease is renewed in time",
+          said.count(b"sending ACK") >= 2, g, said)
 
 
 @case

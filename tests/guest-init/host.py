@@ -41,18 +41,16 @@ def orders(*args, **words):
 class Guest:
     """One boot. feed: bytes for its stdin, None: a stdin that stays open."""
 
-    def __init__(self, base, text, ports=PORTS, options=(), init=None):
+    def __init__(self, base, text, ports=PORTS, options=(), prefix=()):
         self.dir = tempfile.TemporaryDirectory()
         self.messages, self.out = [], {"stdout": b"", "stderr": b""}
         self.ended = set()
         files = [(".mote", 0o40755, b""), (".mote/orders", 0o100644, text)]
-        if init is not None:
-            files.append((".mote/init", 0o100755, init))
         initrd = self.path("initrd")
         with open(initrd, "wb") as f:
             f.write(base + cpio(files))
         self.console = open(self.path("console"), "w+b")
-        command = [os.environ["MOTE"], "run", "--kernel", os.environ["KERNEL"],
+        command = [*prefix, os.environ["MOTE"], "run", "--kernel", os.environ["KERNEL"],
                    "--initrd", initrd, "--memory", "256M",
                    "--engine", os.environ.get("MOTE_TEST_ENGINE", "interp"),
                    "--append", "quiet rdinit=/.mote/init panic=-1 reboot=k"]
