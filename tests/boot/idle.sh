@@ -18,8 +18,19 @@ switches() {
     done
 }
 
+# beside PID: KiB in memory beside the guest's 512 MiB
+beside() {
+    pmap -x "$1" | awk '$2 + 0 && $2 < 512 * 1024 && /^[0-9a-f]+ / { n += $3 }
+        END { print n }'
+}
+
+# ticks PID: of CPU time, 100 a second
+ticks() {
+    awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"
+}
+
 test_idle() {
-    local before after vm user=()
+    local before after vm busy kib user=()
     wanted idle || return
     truncate -s 1M "$tmp/idle.img"
     command -v passt >/dev/null && unshare -U true 2>/dev/null &&
@@ -35,14 +46,22 @@ test_idle() {
     sleep 3 # what it does at start has ended
     vm=$(monitor "$pid")
     before=$(switches "$vm")
+    busy=$(ticks "$vm")
     sleep "$idle_seconds"
     after=$(switches "$vm")
+    busy=$(($(ticks "$vm") - busy))
+    kib=$(beside "$vm")
     kill "$pid"
     wait "$pid"
     check "idle: no device thread woke in $idle_seconds s ($(
         wc -l <<<"$after") threads)" [ -n "$before" -a "$before" = "$after" ]
     [ "$before" = "$after" ] ||
         diff <(echo "$before") <(echo "$after") | sed 's/^/#   /'
+    check "... $busy ms of CPU time a second, at most 10" \
+        [ "$busy" -le "$idle_seconds" ]
+    [ "$fast" != interp ] ||
+        check "... $kib KiB of memory beside the guest's, at most 40 MiB" \
+            [ "$kib" -le 40960 ]
     check "... and the entropy device's only when asked" grep -Eq \
         'entropy rng: ([0-9]+) requests, .* \1 wake-ups' "$tmp/err"
 }
