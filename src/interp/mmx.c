@@ -64,6 +64,13 @@ static enum exec mmx_check(struct cpu *c)
     return EXEC_OK;
 }
 
+static bool mmx_touches(const struct insn *in)
+{
+    u16 f = sse_row_of(in)->flags;
+
+    return (f & SSE_REG_MM) || ((f & SSE_RM_MM) && in->mod == 3);
+}
+
 /* Form and state checks; instructions that also touch XMM need OSFXSR. */
 static enum exec mmx_begin(struct cpu *c, struct insn *in)
 {
@@ -74,7 +81,9 @@ static enum exec mmx_begin(struct cpu *c, struct insn *in)
         return raise_exc(c, EXC_UD);
     if (!(f & (SSE_REG_MM | SSE_REG_GPR)) || !(f & (SSE_RM_MM | SSE_RM_GPR)))
         e = sse_check(c);
-    return e == EXEC_OK ? mmx_check(c) : e;
+    if (e != EXEC_OK || !mmx_touches(in)) /* CVTPI2PS from memory */
+        return e;
+    return mmx_check(c);
 }
 
 static enum exec mmx_source(struct cpu *c, struct insn *in, struct xmm *src)
@@ -92,14 +101,6 @@ static enum exec mmx_source(struct cpu *c, struct insn *in, struct xmm *src)
     else /* only what the instruction reads may raise */
         memcpy(src, xmm_reg(c, in->rm), size);
     return EXEC_OK;
-}
-
-static bool mmx_touches(const struct insn *in)
-{
-    u16 f = sse_row_of(in)->flags;
-
-    return (f & (SSE_REG_MM | SSE_MMX_MEM)) ||
-           ((f & SSE_RM_MM) && in->mod == 3);
 }
 
 static void mmx_result(struct cpu *c, struct insn *in, const struct xmm *dst)

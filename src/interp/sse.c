@@ -30,11 +30,12 @@ unsigned int sse_msize(const struct insn *in)
 enum exec sse_address(struct cpu *c, struct insn *in, unsigned int size,
                       bool align, enum access acc)
 {
-    enum exec e = seg_linear(c, in->seg, in->off, size, acc, &in->la);
+    u64 la = in->off + c->s.seg[in->seg].base;
 
-    if (e == EXEC_OK && align && (in->la & 15))
+    /* Before #SS and limits; ES to DS have bases only where they count. */
+    if (align && (in->mode == MODE_64 && in->seg < SEG_FS ? in->off : la) & 15)
         return raise_gp(c);
-    return e;
+    return seg_linear(c, in->seg, in->off, size, acc, &in->la);
 }
 
 /* Memory operand of size bytes, zero-extended to 16. */
@@ -83,7 +84,7 @@ static enum exec sse_source(struct cpu *c, struct insn *in, struct xmm *tmp,
     if (in->mod != 3)
         return sse_load(c, in, sse_msize(in), r->flags & SSE_ALIGN, tmp);
     if (r->flags & SSE_RM_GPR)
-        *tmp = (struct xmm){.q = {reg_get(c, in, in->rm, sse_msize(in))}};
+        *tmp = (struct xmm){.q = {c->s.gpr[in->rm] & size_mask(sse_msize(in))}};
     else
         *src = xmm_reg(c, in->rm);
     return EXEC_OK;

@@ -62,7 +62,6 @@ enum sse_flags {
     SSE_FLAGS   = 1u << 8, /* result are the flags; reg is only read */
     SSE_W_STUB  = 1u << 9, /* REX.W selects the second of two stubs */
     SSE_MERGE   = 1u << 10, /* store to a register: only msize bytes */
-    SSE_MMX_MEM = 1u << 11, /* enters MMX state even with a memory operand */
 };
 /* clang-format on */
 

@@ -30,12 +30,23 @@ static unsigned int fx_xmm_bytes(const struct cpu *c)
     return c->mode == MODE_64 ? 256 : 128;
 }
 
+/* Unlike SSE operands these are #SS first, then #GP for the alignment. */
+static enum exec fx_address(struct cpu *c, struct insn *in, enum access acc)
+{
+    enum exec e = sse_address(c, in, FX_SIZE, false, acc);
+
+    return e == EXEC_OK && in->la & 15 ? raise_gp(c) : e;
+}
+
 enum exec op_fxsave(struct cpu *c, struct insn *in)
 {
     enum exec e = x87_check(c);
+    u8 *host;
 
     if (e == EXEC_OK)
-        e = sse_address(c, in, FX_SIZE, true, ACC_WRITE);
+        e = fx_address(c, in, ACC_WRITE);
+    if (e == EXEC_OK) /* all of it, though the end is not written */
+        e = mmu_host(c, in->la, FX_SIZE, ACC_WRITE, &host);
     if (e != EXEC_OK)
         return e;
     fpu_leave(c);
@@ -61,7 +72,7 @@ enum exec op_fxrstor(struct cpu *c, struct insn *in)
     enum exec e = x87_check(c);
 
     if (e == EXEC_OK)
-        e = sse_address(c, in, FX_SIZE, true, ACC_READ);
+        e = fx_address(c, in, ACC_READ);
     if (e == EXEC_OK)
         e = mem_ld_buf(c, in->la, image, sizeof(image));
     if (e != EXEC_OK)
