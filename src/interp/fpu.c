@@ -57,19 +57,20 @@ enum exec x87_check(struct cpu *c)
 
 /* ---- register forms --------------------------------------------------- */
 
-/* Bit n: ModRM C0 + n is an instruction; SDM vol. 2D, tables A-7 to A-22.
- * What only later processors alias, such as DC D0, is not let through. FENI,
- * FDISI and FSETPM (DB E0, E1, E4) do nothing: vol. 3A, 23.18.5. FFREEP
- * (DF C0) is not in the manuals, but in compilers' output. */
+/* Bit n: ModRM C0 + n is an instruction; SDM vol. 2D, tables A-7 to A-22,
+ * where all processors have aliases in gaps: D9 D8, DC D0, DC D8, DD C8, DE D0,
+ * DF C8, DF D0, DF D8, eight each. FENI, FDISI and FSETPM (DB E0, E1, E4) do
+ * nothing: vol. 3A, 23.18.5. FFREEP (DF C0) is not in the manuals, but in
+ * compilers' output. */
 static const u64 x87_reg_forms[8] = {
     [0] = ~0ull,
-    [1] = 0xffff7f330001ffff, /* D9: not D1-DF E2 E3 E6 E7 EF */
+    [1] = 0xffff7f33ff01ffff, /* D9: not D1-D7 E2 E3 E6 E7 EF */
     [2] = 0x00000200ffffffff, /* DA: FCMOVcc, FUCOMPP */
     [3] = 0x00ffff1fffffffff, /* DB */
-    [4] = 0xffffffff0000ffff, /* DC: not D0-DF */
-    [5] = 0x0000ffffffff00ff, /* DD: FFREE FST FSTP FUCOM FUCOMP */
-    [6] = 0xffffffff0200ffff, /* DE: FCOMPP */
-    [7] = 0x00ffff01000000ff, /* DF */
+    [4] = ~0ull,
+    [5] = 0x0000ffffffffffff, /* DD: FFREE FXCH FST FSTP FUCOM FUCOMP */
+    [6] = 0xffffffff02ffffff, /* DE: FCOMPP */
+    [7] = 0x00ffff01ffffffff, /* DF */
 };
 
 /* FNSTSW AX: the one register form that writes a general register. */
@@ -262,7 +263,8 @@ static enum exec x87_mem(struct cpu *c, struct insn *in, char form)
 {
     /* The decoder leaves 66 alone in such rows: it is no operand size to SSE.
      */
-    bool narrow = (in->mode == MODE_16) != !!(in->prefix & PFX_66);
+    bool p66 = (in->prefix & (PFX_66 | PFX_REX_W)) == PFX_66;
+    bool narrow = (in->mode == MODE_16) != p66;
     unsigned int size = fpu_msize(in->opcode, in->modrm, narrow ? 2 : 4);
     enum exec e;
 
