@@ -191,9 +191,11 @@ enum exec op_cmpxchg8b(struct cpu *c, struct insn *in)
     bool done;
     u8 *p;
 
-    if (in->msize == 16 && in->la & 15)
+    if (in->msize == 16 && in->la & 15) /* before #SS */
         return raise_gp(c);
-    r = mmu_host(c, in->la, in->msize, ACC_WRITE, &p);
+    r = seg_linear(c, in->seg, in->off, in->msize, ACC_WRITE, &in->la);
+    if (r == EXEC_OK)
+        r = mmu_host(c, in->la, in->msize, ACC_WRITE, &p);
     if (r != EXEC_OK)
         return r;
     if (!p)

@@ -193,7 +193,7 @@ static void dec_sizes(struct insn *in)
         in->size = flags & R_D64 ? 8 : 4;
         if (in->prefix & PFX_REX_W || flags & R_F64)
             in->size = 8;
-        else if (p66 && !(flags & R_FPU))
+        else if (p66 && !(flags & (R_FPU | R_NO66)))
             in->size = 2;
     } else {
         bool small = in->mode == MODE_16;
@@ -387,18 +387,29 @@ static u8 dec_register(const struct insn *in, unsigned int where,
     return dec_slot(in, n, size);
 }
 
+/* CR0, CR2, CR3, CR4 and CR8 are there, and eight debug registers. Comes before
+ * the check of privilege. */
+static bool dec_no_such_register(const struct insn *in)
+{
+    const struct row *row = in->row;
+
+    if (row->dst == W_C || row->src == W_C)
+        return !(0x11du >> in->reg & 1);
+    return (row->dst == W_D || row->src == W_D) && in->reg > 7;
+}
+
 /* What only the whole instruction shows to be undefined. */
 static bool dec_undefined(const struct insn *in)
 {
     const struct row *row = in->row;
 
-    if (row->flags & (in->mode == MODE_64 ? R_NO64 : R_ONLY64))
-        return true;
     if ((row->dst == W_M || row->src == W_M) && in->mod == 3)
         return true;
     if (row->dst == W_S && ((in->reg & 7) == SEG_CS || (in->reg & 7) > SEG_GS))
         return true;
     if (row->src == W_S && (in->reg & 7) > SEG_GS)
+        return true;
+    if (dec_no_such_register(in))
         return true;
     return in->prefix & PFX_LOCK && !(row->flags & R_LOCK && in->mem &&
                                       (row->dst == W_E || row->dst == W_M));
@@ -456,6 +467,8 @@ int insn_decode(struct insn *in, const u8 *bytes, unsigned int len,
     byte = dec_prefixes(&d);
     row = d.over ? &row_ud : dec_opcode(&d, byte);
     in->row = dec_resolve(&d, row);
+    if (in->row->flags & (mode == MODE_64 ? R_NO64 : R_ONLY64))
+        in->row = &row_ud; /* before its operands make it too long */
     if (!d.over)
         dec_rest(&d);
     if (d.over)

@@ -393,7 +393,9 @@ void insn_bind(struct insn *in)
     enum kind src = step_kind(in, in->row->src);
 
     in->exec = step_any;
-    if (in->fn == op_lea)
+    if (in->row == &row_ud) /* before any fault of operands it may have */
+        in->exec = in->fn;
+    else if (in->fn == op_lea)
         in->exec = step_lea;
     else if (flags & R_FPU)
         in->exec = in->mem ? step_fpu : in->fn;

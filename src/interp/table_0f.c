@@ -96,8 +96,8 @@ static const struct row group_0fae[8] = {
     {OP(nop),      M | R_S_BYTE, 0, W_M},
 };
 static const struct row row_fence = {OP(fence), M};
-static const struct row row_rdbase = {OP(fsgsbase), M | WR | R_ONLY64, W_E};
-static const struct row row_wrbase = {OP(fsgsbase), M | R_ONLY64, 0, W_E};
+static const struct row row_rdbase = {OP(fsgsbase), M | WR | R_ONLY64 | R_NO66, W_E};
+static const struct row row_wrbase = {OP(fsgsbase), M | R_ONLY64 | R_NO66, 0, W_E};
 
 static const struct row *pick_0fae(const struct insn *in)
 {
@@ -120,9 +120,9 @@ static const struct row *pick_0fb1(const struct insn *in)
 }
 
 static const struct row row_cmpxchg8b =
-    {OP(cmpxchg8b), M | ADDR | WR | L, W_M, 0, 0, MS_PAIR};
+    {OP(cmpxchg8b), M | R_OFF | WR | L, W_M, 0, 0, MS_PAIR};
 static const struct row row_cmpxchg16b =
-    {.fn = op_cmpxchg8b, .name = "cmpxchg16b", M | ADDR | WR | L, W_M, 0, 0, MS_PAIR};
+    {.fn = op_cmpxchg8b, .name = "cmpxchg16b", M | R_OFF | WR | L, W_M, 0, 0, MS_PAIR};
 static const struct row row_xsavec =
     {OP(xsavec), M | R_FPU | ADDR | WR, W_M, 0, 0, 576};
 static const struct row row_rdrand = {OP(rdrand), M | WR, W_E};
