@@ -35,12 +35,19 @@ enum exec op_jmp_ind(struct cpu *c, struct insn *in)
     return branch_to(c, in, in->src);
 }
 
+/* Nothing is pushed if the target is bad, but faults of the stack come first.
+ */
 static enum exec branch_call(struct cpu *c, const struct insn *in, u64 target)
 {
     u64 back = c->next_rip;
     enum exec r = branch_to(c, in, target);
+    struct exc bad = c->exc;
 
-    return r == EXEC_OK ? stack_push(c, in->size, back) : r;
+    if (r == EXEC_OK)
+        return stack_push(c, in->size, back);
+    if (stack_room(c, c->s.gpr[GPR_RSP] - in->size, in->size) == EXEC_OK)
+        c->exc = bad;
+    return r;
 }
 
 enum exec op_call(struct cpu *c, struct insn *in)

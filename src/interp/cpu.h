@@ -321,6 +321,9 @@ enum exec seg_load(struct cpu *c, unsigned int seg, u16 sel);
 enum exec stack_push(struct cpu *c, unsigned int size, u64 val);
 enum exec stack_pop(struct cpu *c, unsigned int size, u64 *val);
 
+/* Could size bytes be stored at stack pointer sp? Nothing is. */
+enum exec stack_room(struct cpu *c, u64 sp, unsigned int size);
+
 /* Is a target RIP within CS's limit (legacy) or canonical (64-bit)? #GP(0). */
 enum exec rip_check(struct cpu *c, u64 rip);
 

@@ -186,22 +186,24 @@ const struct op *fast_redo(struct cpu *c, const struct op *o)
 }
 
 /* Have the pages of a memory operand translated. */
-static NOINLINE enum exec fast_fill(struct cpu *c, const struct op *o, u64 la,
-                                    unsigned int size, enum access acc)
+static NOINLINE enum exec fast_fill(struct cpu *c, u64 la, unsigned int size,
+                                    enum access acc)
 {
     u8 *host;
 
-    if (!is_canonical(la) || !is_canonical(la + size - 1))
-        return raise_err(c, o->seg == SEG_SS ? EXC_SS : EXC_GP, 0);
     return mmu_host(c, la, size, acc, &host);
 }
 
-/* MMIO, operands across pages and pages with code go to the step tier. */
+/* MMIO, operands across pages and pages with code go to the step tier; so do
+ * addresses that are not canonical, as it knows #SS from #GP. */
 const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,
                            unsigned int size, enum access acc)
 {
-    enum exec r = fast_fill(c, o, la, size, acc);
+    enum exec r;
 
+    if (!is_canonical(la) || !is_canonical(la + size - 1))
+        return fast_redo(c, o);
+    r = fast_fill(c, la, size, acc);
     if (r != EXEC_OK)
         return fast_leave(c, o, r);
     if (!c->smc && tlb_hit(c, la, size, acc))

@@ -256,19 +256,17 @@ enum exec op_pusha(struct cpu *c, struct insn *in)
 
 enum exec op_popa(struct cpu *c, struct insn *in)
 {
-    u64 rsp = c->s.gpr[GPR_RSP], val[8];
+    u64 rsp = c->s.gpr[GPR_RSP], val;
     enum exec r = EXEC_OK;
 
-    for (unsigned int n = 0; n < 8 && r == EXEC_OK; n++)
-        r = stack_pop(c, in->size, &val[7 - n]);
-    if (r != EXEC_OK) {
-        c->s.gpr[GPR_RSP] = rsp;
-        return r;
+    for (unsigned int n = GPR_RDI; n <= GPR_RDI && r == EXEC_OK; n--) {
+        r = stack_pop(c, in->size, &val);
+        if (r == EXEC_OK && n != GPR_RSP)
+            reg_set(c, in, n, in->size, val);
     }
-    for (unsigned int n = GPR_RAX; n <= GPR_RDI; n++)
-        if (n != GPR_RSP)
-            reg_set(c, in, n, in->size, val[n]);
-    return EXEC_OK;
+    if (r != EXEC_OK) /* with what is loaded already, as processors do */
+        c->s.gpr[GPR_RSP] = rsp;
+    return r;
 }
 
 /* The frame pointers of the enclosing procedures, then the new one. */
@@ -303,6 +301,8 @@ enum exec op_enter(struct cpu *c, struct insn *in)
     frame = c->s.gpr[GPR_RSP];
     if (level)
         r = move_enter_display(c, in, level, frame);
+    if (r == EXEC_OK) /* the new frame must be there: SDM vol. 2A, ENTER */
+        r = stack_room(c, c->s.gpr[GPR_RSP] - in->imm, in->size);
     if (r != EXEC_OK) {
         c->s.gpr[GPR_RSP] = rsp;
         return r;

@@ -70,7 +70,7 @@ op_fn op_syscall, op_sysret, op_sysenter, op_sysexit;
  *   lldt ltr verr verw     in->src: selector
  *   lar lsl  in->src: selector; result by reg_set(c, in, in->reg, in->size),
  *            ZF set, or ZF clear and the register left alone
- *   arpl     in->dst, in->src: words; result to in->dst
+ *   arpl     in->dst, in->src: words; stores to W_E if it changes
  *   lgdt lidt    table at in->la, checked for 6 or (64-bit mode) 10 bytes
  *   sgdt sidt    likewise; the handler stores (R_ADDR)
  *   invlpg   in->la, neither canonical nor limit checked

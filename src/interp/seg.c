@@ -304,6 +304,16 @@ enum exec stack_peek(struct cpu *c, u64 off, unsigned int size, u64 *val)
     return r == EXEC_OK ? mem_ld(c, la, size, val) : r;
 }
 
+enum exec stack_room(struct cpu *c, u64 sp, unsigned int size)
+{
+    u64 la;
+    u8 *host;
+    enum exec r = seg_linear(c, SEG_SS, sp & size_mask(c->stack_size), size,
+                             ACC_WRITE, &la);
+
+    return r == EXEC_OK ? mmu_host(c, la, size, ACC_WRITE, &host) : r;
+}
+
 enum exec stack_push(struct cpu *c, unsigned int size, u64 val)
 {
     u64 sp = stack_moved(c->s.gpr[GPR_RSP], c->stack_size, -(u64)size), la;

@@ -231,9 +231,17 @@ enum exec op_verw(struct cpu *c, struct insn *in)
 enum exec op_arpl(struct cpu *c, struct insn *in)
 {
     bool raise = (in->dst & 3) < (in->src & 3);
+    u64 sel = (in->dst & ~3ull) | (in->src & 3);
+    enum exec r = EXEC_OK;
 
-    if (raise)
-        in->dst = (in->dst & ~3ull) | (in->src & 3);
-    zf_write(c, raise);
-    return EXEC_OK;
+    if (raise && in->mem) {
+        r = seg_linear(c, in->seg, in->off, in->size, ACC_WRITE, &in->la);
+        if (r == EXEC_OK)
+            r = mem_st(c, in->la, in->size, sel);
+    } else if (raise) {
+        reg_set(c, in, in->rm, in->size, sel);
+    }
+    if (r == EXEC_OK)
+        zf_write(c, raise);
+    return r;
 }

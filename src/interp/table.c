@@ -88,7 +88,8 @@ static const struct row group_ff[8] = {
 };
 
 static const struct row row_movsxd = {OP(movsx), M | WR | R_S_DWORD, W_G, W_E};
-static const struct row row_arpl = {OP(arpl), M | RW | R_WORD | R_PROT, W_E, W_G};
+/* Writes only what it changes */
+static const struct row row_arpl = {OP(arpl), M | RD | R_WORD | R_PROT, W_E, W_G};
 
 static const struct row *pick_63(const struct insn *in)
 {

@@ -392,14 +392,18 @@ END_TEST
 START_TEST(test_sys_arpl)
 {
     struct cpu *c = rig.c;
-    struct insn in = {.size = 2, .dst = 0x10, .src = 0x23};
+    struct insn in = {.size = 2, .dst = 0x10, .src = 0x23, .rm = GPR_RBX};
 
+    c->s.gpr[GPR_RBX] = 0x50010;
     ck_assert_int_eq(op_arpl(c, &in), EXEC_OK);
-    ck_assert_uint_eq(in.dst, 0x13);
+    ck_assert_uint_eq(c->s.gpr[GPR_RBX], 0x50013);
     ck_assert(c->s.rflags & RFLAGS_ZF);
-    in.src = 0x21;
-    ck_assert_int_eq(op_arpl(c, &in), EXEC_OK);
-    ck_assert_uint_eq(in.dst, 0x13);
+    in = (struct insn){.size = 2, .mem = true, .dst = 3, .off = RIG_HOLE};
+    ck_assert_int_eq(op_arpl(c, &in), EXEC_OK); /* nothing to write */
+    ck_assert(!(c->s.rflags & RFLAGS_ZF));
+    in.src = 3;
+    in.dst = 0;
+    rig_fault(c, op_arpl(c, &in), EXC_PF, PF_W);
     ck_assert(!(c->s.rflags & RFLAGS_ZF));
 }
 END_TEST
