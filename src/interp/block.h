@@ -114,6 +114,10 @@ void fast_fuse_stack(struct op *op, unsigned int nr);
 /* o is the last instruction of its block: should it be STI, let it leave. */
 void fast_sti_last(struct op *o);
 
+/* The block is left before o, to be done again: should the one before be STI,
+ * then its shadow goes on. */
+void fast_keep_shadow(struct cpu *c, const struct op *o);
+
 /* The handlers that block.c places itself. */
 op_handler op_generic;     /* runs o->slow through insn_exec() */
 op_handler op_generic_end; /* the same; goes back to the run loop after it */

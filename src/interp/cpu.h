@@ -130,6 +130,7 @@ struct cpu {
     bool smc;      /* a store hit decoded code: leave the current block */
     bool fpu_live; /* x87 and MXCSR of this host thread hold the guest's */
     bool no_trap;  /* INT n, SYSCALL: TF makes no #DB after this one */
+    bool sti_set;  /* block tier: the last STI did set IF */
     u8 pauses;     /* PAUSEs since the last time we gave way */
     u64 next_rip;
     struct exc exc;

@@ -7,6 +7,8 @@
 
 const struct op *fast_leave(struct cpu *c, const struct op *o, enum exec why)
 {
+    if (why == EXEC_AGAIN)
+        fast_keep_shadow(c, o);
     c->s.rip = op_block(o)->rip + o->rip_off;
     c->icount += o->before;
     c->leave = (u8)why;
@@ -80,7 +82,10 @@ static bool fast_insn(struct cpu *c, const struct op *o, struct insn *in)
     if (likely(r == EXEC_OK))
         return o;
     /* Not fast_leave(): the block may be dead by now, as after a REP MOVS
-     * over its own page, and s.rip is exact already. */
+     * over its own page, and s.rip is exact already. An iteration of REP ends
+     * a shadow. */
+    if (r == EXEC_AGAIN && !(in->row->flags & R_REP))
+        fast_keep_shadow(c, o);
     c->icount += o->before;
     c->leave = (u8)r;
     return NULL;

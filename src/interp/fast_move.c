@@ -211,8 +211,15 @@ static const struct op *sti(struct cpu *c, const struct op *o)
 
     if (unlikely(c->cpl || c->service || attn & ATTN_IRQ))
         return sti_leave(c, o);
+    c->sti_set = !(c->s.rflags & RFLAGS_IF);
     c->s.rflags |= RFLAGS_IF;
     return next(c, o + 1);
+}
+
+void fast_keep_shadow(struct cpu *c, const struct op *o)
+{
+    if (o->idx > 0 && o[-1].fn == sti)
+        c->s.event.shadow_sti |= c->sti_set;
 }
 
 void fast_sti_last(struct op *o)

@@ -211,6 +211,30 @@ START_TEST(test_sti)
 }
 END_TEST
 
+/* The instruction behind STI has to be looked at again, as another processor
+ * has changed it: a load across pages, and a shorter one. */
+START_TEST(test_sti_again)
+{
+    static const u8 code[] = {0x90, 0xfb, 0x8b, 0x81, 0, 0, 0, 0, 0xf4};
+    bool was_if = _i;
+    struct rig r;
+
+    prog_load(&r, &progs[0]);
+    mem_write(r.mem, RIG_CODE, code, sizeof(code));
+    r.c->s.gpr[GPR_RCX] = 0xbffe;
+    r.c->s.rflags &= ~RFLAGS_IF;
+    r.c->s.rflags |= was_if ? RFLAGS_IF : 0;
+    r.c->s.gpr[GPR_RAX] = 1;
+    ck_assert_ptr_nonnull(block_get(r.c, RIG_CODE));
+    rig_put(&r, RIG_CODE + 3, 1, 0x01);
+    block_run(r.c, block_get(r.c, RIG_CODE));
+    ck_assert_int_eq(r.c->leave, EXEC_AGAIN);
+    ck_assert_uint_eq(r.c->s.rip, RIG_CODE + 2);
+    ck_assert_uint_eq(r.c->s.event.shadow_sti, !was_if);
+    rig_free(&r);
+}
+END_TEST
+
 /* A device overwrites code that has run, in one of two pages, with a write that
  * begins and ends in other pages. The other page keeps its block. */
 START_TEST(test_device_write)
@@ -295,6 +319,7 @@ Suite *suite_block(void)
     tcase_add_loop_test(tc, test_budget, 0, ARRAY_SIZE(progs));
     tcase_add_test(tc, test_page_crossing);
     tcase_add_loop_test(tc, test_sti, 0, 4);
+    tcase_add_loop_test(tc, test_sti_again, 0, 2);
     tcase_add_test(tc, test_device_write);
     tcase_add_test(tc, test_last_page);
     tcase_add_test(tc, test_pool);
