@@ -73,7 +73,7 @@ DEP = $(shell find build -name '*.d' 2>/dev/null)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all run check test unit guest boot faults bench fuzz lint format cov install \
+.PHONY: all run check test unit diff guest boot faults bench fuzz lint format cov install \
 	clean
 
 all: setup-build mote
@@ -107,7 +107,6 @@ $(UNITOBJ): | setup-check
 # Tests play every role.
 $B/tests/%.o: CFLAGS_ALL += -Wno-thread-safety
 $B/tests/unit/main.o: $B/suites.h
-$B/tests/unit/test_native.o: tests/unit/native_insns.s
 
 $B/%.o: %.c | setup-build
 	@echo "  CC    $<"
@@ -156,7 +155,7 @@ $B/filter_table.o: $B/filter_table.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # One suite per file: tests/unit/test_x.c defines Suite *suite_x(void).
-$B/suites.h: $(UNIT)
+$B/suites.h: $(UNIT) Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)printf 'SUITE(%s)\n' $(UNIT:tests/unit/test_%.c=%) > $@
 
@@ -187,6 +186,14 @@ $B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/host.o $B/libmote.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(FUZZWRAP:%=-Wl,--wrap=%) \
 		-fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+# The same instructions on the host CPU and in the interpreter.
+DIFFOBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/diff/*.c)) \
+	$B/tests/diff/enter.o
+$B/tests/diff/%.o: CPPFLAGS += -Isrc
+$B/diff: $(DIFFOBJ) $B/libmote.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lseccomp $(LDLIBS)
 
 # Its tests only: what makes the host misbehave.
 INJECT = $B/tests/faults/inject
@@ -222,6 +229,10 @@ run: setup-run mote
 unit: setup-check $B/unit
 	$(Q)$(if $(T),CK_RUN_SUITE=$(T)) $B/unit
 
+# The interpreter beside the host CPU: S seconds of SEED, which is printed.
+diff: setup-check $B/diff
+	$(Q)$B/diff -t $(S) -s $(or $(SEED),$(shell date +%s))
+
 guest: setup-check mote
 	$(Q)B=$B tests/guest/run $(T)
 
@@ -232,12 +243,13 @@ boot: setup-check mote
 # most of them.
 .PHONY: asan-check
 asan-check: | setup-check
-	$(Q)$(MAKE) --no-print-directory MODE=asan build/asan/unit build/asan/replay
+	$(Q)$(MAKE) --no-print-directory MODE=asan build/asan/unit \
+		build/asan/replay build/asan/diff
 
 faults: setup-check mote $(INJECT)
 	$(Q)B=$B tests/faults/run $(T)
 
-check: setup-check mote $(INJECT) $B/unit $B/replay $B/rbdio asan-check
+check: setup-check mote $(INJECT) $B/unit $B/replay $B/diff $B/rbdio asan-check
 	$(Q)B=$B tests/check
 test: check
 
@@ -300,7 +312,7 @@ lint: setup-lint
 
 .PHONY: objects sources tidy
 sources: $(OBJ)
-objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $(INJECT).o $B/tests/bench/devpath.o \
+objects: $(OBJ) $(UNITOBJ) $(REPLAYOBJ) $(DIFFOBJ) $(INJECT).o $B/tests/bench/devpath.o \
 	$B/tests/bench/jailcost.o $B/tests/bench/filter.o \
 	$B/tests/ceph/rbdio.o
 tidy: $(SRC:%.c=$B/%.tidy) $(GUEST:%.c=$B/%.tidy)

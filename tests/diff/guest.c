@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guest.c: cases in the interpreter. A guest for each tier, with memory of its
+ * own. Faults are not delivered: what the handlers report is compared. EXIT is
+ * not executable, so code that comes to its end faults there.
+ */
+#include <stdlib.h>
+
+#include "diff.h"
+#include "interp/block.h"
+#include "interp/ops.h"
+#include "interp/sse.h"
+
+#define GPA_TABLES 0x1000ull
+#define GPA_CODE   0x100000ull
+#define GPA_DATA   0x200000ull
+#define GPA_EXIT   0x300000ull
+
+#define PTE_TABLE 0x27ull /* present, writable, user, accessed */
+#define PTE_CODE  0x05ull
+#define PTE_DATA  0x07ull
+#define PTE_AD    0x60ull
+#define PTE_NX    (1ull << 63)
+
+#define PAGES (1 + CODE_SIZE / PAGE_SIZE + DATA_SIZE / PAGE_SIZE)
+
+/* Instructions of a case that comes to no end; far more than any has. */
+#define STEPS_MAX 65536u
+
+struct guest {
+    struct mem *mem;
+    struct bus bus;
+    struct cpu *cpu;
+    struct interp_run run;
+    u64 next_table;
+    u64 *pte[2 * PAGES]; /* of code and window, at LOW and at HIGH */
+    unsigned int nr_pte;
+};
+
+static struct guest guests[TIER_NR];
+
+static u64 *guest_table(struct guest *g, u64 gpa)
+{
+    return mem_range(g->mem, gpa, PAGE_SIZE);
+}
+
+static void guest_map(struct guest *g, u64 va, u64 pte)
+{
+    u64 *entry = guest_table(g, GPA_TABLES) + (va >> 39 & 511);
+
+    for (unsigned int shift = 30; shift >= 12; shift -= 9) {
+        if (!*entry) {
+            *entry = g->next_table | PTE_TABLE;
+            g->next_table += PAGE_SIZE;
+        }
+        entry = guest_table(g, *entry & ~0xfffull) + (va >> shift & 511);
+    }
+    *entry = pte;
+    g->pte[g->nr_pte++] = entry;
+}
+
+static void guest_maps(struct guest *g, u64 base)
+{
+    guest_map(g, base + EXIT, GPA_EXIT | PTE_CODE | PTE_NX);
+    for (u64 off = 0; off < CODE_SIZE; off += PAGE_SIZE)
+        guest_map(g, base + CODE + off, (GPA_CODE + off) | PTE_CODE);
+    for (u64 off = 0; off < DATA_SIZE; off += PAGE_SIZE)
+        guest_map(g, base + DATA + off,
+                  (GPA_DATA + off) | PTE_NX |
+                      (off < DATA_RW ? PTE_DATA : PTE_CODE));
+}
+
+static void guest_segments(struct cpu_state *s)
+{
+    struct cpu_seg flat = {.limit = ~0u,
+                           .sel = 0x2b,
+                           .type = 3,
+                           .s = 1,
+                           .dpl = 3,
+                           .present = 1,
+                           .db = 1,
+                           .g = 1};
+
+    for (unsigned int i = 0; i < SEG_NR; i++)
+        s->seg[i] = flat;
+    s->seg[SEG_CS].type = 11;
+    s->seg[SEG_FS].sel = s->seg[SEG_GS].sel = 0; /* they have bases */
+    s->tr.unusable = s->ldt.unusable = 1;
+}
+
+/* As Linux has them; but #AC is not offered, so AC is never set. */
+static void guest_controls(struct cpu_state *s)
+{
+    s->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
+    s->cr4 = CR4_PAE | CR4_PGE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    if (native_fsgs)
+        s->cr4 |= CR4_FSGSBASE;
+    s->efer = EFER_LME | EFER_LMA | EFER_SCE | EFER_NXE;
+    s->cr3 = GPA_TABLES;
+    s->dr7 = 0x400;
+}
+
+static void guest_new(struct guest *g)
+{
+    struct interp_env env = {.bus = &g->bus, .cpus = 1};
+    struct cpu_state *s;
+
+    g->next_table = GPA_TABLES + PAGE_SIZE;
+    bus_init(&g->bus);
+    if (mem_new(&g->mem, MEM_SIZE_MIN) < 0)
+        exit(2);
+    env.mem = g->mem;
+    if (interp_new(&g->cpu, &env) < 0)
+        exit(2);
+    guest_maps(g, LOW);
+    guest_maps(g, HIGH);
+    mem_write(g->mem, GPA_EXIT, shared->exits, PAGE_SIZE);
+    s = interp_state(g->cpu);
+    guest_segments(s);
+    guest_controls(s);
+    interp_state_changed(g->cpu);
+    g->cpu->run = &g->run;
+    g->cpu->have = CPU_ALL;
+    g->run.budget = STEPS_MAX;
+}
+
+void guest_start(void)
+{
+    for (unsigned int t = 0; t < TIER_NR; t++)
+        guest_new(&guests[t]);
+}
+
+void guest_stop(void)
+{
+    for (unsigned int t = 0; t < TIER_NR; t++) {
+        interp_free(guests[t].cpu);
+        mem_free(guests[t].mem);
+    }
+}
+
+u8 *guest_window(enum tier t)
+{
+    return mem_range(guests[t].mem, GPA_DATA, DATA_SIZE);
+}
+
+void guest_code(const u8 *code)
+{
+    for (unsigned int t = 0; t < TIER_NR; t++) {
+        struct guest *g = &guests[t];
+
+        mem_write(g->mem, GPA_CODE, code, CODE_SIZE);
+        mem_code_written(g->mem, GPA_CODE, CODE_SIZE);
+        block_drop_stale(g->cpu);
+    }
+}
+
+void guest_forget(enum tier t)
+{
+    struct guest *g = &guests[t];
+
+    for (unsigned int i = 0; i < g->nr_pte; i++)
+        *g->pte[i] &= ~PTE_AD;
+    mmu_flush_all(g->cpu);
+}
+
+/* ---- a case ---------------------------------------------------------------
+ */
+
+static void guest_mode(struct cpu *c, bool bits32)
+{
+    struct cpu_seg *cs = &c->s.seg[SEG_CS];
+
+    if (c->mode == (bits32 ? MODE_32 : MODE_64))
+        return;
+    cs->sel = bits32 ? 0x23 : 0x33;
+    cs->l = !bits32;
+    cs->db = bits32;
+    cpu_update_mode(c);
+}
+
+static void guest_load(struct cpu *c, const struct diff_case *d)
+{
+    guest_mode(c, d->bits32);
+    memcpy(c->s.gpr, d->in.gpr, sizeof(d->in.gpr));
+    c->s.rip = d->at;
+    flags_set(c, d->in.rflags);
+    c->s.seg[SEG_FS].base = d->bits32 ? 0 : d->in.fs;
+    c->s.seg[SEG_GS].base = d->bits32 ? 0 : d->in.gs;
+    if (d->fpu)
+        memcpy(c->s.xsave, d->fx, sizeof(d->fx));
+}
+
+static bool guest_goes_on(enum exec e)
+{
+    return e == EXEC_OK || e == EXEC_AGAIN;
+}
+
+/* One instruction. An interrupt handed to the IDT would be EXEC_OK. */
+static enum exec guest_steps(struct cpu *c)
+{
+    enum exec e = EXEC_OK;
+
+    for (unsigned int n = 0; n < STEPS_MAX && guest_goes_on(e); n++)
+        e = step_one(c);
+    return e;
+}
+
+/* Blocks, as run.c does; each entered and left by way of the run loop if
+ * poll is set, else linked to each other. */
+static enum exec guest_blocks(struct cpu *c, bool poll)
+{
+    u64 end = c->icount + STEPS_MAX;
+    enum exec e = EXEC_OK;
+
+    for (unsigned int n = 0; n < STEPS_MAX && guest_goes_on(e); n++) {
+        const struct block *b = block_get(c, c->s.rip);
+
+        atomic_store(&c->poll_at, poll ? 0 : end);
+        if (!b) {
+            e = step_one(c);
+            continue;
+        }
+        c->smc = false;
+        block_run(c, b);
+        e = (enum exec)c->leave;
+        if (c->icount >= end)
+            return EXEC_OK;
+    }
+    return e;
+}
+
+/* The fault at EXIT is the end of the code, be it of this case or of another
+ * that it came to: as the host tells it. */
+static void guest_end(const struct diff_case *d, struct diff_regs *r)
+{
+    u64 off = r->rip - (r->rip >= HIGH ? HIGH : LOW) - EXIT;
+
+    if (r->vector != EXC_PF || off > BRANCH32)
+        return;
+    r->vector = NONE;
+    r->error = r->cr2 = 0;
+    if (off == END || off == END32)
+        r->rip = d->at + d->len;
+    else
+        r->rip = case_slot(d) + TAKEN;
+}
+
+static void guest_store(const struct cpu *c, enum exec e, struct diff_regs *r)
+{
+    memcpy(r->gpr, c->s.gpr, sizeof(r->gpr));
+    r->rip = c->s.rip;
+    r->rflags = flags_get(c);
+    r->fs = c->s.seg[SEG_FS].base;
+    r->gs = c->s.seg[SEG_GS].base;
+    r->vector = 1000 + e;
+    r->error = r->cr2 = 0;
+    if (e != EXEC_FAULT)
+        return;
+    r->vector = c->exc.vector;
+    r->error = c->exc.has_error ? c->exc.error : 0;
+    r->cr2 = c->exc.vector == EXC_PF ? c->exc.cr2 : 0;
+}
+
+void guest_run(enum tier t, const struct diff_case *d, struct diff_out *out)
+{
+    struct cpu *c = guests[t].cpu;
+    enum exec e;
+
+    case_plant(d, guest_window(t));
+    guest_load(c, d);
+    e = t == TIER_STEP || d->bits32 ? guest_steps(c)
+                                    : guest_blocks(c, d->in.gpr[0] & 1);
+    if (d->fpu) {
+        fpu_leave(c);
+        memcpy(out->fx, c->s.xsave, sizeof(out->fx));
+    }
+    case_blank(d, guest_window(t));
+    guest_store(c, e, &out->r);
+    guest_end(d, &out->r);
+}
+
+bool guest_is_ud(const u8 *bytes)
+{
+    static struct diff_case any = {.at = HIGH + CODE, .fpu = true};
+    struct guest *g = &guests[TIER_STEP];
+    enum exec e;
+
+    for (unsigned int i = 0; i < 16; i++)
+        any.in.gpr[i] = HIGH + DATA + 0x1000;
+    any.in.gpr[GPR_RCX] = 5;
+    any.in.rflags = RFLAGS_ONE | RFLAGS_IF;
+    rnd_fpu(any.fx);
+    mem_write(g->mem, GPA_CODE, bytes, 15);
+    guest_load(g->cpu, &any);
+    e = step_one(g->cpu);
+    fpu_leave(g->cpu);
+    return e == EXEC_UNKNOWN ||
+           (e == EXEC_FAULT && g->cpu->exc.vector == EXC_UD);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * native.c: cases on the host CPU. A child has them at the addresses that
+ * diff.h names, runs them one after the other and stores what it finds into
+ * memory it shares with us. Faults come as signals, whose handler takes
+ * everything from the signal frame and does not return to it. A filter allows
+ * the child to wait and nothing else: any bytes may be a system call.
+ */
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "diff.h"
+#include "jail.h"
+
+#define HUNG_SECONDS 5
+#define USER_CS32    0x23
+#define USER_CS64    0x33
+#define USER_DS      0x2b
+
+/* Runs where the thread's own FS is gone, and outside of what a sanitizer
+ * knows. */
+#if defined(__clang__) && __clang_major__ < 15
+#define BARE __attribute__((no_stack_protector, no_sanitize("all")))
+#else
+#define BARE __attribute__((no_stack_protector, no_sanitize("address")))
+#endif
+
+struct native_state {
+    struct diff_regs r;
+    u64 spare;
+    u8 fx[512];
+    u64 target;
+    u32 far_offset;
+    u16 far_selector;
+    u16 spare2;
+    u8 fpu, how, fsgs; /* how: 1 at the end, 2 a branch was taken */
+    u64 host_rsp, host_fs, host_gs;
+} __attribute__((aligned(16)));
+_Static_assert(offsetof(struct native_state, r.rflags) == 128, "enter.S");
+_Static_assert(offsetof(struct native_state, r.gs) == 144, "enter.S");
+_Static_assert(offsetof(struct native_state, fx) == 192, "enter.S");
+_Static_assert(offsetof(struct native_state, target) == 704, "enter.S");
+_Static_assert(offsetof(struct native_state, far_offset) == 712, "enter.S");
+_Static_assert(offsetof(struct native_state, fpu) == 720, "enter.S");
+_Static_assert(offsetof(struct native_state, fsgs) == 722, "enter.S");
+_Static_assert(offsetof(struct native_state, host_rsp) == 728, "enter.S");
+_Static_assert(offsetof(struct native_state, host_gs) == 744, "enter.S");
+
+extern struct native_state native; /* enter.S */
+struct native_state native;
+void native_enter(void);
+void native_enter32(void);
+void native_end(void);
+void native_branch(void);
+void native_leave(void) __attribute__((noreturn));
+
+struct diff_shared *shared;
+bool native_fsgs, native_off;
+static int shared_fd = -1;
+static pid_t child;
+
+/* ---- the child ------------------------------------------------------------
+ */
+
+BARE static void child_copy(void *to, const void *from, size_t n)
+{
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory");
+}
+
+BARE static void child_zero(void *to, size_t n)
+{
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(0) : "memory");
+}
+
+BARE static void child_signal(int sig, siginfo_t *info, void *ctx)
+{
+    static const u8 order[16] = {
+        REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+        REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    const mcontext_t *m = &((ucontext_t *)ctx)->uc_mcontext;
+
+    for (unsigned int i = 0; i < 16; i++)
+        native.r.gpr[i] = (u64)m->gregs[order[i]];
+    native.r.rip = (u64)m->gregs[REG_RIP];
+    native.r.rflags = (u64)m->gregs[REG_EFL];
+    native.r.vector = (u64)m->gregs[REG_TRAPNO];
+    native.r.error = (u64)m->gregs[REG_ERR];
+    native.r.cr2 = native.r.vector == EXC_PF ? (u64)m->gregs[REG_CR2] : 0;
+    if (native.fpu)
+        child_copy(native.fx, m->fpregs, sizeof(native.fx));
+    native_leave();
+}
+
+BARE static void child_case(const struct diff_case *c, struct diff_out *out)
+{
+    for (unsigned int i = 0; i < PLANTS; i++)
+        child_copy(shared->window + c->plant[i].off, c->plant[i].bytes,
+                   c->plant[i].len);
+    child_copy(&native.r, &c->in, sizeof(native.r));
+    native.fpu = c->fpu;
+    if (c->fpu)
+        child_copy(native.fx, c->fx, sizeof(native.fx));
+    native.r.vector = NONE;
+    native.r.error = native.r.cr2 = 0;
+    native.how = 0;
+    native.target = c->at;
+    native.far_offset = (u32)c->at;
+    /* 32-bit code cannot do with the null selectors of 64-bit programs. */
+    __asm__ volatile("mov %0, %%ds\nmov %0, %%es" ::"r"(USER_DS));
+    if (c->bits32)
+        native_enter32();
+    else
+        native_enter();
+    if (native.how == 1)
+        native.r.rip = c->at + c->len;
+    else if (native.how == 2)
+        native.r.rip = case_slot(c) + TAKEN;
+    for (unsigned int i = 0; i < PLANTS; i++)
+        child_zero(shared->window + c->blank[i].off, c->blank[i].len);
+    child_copy(&out->r, &native.r, sizeof(native.r));
+    if (c->fpu)
+        child_copy(out->fx, native.fx, sizeof(native.fx));
+}
+
+BARE static void child_futex(_Atomic(u32) *word, int op, u32 val)
+{
+    register long none __asm__("r10") = 0; /* no time-out */
+    long r = SYS_futex;
+
+    __asm__ volatile("syscall"
+                     : "+a"(r)
+                     : "D"(word), "S"((long)op), "d"((long)val), "r"(none)
+                     : "rcx", "r11", "memory");
+}
+
+BARE static void child_loop(void)
+{
+    u32 seen = 0;
+
+    jail_enter();
+    for (;;) {
+        while (atomic_load(&shared->go) == seen)
+            child_futex(&shared->go, FUTEX_WAIT, seen);
+        seen = atomic_load(&shared->go);
+        for (u32 i = 0; i < shared->nr; i++) {
+            atomic_store_explicit(&shared->next, i, memory_order_relaxed);
+            child_case(&shared->c[i], &shared->out[i]);
+        }
+        atomic_store(&shared->done, seen);
+        child_futex(&shared->done, FUTEX_WAKE, 1);
+    }
+}
+
+static void child_catch(void)
+{
+    static const int sigs[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+    static u8 stack[65536];
+    stack_t ss = {.ss_sp = stack, .ss_size = sizeof(stack)};
+    struct sigaction sa = {.sa_sigaction = child_signal,
+                           .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+
+    if (sigaltstack(&ss, NULL) < 0)
+        _exit(3);
+    for (unsigned int i = 0; i < ARRAY_SIZE(sigs); i++)
+        if (sigaction(sigs[i], &sa, NULL) < 0)
+            _exit(3);
+}
+
+/* All of it present: a page that is not, though mapped, would fault in another
+ * way at its first access. */
+static void child_map(u64 at, const void *what, size_t size, int prot)
+{
+    off_t off = (const u8 *)what - (const u8 *)shared;
+
+    if (mmap((void *)at, size, prot,
+             MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, shared_fd,
+             off) != (void *)at)
+        _exit(5);
+    mlock((void *)at, size); /* as far as we may */
+}
+
+static void child_maps(u64 base)
+{
+    child_map(base + EXIT, shared->exits, PAGE_SIZE, PROT_READ | PROT_EXEC);
+    child_map(base + CODE, shared->code, CODE_SIZE, PROT_READ | PROT_EXEC);
+    child_map(base + DATA, shared->window, DATA_RW, PROT_READ | PROT_WRITE);
+    child_map(base + DATA + DATA_RW, shared->window + DATA_RW,
+              DATA_SIZE - DATA_RW, PROT_READ);
+}
+
+static void child_ends(void)
+{
+    for (unsigned int i = 0; i < ENDS_PAGES; i++)
+        child_map(HIGH + ENDS + i * ENDS_STEP, shared->ends + i * PAGE_SIZE,
+                  PAGE_SIZE, PROT_READ | PROT_EXEC);
+}
+
+static void child_main(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    native.far_selector = USER_CS32;
+    native.fsgs = native_fsgs;
+    if (native_fsgs) {
+        __asm__("rdfsbase %0" : "=r"(native.host_fs));
+        __asm__("rdgsbase %0" : "=r"(native.host_gs));
+    }
+    child_maps(LOW);
+    child_maps(HIGH);
+    child_ends();
+    child_catch();
+    child_loop();
+}
+
+/* ---- our end --------------------------------------------------------------
+ */
+
+static void native_fork(void)
+{
+    atomic_store(&shared->go, 0);
+    atomic_store(&shared->done, 0);
+    fflush(NULL);
+    child = fork();
+    if (child == 0)
+        child_main();
+}
+
+/* jmp *[rip] */
+static void exit_jump(u8 *at, void (*to)(void))
+{
+    static const u8 jmp[6] = {0xff, 0x25};
+
+    memcpy(at, jmp, sizeof(jmp));
+    memcpy(at + sizeof(jmp), &to, sizeof(to));
+}
+
+/* ljmp to 64-bit code at LOW */
+static void exit_far(u8 *at, u32 to)
+{
+    *at = 0xea;
+    le32_put(at + 1, to);
+    le16_put(at + 5, USER_CS64);
+}
+
+static void native_exits(u8 *at)
+{
+    exit_jump(at + END, native_end);
+    exit_jump(at + BRANCH, native_branch);
+    exit_far(at + END32, LOW + EXIT + END);
+    exit_far(at + BRANCH32, LOW + EXIT + BRANCH);
+}
+
+int native_start(void)
+{
+    native_fsgs = host_has_fsgs();
+    shared_fd = memfd_create("diff", MFD_CLOEXEC);
+    if (shared_fd < 0 || ftruncate(shared_fd, sizeof(*shared)) < 0)
+        return -1;
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED,
+                  shared_fd, 0);
+    if (shared == MAP_FAILED)
+        return -1;
+    native_exits(shared->exits);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    native_off = true;
+    return 0;
+#endif
+    native_fork();
+    native_off = !native_run(0);
+    if (native_off)
+        native_stop();
+    return 0;
+}
+
+void native_stop(void)
+{
+    if (child <= 0)
+        return;
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    child = 0;
+}
+
+/* The child has died, or will not come back. */
+static bool native_lost(void)
+{
+    int status = 0;
+
+    if (waitpid(child, &status, WNOHANG) == 0) {
+        fprintf(stderr, "diff: the child hangs\n");
+        native_stop();
+    } else {
+        fprintf(stderr, "diff: the child died, status %#x\n", status);
+    }
+    native_fork();
+    return false;
+}
+
+bool native_run(unsigned int nr)
+{
+    const struct timespec most = {.tv_sec = HUNG_SECONDS};
+    u32 turn = atomic_load(&shared->go) + 1;
+
+    if (native_off)
+        return true;
+    shared->nr = nr;
+    atomic_store(&shared->go, turn);
+    syscall(SYS_futex, &shared->go, FUTEX_WAKE, 1, NULL, NULL, 0);
+    while (atomic_load(&shared->done) != turn) {
+        long r = syscall(SYS_futex, &shared->done, FUTEX_WAIT, turn - 1, &most,
+                         NULL, 0);
+
+        if (r < 0 && errno == ETIMEDOUT)
+            return native_lost();
+    }
+    return true;
+}
