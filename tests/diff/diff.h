@@ -14,9 +14,8 @@
  *   + ENDS   HIGH only: pages with nothing behind them, for lengths (bytes.c)
  *
  * Nothing else is mapped near CODE and DATA, and the others are farther away
- * than offsets reach. The code in a slot is followed by a jump to
- * EXIT + END, and TAKEN bytes into the slot is one to EXIT + BRANCH: where
- * branches go.
+ * than offsets reach. The code in a slot is followed by a jump to EXIT + END,
+ * and TAKEN bytes into the slot is one to EXIT + BRANCH: where branches go.
  *
  * A batch is made of some pieces of code with several sets of operands each.
  * It begins with a window of random contents, which all of its cases share:
@@ -43,13 +42,13 @@
 #define ENDS_PAGES 64u
 #define ENDS_STEP  0x2000u
 
-#define SLOT  128u
-#define SLOTS (CODE_SIZE / SLOT)
-#define SLOT_CROSS                                                             \
-    31u /* its code crosses into the second page, and slot 32                  \
-         */
+#define SLOT     128u
+#define SLOTS    (CODE_SIZE / SLOT)
 #define TAKEN    112u
 #define CODE_MAX 96u
+
+/* The code of this slot crosses into the second page, and slot 32. */
+#define SLOT_CROSS 31u
 
 enum exit_offset { END = 0, BRANCH = 16, END32 = 32, BRANCH32 = 48 };
 
@@ -142,10 +141,11 @@ struct diff_shared { /* of the child and us */
     u8 ends[ENDS_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 };
 
-/* There is no child, and the step tier stands in for the host: under ASan,
- * whose shadow memory is where cases have nothing, and where code cannot be at
- * LOW and HIGH. */
+/* There is no child, and the step tier stands in for the host: where code
+ * cannot be at LOW and HIGH, and with sanitizers, which have memory where cases
+ * have nothing. */
 extern bool native_off;
+extern const bool native_sanitized;
 extern struct diff_shared *shared;
 extern bool native_fsgs; /* programs may use RDFSBASE and kin */
 

@@ -44,14 +44,14 @@ unsigned int gen_count(void)
 static bool row_excluded(const struct row *row)
 {
     static op_fn *const fns[] = {
-        op_syscall, op_sysenter, op_int,     op_int3,   op_int1,
-        op_into,    op_call_far, op_jmp_far, op_iret,   op_ret_far,
-        op_lxs,     op_pop_sreg, op_rdtsc,   op_rdtscp, op_mov_to_sreg,
-        op_rdpmc,   op_rdrand,   op_cpuid,   op_xgetbv, op_xsetbv,
-        op_sgdt,    op_sidt,     op_smsw,    op_sldt,   op_str,
-        op_lar,     op_lsl,      op_verr,    op_verw,   op_vmcall,
-        op_monitor, op_clac,     op_stac,    op_xsave,  op_xrstor,
-        op_xsavec,  op_vex,      op_xsaveopt};
+        op_syscall,  op_sysenter, op_int3,   op_int1,        op_into,
+        op_call_far, op_jmp_far,  op_iret,   op_ret_far,     op_lxs,
+        op_pop_sreg, op_rdtsc,    op_rdtscp, op_mov_to_sreg, op_rdpmc,
+        op_rdrand,   op_cpuid,    op_xgetbv, op_xsetbv,      op_sgdt,
+        op_sidt,     op_smsw,     op_sldt,   op_str,         op_lar,
+        op_lsl,      op_verr,     op_verw,   op_vmcall,      op_monitor,
+        op_clac,     op_stac,     op_xsave,  op_xrstor,      op_xsavec,
+        op_vex,      op_xsaveopt};
 
     if (row == &row_ud || (row->fn == op_fsgsbase && !native_fsgs))
         return true;
@@ -61,14 +61,16 @@ static bool row_excluded(const struct row *row)
     return false;
 }
 
-/* LZCNT and TZCNT are hidden, and F2 and F3 make some processors take LOOPE for
- * LOOPNE. */
+/* Programs may use INT3, INTO and Linux's INT 80; LZCNT and TZCNT are hidden,
+ * and F2 and F3 make some processors take LOOPE for LOOPNE. */
 static bool insn_excluded(const struct insn *in)
 {
     bool rep = in->prefix & (PFX_REP | PFX_REPNE);
 
     if (row_excluded(in->row))
         return true;
+    if (in->fn == op_int)
+        return in->imm == EXC_BP || in->imm == EXC_OF || in->imm == 0x80;
     if (in->fn == op_bsf || in->fn == op_bsr)
         return in->prefix & PFX_REP;
     return in->fn == op_loop && in->opcode != 0xe2 && rep;
@@ -88,9 +90,9 @@ static bool insn_shows_pointers(const struct insn *in)
 /* Others fault, or change what the cases are compared by. */
 static bool insn_is_tame(const struct insn *in)
 {
-    static op_fn *const fns[] = {op_ud,  op_popf,    op_hlt,     op_cli,
-                                 op_in,  op_out,     op_ins,     op_outs,
-                                 op_sti, op_ldmxcsr, op_fxrstor, op_bound};
+    static op_fn *const fns[] = {
+        op_ud,  op_int,  op_popf, op_hlt,     op_cli,     op_in,   op_out,
+        op_ins, op_outs, op_sti,  op_ldmxcsr, op_fxrstor, op_bound};
 
     if (in->row->flags & R_CPL0 || insn_shows_pointers(in))
         return false;
@@ -317,8 +319,7 @@ static bool gen_form(struct diff_case *c, const struct form *f, struct insn *in)
     }
     put_le(p + n, 8, c->seq ? rnd() & 0x3f3f3f3f3f3f3f38 : rnd_int());
     put_le(p + n + 8, 8, rnd());
-    if (insn_decode(in, p, INSN_MAX, gen_mode(c->bits32)) <= 0 ||
-        insn_excluded(in))
+    if (insn_decode(in, p, INSN_MAX, gen_mode(c->bits32)) <= 0)
         return false;
     if (in->mem && disp)
         n += insn_disp_len(in, p + disp - (p[disp - 1] == in->modrm ? 1 : 2));
@@ -327,7 +328,8 @@ static bool gen_form(struct diff_case *c, const struct form *f, struct insn *in)
     put_address(c, in, p, at, disp);
     if (insn_is_relative(in))
         put_target(in, p, at, case_slot(c) + TAKEN);
-    if (insn_decode(in, p, INSN_MAX, gen_mode(c->bits32)) <= 0)
+    if (insn_decode(in, p, INSN_MAX, gen_mode(c->bits32)) <= 0 ||
+        insn_excluded(in))
         return false;
     c->len += in->len;
     c->fpu |= in->row->flags & R_FPU || in->fn == op_fwait ||

@@ -15,14 +15,17 @@
 #define GPA_CODE   0x100000ull
 #define GPA_DATA   0x200000ull
 #define GPA_EXIT   0x300000ull
+#define GPA_IDT    0x400000ull
+#define IDT        0x7000000000ull /* linear */
 
 #define PTE_TABLE 0x27ull /* present, writable, user, accessed */
 #define PTE_CODE  0x05ull
 #define PTE_DATA  0x07ull
+#define PTE_IDT   0x61ull
 #define PTE_AD    0x60ull
 #define PTE_NX    (1ull << 63)
 
-#define PAGES (1 + CODE_SIZE / PAGE_SIZE + DATA_SIZE / PAGE_SIZE)
+#define PAGES (2 + CODE_SIZE / PAGE_SIZE + DATA_SIZE / PAGE_SIZE)
 
 /* Instructions of a case that comes to no end; far more than any has. */
 #define STEPS_MAX 65536u
@@ -70,6 +73,18 @@ static void guest_maps(struct guest *g, u64 base)
                       (off < DATA_RW ? PTE_DATA : PTE_CODE));
 }
 
+/* Gates of privilege 0 only: INT n is #GP. */
+static void guest_idt(struct guest *g)
+{
+    guest_map(g, IDT, GPA_IDT | PTE_IDT | PTE_NX);
+    for (unsigned int v = 0; v < 256; v++) {
+        u8 gate[16] = {[2] = 0x10, [5] = 0x8e};
+
+        mem_write(g->mem, GPA_IDT + v * sizeof(gate), gate, sizeof(gate));
+    }
+    interp_state(g->cpu)->idt = (struct cpu_table){.base = IDT, .limit = 0xfff};
+}
+
 static void guest_segments(struct cpu_state *s)
 {
     struct cpu_seg flat = {.limit = ~0u,
@@ -115,6 +130,7 @@ static void guest_new(struct guest *g)
     guest_maps(g, LOW);
     guest_maps(g, HIGH);
     mem_write(g->mem, GPA_EXIT, shared->exits, PAGE_SIZE);
+    guest_idt(g);
     s = interp_state(g->cpu);
     guest_segments(s);
     guest_controls(s);

@@ -66,6 +66,11 @@ void native_leave(void) __attribute__((noreturn));
 
 struct diff_shared *shared;
 bool native_fsgs, native_off;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+const bool native_sanitized = true;
+#else
+const bool native_sanitized = false;
+#endif
 static int shared_fd = -1;
 static pid_t child;
 
@@ -208,6 +213,8 @@ static void child_ends(void)
 static void child_main(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGINT, SIG_IGN); /* it is ended by us */
+    signal(SIGTERM, SIG_IGN);
     native.far_selector = USER_CS32;
     native.fsgs = native_fsgs;
     if (native_fsgs) {
@@ -270,10 +277,9 @@ int native_start(void)
     if (shared == MAP_FAILED)
         return -1;
     native_exits(shared->exits);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    native_off = true;
-    return 0;
-#endif
+    native_off = native_sanitized;
+    if (native_off)
+        return 0;
     native_fork();
     native_off = !native_run(0);
     if (native_off)
