@@ -7,51 +7,43 @@
 #include "mote/log.h"
 #include "mote/record.h"
 
-struct engine_choice {
-    enum engine_kind kind; /* never ENGINE_AUTO */
-    const char *why;
-};
-
 /* Software KVM interprets the guest kernel in the host kernel, slower than our
  * interpreter does. */
-static struct engine_choice engine_auto(const struct kvm_probe *probe)
+static enum engine_kind engine_auto(const struct kvm_probe *probe)
 {
-    enum engine_kind kind =
-        probe->kind == KVM_NATIVE ? ENGINE_KVM : ENGINE_INTERP;
-
-    return (struct engine_choice){kind, probe->why};
+    return probe->kind == KVM_NATIVE ? ENGINE_KVM : ENGINE_INTERP;
 }
 
-static int engine_new_kvm(struct engine **out, const struct engine_env *env,
-                          const struct kvm_probe *probe)
+int engine_choose(struct engine_choice *out, enum engine_kind kind,
+                  const struct kvm_probe *probe)
 {
-    if (probe->kind == KVM_NONE)
-        return fail_rule(probe->err, "engine kvm: %s, or use --engine auto",
-                         probe->why);
-    log_info("engine kvm: %s", probe->why);
-    record_engine("kvm", probe->why);
-    return engine_kvm_new(out, env);
-}
+    const char *why = probe->why[0] ? probe->why : "asked for";
+    bool none;
 
-static int engine_new_interp(struct engine **out, const struct engine_env *env,
-                             const char *why)
-{
-    log_info("engine interp: %s", why);
-    record_engine("interp", why);
-    return engine_interp_new(out, env);
+    out->kind = kind == ENGINE_AUTO ? engine_auto(probe) : kind;
+    none = out->kind == ENGINE_KVM && probe->kind == KVM_NONE;
+    snprintf(out->why, sizeof(out->why), "%s%s", why,
+             none ? ", or use --engine auto" : "");
+    return none ? probe->err : 0;
 }
 
 int engine_new(struct engine **out, enum engine_kind kind,
                const struct engine_env *env)
 {
-    struct engine_choice choice = {kind, "asked for"};
     struct kvm_probe probe = {.kind = KVM_NONE};
+    struct engine_choice choice;
+    const char *name;
+    bool kvm;
+    int r;
 
     if (kind != ENGINE_INTERP)
         kvm_probe(env->kvm, &probe);
-    if (kind == ENGINE_AUTO)
-        choice = engine_auto(&probe);
-    if (choice.kind == ENGINE_KVM)
-        return engine_new_kvm(out, env, &probe);
-    return engine_new_interp(out, env, choice.why);
+    r = engine_choose(&choice, kind, &probe);
+    kvm = choice.kind == ENGINE_KVM;
+    name = kvm ? "kvm" : "interp";
+    if (r < 0)
+        return fail_rule(r, "engine %s: %s", name, choice.why);
+    log_info("engine %s: %s", name, choice.why);
+    record_engine(name, choice.why);
+    return kvm ? engine_kvm_new(out, env) : engine_interp_new(out, env);
 }

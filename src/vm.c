@@ -402,52 +402,25 @@ int vm_start(struct vm *vm)
 
 /* ---- loading ----------------------------------------------------------- */
 
-/* Too long: loader_cmdline() has said so before it matters. */
-static const char *vm_words(const struct boot_config *bc, char *buf, size_t len)
-{
-    snprintf(buf, len, "%s%s%s", bc->args ? bc->args : "",
-             bc->args && bc->append ? " " : "", bc->append ? bc->append : "");
-    return buf[0] ? buf : NULL;
-}
-
 int vm_load(struct vm *vm)
 {
-    const struct boot_config *bc = &vm->cfg->boot;
-    const struct console_config *cc = &vm->cfg->console;
     struct loader_result *res = &vm->loaded;
-    char cmdline[LOADER_CMDLINE_MAX], words[LOADER_CMDLINE_MAX], root[64];
-    struct cmdline_spec cs = {
-        .args = bc->args,
-        .append = bc->append,
-        .command = vm->files.session,
-        .serial = cc->mode != CHR_OFF,
-        .hvc = cc->mode != CHR_OFF && cc->device == CONSOLE_VIRTIO,
-        .root = vm_devices_root(vm->cfg, root, sizeof(root)),
-    };
-    struct loader_spec spec = {
-        .kernel = &vm->files.kernel,
-        .initrd = vm_initrd(vm),
-        .cmdline = cmdline,
-        .words = vm_words(bc, words, sizeof(words)),
-        .cpus = vm->cfg->machine.vcpus,
-    };
-    int r;
+    struct vm_plan plan;
+    int r = vm_plan(&plan, vm->cfg);
 
-    spec.nr_devices = vm_devices_plan(vm->cfg, spec.device);
-    cs.nr_devices = spec.nr_devices;
-    cs.device = spec.device;
-    r = loader_cmdline(cmdline, &cs);
     if (r < 0)
         return r;
-    r = loader_load(vm->mem, &spec, res);
+    plan.spec.kernel = &vm->files.kernel;
+    plan.spec.initrd = vm_initrd(vm);
+    r = loader_load(vm->mem, &plan.spec, res);
     loader_file_close(&vm->files.kernel);
     loader_file_close(&vm->files.initrd);
     if (r < 0)
         return r;
-    log_info("kernel %s: %s%s%s, %.1f ms to unpack", bc->kernel, res->format,
-             res->version[0] ? ", " : "", res->version,
+    log_info("kernel %s: %s%s%s, %.1f ms to unpack", vm->cfg->boot.kernel,
+             res->format, res->version[0] ? ", " : "", res->version,
              (double)res->unpack_ns / 1e6);
-    log_info("command line: %s", cmdline);
+    log_info("command line: %s", plan.cmdline);
     record_stamp(RECORD_LOADED);
     return 0;
 }

@@ -148,6 +148,18 @@ struct raw_options {
  */
 int raw_open(struct disk **out, const struct raw_options *opt);
 
+/*
+ * What raw_open() would find, without taking a lock. 0 or a negative errno, not
+ * reported: it cannot be opened, or is neither a file nor a block device.
+ */
+struct raw_peek {
+    u64 bytes;
+    bool block_dev;
+    bool busy;   /* -EBUSY is what raw_open() would say, because of ... */
+    long holder; /* ... this process; 0: cannot be told */
+};
+int raw_peek(struct raw_peek *out, const struct raw_options *opt);
+
 /* Zeros of the given size in memory, for tests and benchmarks. */
 int memory_disk_new(struct disk **out, u64 size);
 

@@ -130,6 +130,16 @@ struct kvm_probe {
     char why[160]; /* one line: what was found, and what to do about it */
 };
 
+/* What engine_new() would take: kind, or for ENGINE_AUTO the better of the two,
+ * and why, in a line. A negative errno: there is no such KVM, and *why says
+ * what to do. Reports nothing. */
+struct engine_choice {
+    enum engine_kind kind; /* never ENGINE_AUTO */
+    char why[256];
+};
+int engine_choose(struct engine_choice *out, enum engine_kind kind,
+                  const struct kvm_probe *probe);
+
 /* Open /dev/kvm, if this KVM has what mote needs. Reports nothing. Main. */
 void kvm_open(struct kvm_file *out);
 void kvm_close(struct kvm_file *kvm); /* also when it is not open */

@@ -79,6 +79,12 @@ struct loader_result {
 int loader_load(struct mem *m, const struct loader_spec *spec,
                 struct loader_result *out);
 
+/* The configuration that is embedded in a kernel in m (IKCONFIG), as text of
+ * less than size bytes. 0; -ENOENT: there is none; or another negative errno,
+ * already reported. Main. */
+int loader_config(const struct mem *m, const struct loader_result *loaded,
+                  char *text, size_t size);
+
 /*
  * Put a command line together: args (NULL: mote's default) plus, before a
  * " -- ", pci=off, root, one virtio_mmio.device= per device, append. out has

@@ -78,6 +78,13 @@ struct tap_options {
 int tap_open(struct nic **out, const struct tap_options *opt);
 
 /*
+ * What tap_open() would meet; attaches and makes nothing. 0, or a negative
+ * errno, and either way *text says what there is, what is wrong and what to do.
+ * Reports nothing.
+ */
+int tap_peek(const struct tap_options *opt, char *text, size_t len);
+
+/*
  * User-mode networking: starts passt on one end of a socket pair (frames
  * behind a 4-byte big-endian length) and stops it with the VM. No privilege.
  * -ENOENT names the Debian package.
@@ -88,5 +95,9 @@ struct passt_options {
     const char *address, *gateway, *dns; /* or NULL */
 };
 int passt_open(struct nic **out, const struct passt_options *opt);
+
+/* Would it start, with the ports it is to forward? *path: the program found,
+ * or "". Starts nothing. 0 or a negative errno, already reported. */
+int passt_peek(const struct passt_options *opt, char *path, size_t len);
 
 #endif

@@ -27,6 +27,10 @@ int rbd_open(struct disk **out, const struct drive_config *drive,
  */
 int rbd_start(const struct sandbox_config *sandbox);
 
+/* Are Ceph's libraries there, and good enough? They stay in this process. 0 or
+ * a negative errno, already reported with what to install. */
+int rbd_peek_libraries(void);
+
 /* In the monitor: close what only keepers and the supervisor may hold. */
 void rbd_forget(void);
 

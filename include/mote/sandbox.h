@@ -66,6 +66,22 @@ int sandbox_alone_begin(const struct sandbox_config *config,
 int sandbox_alone_seal(const struct sandbox_config *config, bool connects,
                        struct sandbox_report *report);
 
+/*
+ * The jail that a VM of this configuration would get here, found by a process
+ * that enters it, and ends: sandbox_enter() and sandbox_seal() without the
+ * cgroup, and content with what there is. 0 or a negative errno, already
+ * reported. Main, before any thread.
+ */
+int sandbox_preview(const struct sandbox_config *config,
+                    struct sandbox_report *report);
+
+/* Could the cgroup of the configuration be had, with its limits? Makes and
+ * changes nothing. 0 or a negative errno, already reported. */
+int sandbox_peek_cgroup(const struct sandbox_config *config);
+
+/* The layers in force, in words: "user+mount namespaces, empty root ..." */
+void sandbox_layers(const struct sandbox_report *report, char *buf, size_t len);
+
 /* "full", "lite" ... */
 const char *sandbox_level_name(enum sandbox_level level);
 

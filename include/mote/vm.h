@@ -32,6 +32,14 @@ int vm_start(struct vm *vm);
  * untrusted, into memory. */
 int vm_load(struct vm *vm);
 
+/* What vm_load() tells the loader, but for the files. 0 or a negative errno,
+ * already reported: the command line is too long. Main. */
+struct vm_plan {
+    struct loader_spec spec;
+    char cmdline[LOADER_CMDLINE_MAX], words[LOADER_CMDLINE_MAX]; /* spec's */
+};
+int vm_plan(struct vm_plan *p, const struct config *cfg);
+
 /* Let the vCPUs go, serve signals and the console, until the VM ends. Prints
  * the one-line reason and, at level Info, the summary. Returns mote's exit
  * status. */

@@ -137,6 +137,18 @@ int lock_file(int fd, const char *path, bool exclusive)
     return 0;
 }
 
+bool lock_peek(int fd, bool exclusive, long *pid)
+{
+    struct flock fl = {.l_type = exclusive ? F_WRLCK : F_RDLCK,
+                       .l_whence = SEEK_SET};
+
+    *pid = 0;
+    if (fcntl(fd, F_OFD_GETLK, &fl) < 0 || fl.l_type == F_UNLCK)
+        return false;
+    *pid = lock_holder(fd);
+    return true;
+}
+
 void lock_release(int fd)
 {
     struct flock fl = {.l_type = F_UNLCK, .l_whence = SEEK_SET};

@@ -13,6 +13,10 @@
  */
 int lock_file(int fd, const char *path, bool exclusive);
 
+/* Would lock_file() find somebody else's lock? *pid: whose, 0: cannot be told.
+ * Takes none, for which fd need not be writable. */
+bool lock_peek(int fd, bool exclusive, long *pid);
+
 /* At once, also while a closing io_uring has the file in its hands. */
 void lock_release(int fd);
 

@@ -56,19 +56,28 @@ static int check_stat(const struct config *c, const void *field,
     return 0;
 }
 
-/* A descriptor, or -EINVAL. */
-static int check_open(const struct config *c, const void *field,
-                      const char *path, int mode)
+static int check_failed(const struct config *c, const void *field,
+                        const char *path, const char *what)
 {
-    int fd = open(path, mode | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-    if (fd >= 0)
-        return fd;
     if (errno == EACCES)
-        return check_denied(c, field, path,
-                            mode == O_RDONLY ? "read" : "write");
+        return check_denied(c, field, path, what);
     return config_fail(c, field, "%s: %s (%s)", path, strerrordesc_np(errno),
                        errno_name(errno));
+}
+
+/* A descriptor, or -EINVAL. Not opened for writing: udev would take the end of
+ * that for news of a block device. */
+static int check_open(const struct config *c, const void *field,
+                      const char *path, bool writes)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0)
+        return check_failed(c, field, path, "read");
+    if (!writes || faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
+        return fd;
+    close(fd);
+    return check_failed(c, field, path, "write");
 }
 
 int check_file(const struct config *c, char *const *field)
@@ -78,7 +87,7 @@ int check_file(const struct config *c, char *const *field)
 
     if (!path)
         return 0;
-    fd = check_open(c, field, path, O_RDONLY);
+    fd = check_open(c, field, path, false);
     if (fd < 0)
         return fd;
     r = check_stat(c, field, path, fd);
@@ -99,7 +108,7 @@ int check_image(const struct config *c, const struct drive_config *d)
 
     if (!d->path)
         return 0; /* an error already */
-    fd = check_open(c, &d->path, d->path, check_writes(d) ? O_RDWR : O_RDONLY);
+    fd = check_open(c, &d->path, d->path, check_writes(d));
     if (fd < 0)
         return fd;
     fstat(fd, &st);

@@ -272,6 +272,45 @@ static int process_args(struct passt_args *a, const struct passt_options *opt)
     return 0;
 }
 
+static int process_absent(const char *program)
+{
+    return fail(-ENOENT,
+                "%s: user-mode networking needs it; the Debian package is "
+                "passt",
+                program);
+}
+
+/* As execvp() will, of a name without a slash. */
+static int process_search(const char *program, char *path, size_t len)
+{
+    const char *dirs = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe) */
+    size_t n;
+
+    for (dirs = dirs ? dirs : "/bin:/usr/bin"; *dirs;
+         dirs += dirs[n] ? n + 1 : n) {
+        n = strcspn(dirs, ":");
+        snprintf(path, len, "%.*s%s%s", (int)n, dirs, n ? "/" : "", program);
+        if (access(path, X_OK) == 0)
+            return 0;
+    }
+    return process_absent(program);
+}
+
+int passt_peek(const struct passt_options *opt, char *path, size_t len)
+{
+    struct passt_args args;
+    int r = process_args(&args, opt);
+
+    if (r < 0)
+        return r;
+    if (!strchr(args.argv[0], '/'))
+        return process_search(args.argv[0], path, len);
+    snprintf(path, len, "%s", args.argv[0]);
+    if (access(path, X_OK) == 0)
+        return 0;
+    return errno == ENOENT ? process_absent(path) : fail(-errno, "%s", path);
+}
+
 int passt_process_start(struct passt_process *p,
                         const struct passt_options *opt)
 {
@@ -283,9 +322,6 @@ int passt_process_start(struct passt_process *p,
         return r;
     r = process_start(p, args.exec);
     if (r == -ENOENT)
-        return fail(r,
-                    "%s: user-mode networking needs it; the Debian package "
-                    "is passt",
-                    args.argv[0]);
+        return process_absent(args.argv[0]);
     return r < 0 ? fail(r, "%s", args.argv[0]) : 0;
 }

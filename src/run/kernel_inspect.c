@@ -115,7 +115,7 @@ static char *inspect_modules(const struct kernel_info *k, const char *dir)
         snprintf(path, sizeof(path), "%s/../lib/modules/%s", roots[i],
                  k->release);
         if (inspect_is_dir(path))
-            return strdup(path);
+            return realpath(path, NULL);
     }
     return NULL;
 }

@@ -115,6 +115,66 @@ int cgroup_open(struct cgroup *g, const struct sandbox_config *c)
     return cgroup_limits(g, &c->limits);
 }
 
+/* ---- without making it --------------------------------------------------- */
+
+static int peek_access(const char *dir, const char *file)
+{
+    char path[4200];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, file);
+    if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
+        return 0;
+    if (errno == ENOENT && strcmp(file, "cgroup.procs") == 0)
+        return fail_rule(-EINVAL, "sandbox.cgroup: %s is not a cgroup", dir);
+    return fail(-errno, "sandbox.cgroup: %s", path);
+}
+
+/* A cgroup that is to be made is made in this one, with its files. */
+static int peek_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char dir[4096];
+
+    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)MAX(slash - path, 1) : 1,
+             slash ? path : ".");
+    if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) < 0)
+        return fail(-errno, "sandbox.cgroup: %s cannot be made in %s", path,
+                    dir);
+    return peek_access(dir, "cgroup.procs");
+}
+
+static int peek_limits(const struct sandbox_config *c)
+{
+    char path[4200];
+    bool v2;
+    int r = 0;
+
+    snprintf(path, sizeof(path), "%s/cgroup.controllers", c->cgroup);
+    v2 = access(path, F_OK) == 0;
+    if (c->limits.memory_max)
+        r = peek_access(c->cgroup, v2 ? "memory.max" : "memory.limit_in_bytes");
+    if (r == 0 && c->limits.pids_max)
+        r = peek_access(c->cgroup, "pids.max");
+    if (r == 0 && c->limits.cpu_percent)
+        r = peek_access(c->cgroup, v2 ? "cpu.max" : "cpu.cfs_quota_us");
+    return r;
+}
+
+int sandbox_peek_cgroup(const struct sandbox_config *c)
+{
+    int r;
+
+    if (!c->cgroup)
+        return 0;
+    if (access(c->cgroup, F_OK) < 0)
+        return peek_parent(c->cgroup);
+    r = peek_access(c->cgroup, "cgroup.procs");
+    return r < 0 ? r : peek_limits(c);
+}
+
+/* ---- its processes -------------------------------------------------------
+ */
+
 int cgroup_add(struct cgroup *g, pid_t pid)
 {
     char text[16];

@@ -40,23 +40,22 @@ const char *sandbox_namespace(const struct sandbox_report *report,
     return NULL;
 }
 
-static void report_layers(const struct sandbox_report *report, char *buf,
-                          size_t len)
+void sandbox_layers(const struct sandbox_report *report, char *buf, size_t len)
 {
     size_t n = 0;
 
     buf[0] = '\0';
     for (unsigned int i = 0; sandbox_namespace(report, i); i++)
-        n += (size_t)snprintf(buf + n, len - n, "%s%s", i ? "+" : ", ",
+        n += (size_t)snprintf(buf + n, len - n, "%s%s", i ? "+" : "",
                               sandbox_namespace(report, i));
     if (n)
-        n += (size_t)snprintf(buf + n, len - n, " namespaces");
+        n += (size_t)snprintf(buf + n, len - n, " namespaces, ");
     if (report->empty_root)
-        n += (size_t)snprintf(buf + n, len - n, ", empty root");
+        n += (size_t)snprintf(buf + n, len - n, "empty root, ");
     if (report->landlock)
-        n += (size_t)snprintf(buf + n, len - n, ", Landlock %d",
+        n += (size_t)snprintf(buf + n, len - n, "Landlock %d, ",
                               report->landlock);
-    snprintf(buf + n, len - n, ", no capabilities%s",
+    snprintf(buf + n, len - n, "no capabilities%s",
              report->mdwe ? ", MDWE" : "");
 }
 
@@ -86,14 +85,15 @@ void sandbox_say(const struct sandbox_report *report)
     char layers[160];
 
     report_record(report);
-    report_layers(report, layers, sizeof(layers));
+    sandbox_layers(report, layers, sizeof(layers));
     if (report->level == SANDBOX_LEVEL_OFF)
         log_warn("isolation: OFF by --sandbox or sandbox.require: a guest that "
-                 "takes mote over has the caller's files and network%s",
+                 "takes mote over has the caller's files and network, %s",
                  layers);
     else if (report->missing[0])
-        log_warn("isolation: %s%s; missing: %s",
+        log_warn("isolation: %s, %s; missing: %s",
                  sandbox_level_name(report->level), layers, report->missing);
     else
-        log_info("isolation: %s%s", sandbox_level_name(report->level), layers);
+        log_info("isolation: %s, %s", sandbox_level_name(report->level),
+                 layers);
 }
