@@ -34,6 +34,10 @@ _mote() {
     *) values=$(_mote_words "$mote" "${COMP_WORDS[1]}") ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
+    if [ "${COMP_WORDS[1]}" = check ] && [[ $word != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
+    fi
 }
 
 complete -F _mote mote

@@ -35,6 +35,7 @@ static const struct cli_option version_options[] = {
 
 static const char usage_text[] =
     "usage: mote run [options]           start a virtual machine\n"
+    "       mote check FILE | [options]  say what would fail, start nothing\n"
     "       mote rbd-gc POOL [options]   remove clones of crashed hosts\n"
     "       mote version [--json]        version and engines\n"
     "       mote COMMAND --help          the options of a command\n";
@@ -232,7 +233,7 @@ static enum cli_command cli_parse_rbd_gc(struct cli *cli, char **argv,
 /* Not "run" and not "version": say what it may have been meant to be. */
 static int cli_no_command(const char *arg)
 {
-    static const char *const names[] = {"run", "version", "rbd-gc"};
+    static const char *const names[] = {"run", "check", "version", "rbd-gc"};
     const char *near;
 
     if (cli_is_help(arg)) {
@@ -240,9 +241,7 @@ static int cli_no_command(const char *arg)
         return fflush(stdout) == EOF ? STATUS_FAILURE : STATUS_OK;
     }
     near = config_nearest(arg, names, ARRAY_SIZE(names));
-    if (strcmp(arg, "check") == 0)
-        fail_rule(-EINVAL, "%s: not supported yet", arg);
-    else if (arg[0] == '-')
+    if (arg[0] == '-')
         fail_rule(-EINVAL,
                   "%s: Firecracker's own options are not supported yet; use "
                   "mote run --config FILE",
@@ -263,6 +262,8 @@ enum cli_command cli_parse(struct cli *cli, int argc, char **argv, int *status)
     }
     if (strcmp(argv[1], "run") == 0)
         return cli_run(cli, argv + 2, status);
+    if (strcmp(argv[1], "check") == 0)
+        return cli_check(cli, argv + 2, status);
     if (strcmp(argv[1], "version") == 0)
         return cli_version(cli, argv + 2, status);
     if (strcmp(argv[1], "rbd-gc") == 0)

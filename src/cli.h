@@ -9,6 +9,7 @@
 enum cli_command {
     CLI_DONE,    /* all is said and done: exit with *status */
     CLI_RUN,     /* *c is complete and checked */
+    CLI_CHECK,   /* of *c, which is to be configured */
     CLI_VERSION, /* print it; json says how */
     CLI_RBD_GC,  /* of gc; the access is that of *c's first drive */
 };
@@ -24,6 +25,7 @@ struct cli {
     bool print_config, print_isolation;
     bool json;
     char **rest; /* what is behind --, or NULL */
+    bool typed;  /* a command or its files, not only in the file */
     int proc;    /* --print-isolation: /proc, to name descriptors in the jail */
     struct cli_rbd_gc gc;
     unsigned int errors;
@@ -39,6 +41,9 @@ struct vm;
  * the status. */
 int cli_print_isolation(const struct cli *cli, const struct vm *vm,
                         const struct sandbox_report *jail);
+
+/* "mote check", to stdout; returns the status. */
+int cli_print_check(struct cli *cli);
 
 /* "mote version", to stdout; returns the status. */
 int cli_print_version(bool json);
@@ -65,6 +70,15 @@ int cli_help(const char *head, const struct cli_option *options,
 
 /* "mote run"; argv is what is behind it. */
 enum cli_command cli_run(struct cli *cli, char **argv, int *status);
+enum cli_command cli_check(struct cli *cli, char **argv, int *status);
+extern const struct cli_option cli_run_options[];
+
+/* Options of mote run, and a command. True: help was asked for. */
+bool cli_run_parse(struct cli *cli, char **argv, const char *command);
+
+/* Then: read the file, if there is one, and complete what was given. 0 or
+ * -EINVAL, already reported; config_check() is due. */
+int cli_configure(struct cli *cli);
 
 /* Of "mote rbd-gc", whose argument is not an option. */
 extern const struct cli_option cli_rbd_gc_options[];

@@ -194,7 +194,7 @@ static void cli_no_tty(struct cli *cli, const char *value)
     config_set_option(cli->c, &cli->c->run.tty, "--no-tty");
 }
 
-static const struct cli_option run_options[] = {
+const struct cli_option cli_run_options[] = {
     {"--rootfs", "PATH", "directory, tar archive, container or disk image",
      .set = cli_rootfs},
     {"--env", "K=V", "variable of the command; K: as it is here",
@@ -262,7 +262,7 @@ static int cli_help_run(void)
         "  mote run --rootfs /srv/debian -- cat /etc/os-release\n"
         "  mote run --rootfs image.tar --net user --timeout 30s\n"
         "  make data | mote run --rootfs /srv/tools -- sort -u >sorted\n\n",
-        run_options,
+        cli_run_options,
         "\nOn a terminal Ctrl-A x ends the VM; Ctrl-A Ctrl-A sends one "
         "Ctrl-A.\n"
         "Exit status: the command's, or 128 and the signal that it died of; "
@@ -305,27 +305,37 @@ static void cli_command_streams(struct cli *cli)
                  isatty(STDERR_FILENO);
 }
 
+bool cli_run_parse(struct cli *cli, char **argv, const char *command)
+{
+    if (cli_options(cli, cli_run_options, command, argv))
+        return true;
+    if (cli->rest)
+        cli_command(cli);
+    cli->typed = cli->c->run.cmd || cli->c->run.rootfs;
+    return false;
+}
+
+int cli_configure(struct cli *cli)
+{
+    if (cli->config && config_read(cli->c, cli->config) < 0)
+        return -EINVAL;
+    if (cli->typed)
+        cli_command_streams(cli);
+    config_complete(cli->c);
+    return 0;
+}
+
 enum cli_command cli_run(struct cli *cli, char **argv, int *status)
 {
-    bool typed;
-
-    if (cli_options(cli, run_options, "run", argv)) {
+    if (cli_run_parse(cli, argv, "run")) {
         *status = cli_help_run();
         return CLI_DONE;
     }
-    if (cli->rest)
-        cli_command(cli);
-    typed = cli->c->run.cmd || cli->c->run.rootfs;
     *status = STATUS_BAD_ARGS;
     if (cli->errors)
         return CLI_DONE;
     *status = STATUS_BAD_CONFIG;
-    if (cli->config && config_read(cli->c, cli->config) < 0)
-        return CLI_DONE;
-    if (typed)
-        cli_command_streams(cli);
-    config_complete(cli->c);
-    if (config_check(cli->c) < 0)
+    if (cli_configure(cli) < 0 || config_check(cli->c) < 0)
         return CLI_DONE;
     if (!cli->print_config)
         return CLI_RUN;

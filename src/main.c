@@ -217,6 +217,9 @@ int main(int argc, char **argv)
         record_stamp(RECORD_CONFIG);
         status = main_vm(&cli);
         break;
+    case CLI_CHECK:
+        status = cli_print_check(&cli);
+        break;
     case CLI_VERSION:
         status = cli_print_version(cli.json);
         break;

@@ -29,7 +29,8 @@ static const struct cli_case cli_cases[] = {
     {{"run", "--kernel", EXE, "--console", "file:x", "--boot-timer"}, NULL, 0},
     {{"rnu"}, BAD("rnu: unknown command; did you mean run?")},
     {{"start"}, BAD("start: unknown command; see mote --help")},
-    {{"check"}, BAD("check: not supported yet")},
+    {{"check", "--frobnicate"},
+     BAD("--frobnicate: unknown option; see mote check --help")},
     {{"rbd-gc"}, BAD("rbd-gc: which pool? mote rbd-gc POOL[/NAMESPACE]")},
     {{"rbd-gc", "pool", "--mon", "ceph.example"},
      BAD("--rbd mon: \"ceph.example\" is not a monitor's numeric address, such "
