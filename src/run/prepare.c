@@ -72,14 +72,41 @@ static void prepare_guess_types(struct prepare *p)
     }
 }
 
+/* Where made images are kept, and found again; NULL: nowhere. The caller frees
+ * it. */
+static char *prepare_cache_dir(void)
+{
+    static const struct {
+        const char *variable, *below;
+    } places[] = {
+        {"MOTE_CACHE", "/rootfs"},
+        {"XDG_CACHE_HOME", "/mote/rootfs"},
+        {"HOME", "/.cache/mote/rootfs"},
+    };
+    char *dir = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        const char *value = getenv(places[i].variable);
+
+        if (value && *value == '/')
+            return asprintf(&dir, "%s%s", value, places[i].below) < 0 ? NULL
+                                                                      : dir;
+    }
+    return NULL;
+}
+
 static int prepare_open(struct prepare *p, const char *path)
 {
+    char *cache = prepare_cache_dir();
     struct rootfs_options opt = {
         .path = path,
         .cpio_max = MIN(PREPARE_CPIO_MAX, p->c->machine.mem_bytes / 8),
+        .cache_dir = cache,
     };
+    int r = rootfs_open(&p->cmd->rootfs, &opt);
 
-    return rootfs_open(&p->cmd->rootfs, &opt);
+    free(cache);
+    return r;
 }
 
 /* What --rootfs names, or the root drive. */

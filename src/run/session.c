@@ -303,7 +303,8 @@ void session_say(const struct session *s, const char *tail)
     } else if (m->type == GUEST_SETUP_LOST) {
         log_error("%s: was not started: the guest could not %s: %s (%s)", name,
                   session_step(m->a), strerrordesc_np(err), errno_name(err));
-        session_say_tail(tail);
+        if (m->a != GUEST_STEP_WORKDIR && m->a != GUEST_STEP_USER)
+            session_say_tail(tail); /* what init has said of it */
     }
 }
 
