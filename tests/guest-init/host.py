@@ -41,7 +41,8 @@ def orders(*args, **words):
 class Guest:
     """One boot. feed: bytes for its stdin, None: a stdin that stays open."""
 
-    def __init__(self, base, text, ports=PORTS, options=(), prefix=()):
+    def __init__(self, base, text, ports=PORTS, options=(), prefix=(),
+                 late=()):
         self.dir = tempfile.TemporaryDirectory()
         self.messages, self.out = [], {"stdout": b"", "stderr": b""}
         self.ended = set()
@@ -60,7 +61,7 @@ class Guest:
         self.mote = subprocess.Popen(command + list(options),
                                      stdin=subprocess.DEVNULL,
                                      stdout=self.console, stderr=self.console)
-        self.port = {name: self.connect(name) for name in ports}
+        self.port = {n: self.connect(n) for n in ports if n not in late}
         self.pending = b""
 
     def path(self, name):
@@ -74,11 +75,14 @@ class Guest:
                 return s
             except OSError:
                 s.close()
-                if self.mote.poll() is not None or self.late():
+                if self.mote.poll() is not None or self.overdue():
                     raise RuntimeError("no socket: " + self.said()) from None
                 time.sleep(0.01)
 
-    def late(self):
+    def open(self, name):
+        self.port[name] = self.connect(name)
+
+    def overdue(self):
         return time.monotonic() - self.started > LIMIT
 
     def said(self):
@@ -128,7 +132,7 @@ class Guest:
     def until(self, what, sending=b"", skip=()):
         """Serves until what() is true; False when it was not in time."""
         while not what():
-            if self.late() or self.mote.poll() is not None:
+            if self.overdue() or self.mote.poll() is not None:
                 return False
             sending = self.step(sending, skip)
         return not sending
@@ -146,7 +150,7 @@ class Guest:
         """To the end: feed and the end of stdin, then whatever comes."""
         if feed is not None:
             self.until(lambda: self.has(READY))
-            while feed and not self.late() and not self.over():
+            while feed and not self.overdue() and not self.over():
                 feed = self.step(feed)
             self.close("stdin")
         self.until(self.over)
