@@ -79,6 +79,24 @@ void log_close(void)
     log_state.stamped = false;
 }
 
+void log_share(struct log_shared *log)
+{
+    *log = (struct log_shared){.fd = log_state.fd,
+                               .level = (u32)atomic_load(&log_state.level),
+                               .show_level = log_state.show_level,
+                               .show_origin = log_state.show_origin};
+}
+
+void log_join(const struct log_shared *log)
+{
+    log_state.fd = log->fd;
+    log_state.stamped = log->fd >= 0;
+    log_state.show_level = log->show_level;
+    log_state.show_origin = log->show_origin;
+    log_level_set((enum log_level)log->level);
+    tzset(); /* as above */
+}
+
 int log_take_stderr(void)
 {
     int ours = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

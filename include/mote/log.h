@@ -32,6 +32,19 @@ int log_open(const struct log_config *cfg);
 void log_close(void);
 
 /*
+ * How this process logs, for another one that mote starts: log_share() here,
+ * log_join() there instead of log_open(), with the descriptor under the same
+ * number. Main.
+ */
+struct log_shared {
+    int fd; /* of the log file; -1: stderr */
+    u32 level;
+    bool show_level, show_origin;
+};
+void log_share(struct log_shared *log);
+void log_join(const struct log_shared *log);
+
+/*
  * From now on lines go to what is stderr now, and stderr is /dev/null: for a
  * process with a library that writes there what it likes. 0 or a negative
  * errno, already reported. Main, before the first line.

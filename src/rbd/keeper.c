@@ -236,6 +236,7 @@ static int keeper_init(struct keeper *k)
     if (!k->spec)
         return fail(-ENOMEM, "rbd: keeper");
     *k->spec = *k->shared;
+    log_join(&k->spec->log);
     r = spec_close_others(k->spec, k->spec_fd, k->stop_fd);
     if (r < 0)
         return r;

@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "mote/base.h"
+#include "mote/log.h"
 
 #define RBD_NAME_MAX   256 /* with the final NUL; of every text */
 #define RBD_HOSTS_MAX  512
@@ -53,6 +53,7 @@ struct rbd_jail {
 
 struct rbd_spec {
     struct rbd_jail jail;
+    struct log_shared log; /* the VM's */
     struct rbd_cluster cluster;
     u32 nr_images;
     struct rbd_image image[RBD_IMAGE_MAX];

@@ -351,6 +351,7 @@ static int rbd_start_group(struct rbd_group *g, const struct sandbox_config *c)
                                       .uid = c->uid,
                                       .gid = c->gid,
                                       .log_denials = c->log_denials};
+    log_share(&g->spec->log);
     if (pipe2(pipe_fd, O_CLOEXEC) < 0)
         return fail(-errno, "rbd: pipe2");
     g->keeper = spec_start(g->spec, g->spec_fd, "rbd-keeper", pipe_fd[0]);

@@ -233,6 +233,8 @@ int rbd_worker_main(int spec_fd, int stop_fd)
     w->spec_fd = spec_fd;
     w->stop_fd = stop_fd;
     w->spec = spec_map(spec_fd);
+    if (w->spec)
+        log_join(&w->spec->log);
     r = w->spec ? worker_open(w) : -EINVAL;
     if (r == 0)
         worker_serve(w);

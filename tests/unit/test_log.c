@@ -87,17 +87,28 @@ START_TEST(test_file)
     struct log_config cfg = {
         .path = path, .level = LOG_INFO, .show_level = true};
     int fd = mkstemp(path);
+    struct log_shared shared;
+    char *second;
     ssize_t n;
 
     log_sink_set(NULL);
     ck_assert_int_eq(log_open(&cfg), 0);
     log_info("hello");
+    log_share(&shared);
+    shared.fd = dup(shared.fd);
+    log_close();
+    log_level_set(LOG_ERROR);
+    log_join(&shared); /* as another process does */
+    log_info("again");
     log_close();
     n = read(fd, buf, sizeof(buf) - 1);
     ck_assert_int_gt(n, 0);
     buf[n] = '\0';
     ck_assert_ptr_nonnull(strstr(buf, "[INFO] hello\n"));
     ck_assert_int_eq(buf[10], 'T');
+    second = strchr(buf, '\n') + 1;
+    ck_assert_ptr_nonnull(strstr(second, "[INFO] again\n"));
+    ck_assert_int_eq(second[10], 'T');
     close(fd);
     unlink(path);
 }
