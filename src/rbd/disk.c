@@ -19,6 +19,7 @@
 #include "disk.h"
 
 #define RBD_PART_MAX ((u64)RBD_SLOT_CHUNKS * RBD_CHUNK)
+#define RBD_KEEP     8 /* chunks: an idle disk's */
 
 /* What rbd_disk keeps in disk_req.priv. */
 enum {
@@ -31,6 +32,7 @@ enum {
 struct rbd_part {         /* what a slot carries; the truth is here */
     struct disk_req *req; /* NULL: free, or an orphan: nobody waits */
     bool in_flight;
+    bool release; /* an orphan that carries free chunks only */
     u8 nr;
     u16 chunk[RBD_SLOT_CHUNKS];
     enum disk_op op;
@@ -54,6 +56,7 @@ struct rbd_disk {
     unsigned int orphans; /* parts */
     u16 free_slot[RBD_SLOTS], free_chunk[RBD_CHUNKS];
     unsigned int nr_free_slots, nr_free_chunks;
+    unsigned int least_free; /* chunks, since they were given back */
     struct rbd_part part[RBD_SLOTS];
 };
 
@@ -99,6 +102,16 @@ static bool part_has_data(enum disk_op op)
     return op == DISK_READ || op == DISK_WRITE;
 }
 
+/* Those that were given back last are the first to be taken: few are touched
+ * if few are in use. */
+static void part_take_chunks(struct rbd_disk *d, struct rbd_part *p, u8 nr)
+{
+    p->nr = nr;
+    for (unsigned int i = 0; i < nr; i++)
+        p->chunk[i] = d->free_chunk[--d->nr_free_chunks];
+    d->least_free = MIN(d->least_free, d->nr_free_chunks);
+}
+
 static u32 part_take(struct rbd_disk *d, struct disk_req *req)
 {
     u32 id = d->free_slot[--d->nr_free_slots];
@@ -114,9 +127,7 @@ static u32 part_take(struct rbd_disk *d, struct disk_req *req)
         .len = data ? MIN(req->len - pos, RBD_PART_MAX) : req->len,
     };
     if (data)
-        p->nr = (u8)((p->len + RBD_CHUNK - 1) / RBD_CHUNK);
-    for (unsigned int i = 0; i < p->nr; i++)
-        p->chunk[i] = d->free_chunk[--d->nr_free_chunks];
+        part_take_chunks(d, p, (u8)((p->len + RBD_CHUNK - 1) / RBD_CHUNK));
     return id;
 }
 
@@ -144,7 +155,7 @@ static void part_publish(struct rbd_disk *d, u32 id)
 
     s->off = p->off;
     s->len = p->len;
-    s->op = op[p->op];
+    s->op = p->release ? RBD_RELEASE : op[p->op];
     s->nr = p->nr;
     memcpy(s->chunk, p->chunk, sizeof(s->chunk));
     rbd_ring_submit(d->ring, &d->tail, d->gen, id);
@@ -333,6 +344,31 @@ static int rbd_reap(struct rbd_disk *d)
     return id == -2 ? -EPROTO : 0;
 }
 
+/*
+ * After a burst: the worker, which may make that system call, gives the memory
+ * of all chunks back that were in use. They are its own until it answers.
+ */
+static void rbd_release(struct rbd_disk *d)
+{
+    unsigned int left = RBD_CHUNKS - d->least_free;
+
+    if (!d->joined || d->nr_free_slots < RBD_SLOTS || left <= RBD_KEEP)
+        return;
+    while (left > 0) {
+        u32 id = d->free_slot[--d->nr_free_slots];
+        struct rbd_part *p = &d->part[id];
+        unsigned int nr = MIN(left, RBD_SLOT_CHUNKS);
+
+        *p = (struct rbd_part){
+            .op = DISK_READ, .in_flight = true, .release = true};
+        part_take_chunks(d, p, (u8)nr);
+        d->orphans++;
+        part_publish(d, id);
+        left -= nr;
+    }
+    d->least_free = RBD_CHUNKS;
+}
+
 /* Another worker knows nothing of what the last one was asked. The guest has
  * had no answer, and requests in flight at once have no order. */
 static void rbd_join(struct rbd_disk *d, u32 gen)
@@ -385,7 +421,17 @@ static void rbd_look_at_state(struct rbd_disk *d)
     }
 }
 
-static void rbd_look(struct rbd_disk *d)
+static void rbd_look_at_flags(struct rbd_disk *d)
+{
+    _Atomic(u32) *flags = &d->ring->flags;
+
+    if (!(atomic_load_explicit(flags, memory_order_relaxed) & RBD_F_IDLE))
+        return;
+    atomic_fetch_and(flags, ~(u32)RBD_F_IDLE);
+    rbd_release(d);
+}
+
+DEV_ONLY static void rbd_look(struct rbd_disk *d)
 {
     if (rbd_reap(d) < 0) {
         log_error("drive %s: its worker broke the rules of the ring", d->name);
@@ -393,6 +439,7 @@ static void rbd_look(struct rbd_disk *d)
     }
     rbd_look_at_state(d);
     rbd_pump(d);
+    rbd_look_at_flags(d);
     rbd_kick(&d->disk);
     if (d->disk.answered)
         d->disk.answered(d->disk.ctx);
@@ -462,6 +509,7 @@ static void rbd_init(struct rbd_disk *d, const struct rbd_disk_options *opt)
         d->free_slot[d->nr_free_slots++] = i;
     for (u16 i = 0; i < RBD_CHUNKS; i++)
         d->free_chunk[d->nr_free_chunks++] = i;
+    d->least_free = RBD_CHUNKS;
 }
 
 int rbd_disk_new(struct disk **out, const struct rbd_disk_options *opt)

@@ -189,6 +189,13 @@ int image_ready(struct image *im)
     return image_opened(im, image_announce(im));
 }
 
+void image_idle(struct image *im)
+{
+    im->used = false;
+    atomic_fetch_or(&im->ring->flags, RBD_F_IDLE);
+    image_wake(im);
+}
+
 void image_changed(struct image *im)
 {
     u64 count, size;

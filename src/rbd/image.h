@@ -4,6 +4,8 @@
 #ifndef MOTE_RBD_IMAGE_H
 #define MOTE_RBD_IMAGE_H
 
+#include <time.h>
+
 #include "cluster.h"
 #include "ring.h"
 
@@ -32,6 +34,8 @@ struct image {
 
     struct rbd_ring *ring;
     u32 head;  /* of sq */
+    bool used; /* since the other side was told that it is idle */
+    time_t used_at;
     bool more; /* slots wait; there may be no event that says so */
     bool broken;
     _Atomic(u32) in_flight;
@@ -53,6 +57,9 @@ int image_ready(struct image *im);
 /* Start some of what waits in the ring. 1: there is more. -EPROTO: the other
  * side broke the rules; this image is served no more. */
 int image_serve(struct image *im);
+
+/* Tell the other side that nothing was asked for a while. */
+void image_idle(struct image *im);
 
 /* The header has changed: tell a new size. */
 void image_changed(struct image *im);

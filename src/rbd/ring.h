@@ -38,6 +38,7 @@ enum rbd_op {
     RBD_FLUSH,
     RBD_DISCARD,
     RBD_ZEROES,
+    RBD_RELEASE, /* the chunks' memory, to the host */
     RBD_OPS
 };
 
@@ -74,6 +75,7 @@ enum rbd_flag {
     RBD_F_READ_ONLY = 1u << 0,
     RBD_F_ZEROES = 1u << 1,  /* librbd can */
     RBD_F_STALLED = 1u << 2, /* the cluster does not answer */
+    RBD_F_IDLE = 1u << 3,    /* nothing was asked for a second */
 };
 
 _Static_assert(sizeof(struct rbd_ring) <= RBD_DATA_OFFSET,

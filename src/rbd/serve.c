@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* serve.c: from the ring to librbd and back. The ring is hostile: a slot is
  * copied once, and only the copy is looked at. */
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "mote/log.h"
@@ -117,10 +118,19 @@ static int serve_call(struct image_io *io, const struct rbd_slot *s,
         if (!lib->rbd_aio_write_zeroes)
             return -EOPNOTSUPP;
         return lib->rbd_aio_write_zeroes(im->rbd, s->off, s->len, c, 0, 0);
+    case RBD_RELEASE:
     case RBD_OPS:
         break;
     }
     return -EINVAL;
+}
+
+/* Nothing else is in these chunks: they are the slot's. Where it does not work
+ * they stay. */
+static void serve_release(struct image *im, const struct rbd_slot *s)
+{
+    for (unsigned int i = 0; i < s->nr; i++)
+        (void)madvise(rbd_chunk(im->ring, s->chunk[i]), RBD_CHUNK, MADV_REMOVE);
 }
 
 /* A call that fails has no completion. */
@@ -151,10 +161,14 @@ static int serve_slot(struct image *im, u32 id)
     atomic_store_explicit(&io->busy, true, memory_order_relaxed);
     atomic_fetch_add(&im->in_flight, 1);
     io->len = 0;
-    if (!serve_is_valid(im, &s))
+    if (!serve_is_valid(im, &s)) {
         serve_done(io, -EINVAL);
-    else
+    } else if (s.op == RBD_RELEASE) {
+        serve_release(im, &s);
+        serve_done(io, 0);
+    } else {
         serve_start(io, &s);
+    }
     return 0;
 }
 

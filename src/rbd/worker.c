@@ -15,6 +15,7 @@
 /* Without an answer for this long a cluster is called stalled. */
 #define WORKER_STALL_S 5
 #define WORKER_TICK_MS 1000 /* while requests are in flight */
+#define WORKER_IDLE_S  1
 #define WORKER_EVENTS  16
 
 struct worker {
@@ -81,7 +82,21 @@ static void worker_watch_answers(struct worker *w)
     }
 }
 
-/* For ever, while nobody waits for an answer. */
+/* The same. */
+static void worker_watch_idle(struct worker *w)
+{
+    time_t now = worker_now();
+
+    for (u32 i = 0; i < w->spec->nr_images; i++) {
+        struct image *im = &w->image[i];
+
+        if (im->used && now - im->used_at > WORKER_IDLE_S &&
+            atomic_load(&im->in_flight) == 0)
+            image_idle(im);
+    }
+}
+
+/* For ever, while nobody waits for an answer, or for the idle. */
 static int worker_timeout(const struct worker *w)
 {
     int timeout = -1;
@@ -89,7 +104,7 @@ static int worker_timeout(const struct worker *w)
     for (u32 i = 0; i < w->spec->nr_images; i++) {
         if (w->image[i].more)
             return 0;
-        if (atomic_load(&w->image[i].in_flight) > 0)
+        if (w->image[i].used || atomic_load(&w->image[i].in_flight) > 0)
             timeout = WORKER_TICK_MS;
     }
     return timeout;
@@ -142,8 +157,11 @@ static void worker_event(struct worker *w, u32 tag)
 static void worker_serve_all(struct worker *w)
 {
     for (u32 i = 0; i < w->spec->nr_images; i++)
-        if (w->image[i].more)
+        if (w->image[i].more) {
             w->image[i].more = image_serve(&w->image[i]) == 1;
+            w->image[i].used = true;
+            w->image[i].used_at = worker_now();
+        }
 }
 
 static void worker_serve(struct worker *w)
@@ -164,6 +182,7 @@ static void worker_serve(struct worker *w)
         }
         worker_serve_all(w);
         worker_watch_answers(w);
+        worker_watch_idle(w);
     }
 }
 
