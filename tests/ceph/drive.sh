@@ -74,3 +74,25 @@ test_pause() {
     check "... and goes on with the cluster, without an error" \
         grep -aq '^WROTE, errors 0' "$tmp/out"
 }
+
+# The process of rbd-gc that librbd is in, while it looks for a monitor.
+test_gc() {
+    local gc
+    wanted gc || return
+    "$mote" rbd-gc rbd --user vm --mon "127.0.0.1:$((port + 99))" \
+        --key "$cluster/vm.key" 2>"$tmp/err" &
+    gc=$!
+    for _ in $(seq 50); do
+        worker=$(pgrep -P $gc)
+        [ -n "$worker" ] && [ "$(jail_fields Seccomp)" = 2 ] && break
+        sleep 0.1
+    done
+    check "rbd-gc: librbd is in a process with a filter" \
+        [ "$(jail_fields Seccomp)" = 2 ]
+    check "... and without a capability" \
+        [ "$(jail_fields CapBnd)$(jail_fields CapEff)" = 00000000000000000000000000000000 ]
+    kill -KILL "$worker"
+    wait $gc
+    check "... whose death is told, status 1" [ $? = 1 ] &&
+        check "... by name" grep -q 'died of SIGKILL' "$tmp/err"
+}
