@@ -342,10 +342,12 @@ static int child_lock_in(void)
     const struct filter f = {
         .kind = FILTER_ARCHIVE, .nr_fds = 2, .fd = {CHILD_SPOOL, CHILD_SOCK}};
     struct sandbox_report report;
+    locale_t utf8;
     int r;
 
     /* libarchive converts names of pax headers to the locale's. */
-    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+    utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+    if (!utf8 || !uselocale(utf8))
         return fail_rule(-ENOENT, "the locale C.UTF-8 is missing: apt-get "
                                   "install libc-bin");
     image_prepare();

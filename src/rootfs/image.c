@@ -315,7 +315,7 @@ static int image_take_manifest(struct image *im, struct store *s,
     const json_t *config = json_object_get(doc, "config");
     const json_t *layers = json_object_get(doc, "layers");
     const char *type = image_or(image_string(config, "mediaType"), "");
-    json_t *text;
+    json_t *text = NULL;
     int r;
 
     if (!image_is_config(type))
@@ -338,8 +338,8 @@ static int image_take_manifest(struct image *im, struct store *s,
 /* Replace an index by what it names for this machine. */
 static int image_descend(struct store *s, json_t **doc)
 {
-    const json_t *descriptor;
-    json_t *next;
+    const json_t *descriptor = NULL;
+    json_t *next = NULL;
     int r = image_choose(json_object_get(*doc, "manifests"), &descriptor);
 
     if (r == 0)
@@ -353,7 +353,7 @@ static int image_descend(struct store *s, json_t **doc)
 
 int image_from_oci(struct image *im, struct store *s)
 {
-    json_t *doc;
+    json_t *doc = NULL;
     int r;
 
     *im = (struct image){.nr_layers = 0};
@@ -408,7 +408,7 @@ static int image_take_docker(struct image *im, struct store *s,
     const json_t *layers = json_object_get(image, "Layers"), *diffs;
     const char *path = image_string(image, "Config");
     char sha256[SHA256_DIGEST_STRING_LENGTH];
-    json_t *config;
+    json_t *config = NULL;
     int r;
 
     if (!path)
@@ -448,7 +448,7 @@ static int image_several(const json_t *list)
 
 int image_from_docker(struct image *im, struct store *s)
 {
-    json_t *list;
+    json_t *list = NULL;
     int r;
 
     *im = (struct image){.nr_layers = 0};

@@ -342,10 +342,10 @@ static int layer_add_hard(struct layers *t, const struct layer_member *m)
 
 static int layer_add_file(struct layers *t, const struct layer_member *m)
 {
-    struct layer_node *dir;
+    struct layer_node *dir = t->root;
     struct layer_file *f;
-    const char *name;
-    size_t len;
+    const char *name = m->path;
+    size_t len = 0;
     int r = layer_check_member(m);
 
     if (r == 0)

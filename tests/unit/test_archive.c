@@ -219,6 +219,25 @@ START_TEST(test_long)
 }
 END_TEST
 
+/* More names than are sorted in place. */
+START_TEST(test_many)
+{
+    const struct rootfs_node *n;
+    u64 nr = 0;
+
+    ck_assert_int_eq(read_archive("many.tar"), 0);
+    n = rootfs_find(&tree, "d");
+    ck_assert_ptr_nonnull(n);
+    for (n = n->child; n; n = n->next) {
+        nr++;
+        ck_assert(!n->next || strcmp(n->name, n->next->name) < 0);
+    }
+    ck_assert_uint_eq(nr, 5000);
+    ck_assert_uint_eq(rootfs_find(&tree, "d/4999")->size, 4);
+    forget();
+}
+END_TEST
+
 START_TEST(test_sparse)
 {
     static const char *const names[] = {"sparse-gnu.tar", "sparse-0.1.tar",
@@ -478,6 +497,7 @@ Suite *suite_archive(void)
     tcase_add_unchecked_fixture(tc, make_archives, remove_archives);
     tcase_add_loop_test(tc, test_good, 0, ARRAY_SIZE(good));
     tcase_add_loop_test(tc, test_long, 0, 2);
+    tcase_add_test(tc, test_many);
     tcase_add_loop_test(tc, test_sparse, 0, 3);
     tcase_add_loop_test(tc, test_command, 0, 3);
     tcase_add_loop_test(tc, test_bad, 0, ARRAY_SIZE(bad));
