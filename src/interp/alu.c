@@ -217,66 +217,65 @@ enum exec op_cmpxchg8b(struct cpu *c, struct insn *in)
 
 /* ---- decimal, legacy modes only: SDM vol. 2A and 2B --------------------- */
 
-/* SF ZF PF of AL; CF and AF as given, OF clear. */
-static void alu_decimal(struct cpu *c, u8 al, bool cf, bool af)
+/* What SDM calls undefined is what an addition or subtraction of the adjustment
+ * leaves, of AL or of AX; so it comes out as on the host. */
+static u64 alu_adjust(struct cpu *c, u64 val, u64 by, bool down,
+                      unsigned int size)
 {
-    reg_set(c, &(struct insn){0}, GPR_RAX, 1, al);
-    flags_test(c, al, al, 1);
+    return down ? flags_sub(c, val, by, size) : flags_add(c, val, by, size);
+}
+
+static void alu_set_carries(struct cpu *c, bool cf, bool af)
+{
     flags_low_set(c, (u8)((flags_low(c) & ~(RFLAGS_CF | RFLAGS_AF)) |
                           (cf ? RFLAGS_CF : 0) | (af ? RFLAGS_AF : 0)));
 }
 
-/* DAA and DAS: sign is 1 or -1. */
-static enum exec alu_adjust_packed(struct cpu *c, int sign)
+/* DAA and DAS */
+static enum exec alu_adjust_packed(struct cpu *c, struct insn *in, bool down)
 {
-    u8 al = (u8)c->s.gpr[GPR_RAX], old = al;
-    bool old_cf = flags_low(c) & RFLAGS_CF, cf = false;
-    bool af = (al & 15) > 9 || flags_low(c) & RFLAGS_AF;
+    u8 al = (u8)c->s.gpr[GPR_RAX];
+    bool high = al > 0x99 || flags_low(c) & RFLAGS_CF, cf = high;
+    bool low = (al & 15) > 9 || flags_low(c) & RFLAGS_AF;
 
-    if (af) {
-        al = (u8)(al + sign * 6);
-        cf = old_cf || (sign > 0 ? old > 0xf9 : old < 6);
-    }
-    if (old > 0x99 || old_cf) {
-        al = (u8)(al + sign * 0x60);
+    if (low && (down ? al < 6 : al > 0xf9))
         cf = true;
-    }
-    alu_decimal(c, al, cf, af);
+    reg_set(c, in, GPR_RAX, 1,
+            alu_adjust(c, al, (low ? 6 : 0) + (high ? 0x60 : 0), down, 1));
+    alu_set_carries(c, cf, low);
     return EXEC_OK;
 }
 
 /* AAA and AAS: AX moves by 0106h; the high nibble of AL is cleared. */
-static enum exec alu_adjust_unpacked(struct cpu *c, int sign)
+static enum exec alu_adjust_unpacked(struct cpu *c, struct insn *in, bool down)
 {
-    u16 ax = (u16)c->s.gpr[GPR_RAX];
+    u64 ax = c->s.gpr[GPR_RAX] & 0xffff;
     bool carry = (ax & 15) > 9 || flags_low(c) & RFLAGS_AF;
 
-    if (carry)
-        ax = (u16)(ax + sign * 0x106);
-    ax &= 0xff0f;
-    reg_set(c, &(struct insn){0}, GPR_RAX, 2, ax);
-    alu_decimal(c, (u8)ax, carry, carry);
+    ax = alu_adjust(c, ax, carry ? 0x106 : 0, down, 2);
+    reg_set(c, in, GPR_RAX, 2, ax & 0xff0f);
+    alu_set_carries(c, carry, carry);
     return EXEC_OK;
 }
 
 enum exec op_daa(struct cpu *c, struct insn *in)
 {
-    return alu_adjust_packed(c, 1);
+    return alu_adjust_packed(c, in, false);
 }
 
 enum exec op_das(struct cpu *c, struct insn *in)
 {
-    return alu_adjust_packed(c, -1);
+    return alu_adjust_packed(c, in, true);
 }
 
 enum exec op_aaa(struct cpu *c, struct insn *in)
 {
-    return alu_adjust_unpacked(c, 1);
+    return alu_adjust_unpacked(c, in, false);
 }
 
 enum exec op_aas(struct cpu *c, struct insn *in)
 {
-    return alu_adjust_unpacked(c, -1);
+    return alu_adjust_unpacked(c, in, true);
 }
 
 enum exec op_aam(struct cpu *c, struct insn *in)
@@ -285,17 +284,17 @@ enum exec op_aam(struct cpu *c, struct insn *in)
 
     if (!base)
         return raise_exc(c, EXC_DE);
-    reg_set(c, in, GPR_RAX, 2, (u64)(al / base) << 8);
-    alu_decimal(c, al % base, false, false);
+    reg_set(c, in, GPR_RAX, 2, (u64)(al / base) << 8 | al % base);
+    flags_test(c, al % base, 0xff, 1);
+    alu_set_carries(c, false, false);
     return EXEC_OK;
 }
 
 enum exec op_aad(struct cpu *c, struct insn *in)
 {
-    u16 ax = (u16)c->s.gpr[GPR_RAX];
-    u8 al = (u8)(ax + (ax >> 8) * (u8)in->imm);
+    u64 ax = c->s.gpr[GPR_RAX];
+    u8 ten = (u8)((ax >> 8) * in->imm);
 
-    reg_set(c, in, GPR_RAX, 2, 0);
-    alu_decimal(c, al, false, false);
+    reg_set(c, in, GPR_RAX, 2, flags_add(c, ax & 0xff, ten, 1) & 0xff);
     return EXEC_OK;
 }

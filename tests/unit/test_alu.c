@@ -409,7 +409,8 @@ struct bcd_case {
     u8 want; /* CF, AF */
 };
 
-/* Worked by hand from the manual's pseudo code. */
+/* Worked by hand from the manual's pseudo code, but for CF and AF of AAD, which
+ * are those of its addition. */
 static const struct bcd_case bcd[] = {
     {op_daa, 0x00ae, 0, 0, 0x0014, CF | AF},
     {op_daa, 0x0014, 0, 0, 0x0014, 0},
@@ -425,7 +426,7 @@ static const struct bcd_case bcd[] = {
     {op_aas, 0x0004, AF, 0, 0xfe0e, CF | AF},
     {op_aam, 0x0035, 0, 10, 0x0503, 0},
     {op_aad, 0x0503, 0, 10, 0x0035, 0},
-    {op_aad, 0xffff, 0, 16, 0x00ef, 0},
+    {op_aad, 0xffff, 0, 16, 0x00ef, CF},
 };
 
 START_TEST(test_bcd)
@@ -438,6 +439,8 @@ START_TEST(test_bcd)
     ck_assert_int_eq(t->fn(&cpu, &in), EXEC_OK);
     ck_assert_uint_eq(cpu.s.gpr[GPR_RAX], 0x1234567800000000ull | t->want_ax);
     ck_assert_uint_eq(cpu.s.rflags & (CF | AF), t->want);
+    if (t->fn == op_aaa || t->fn == op_aas) /* undefined */
+        return;
     ck_assert_uint_eq(cpu.s.rflags & (ZF | SF | PF),
                       flags_szp((u8)t->want_ax, 1) & (ZF | SF | PF));
 }
