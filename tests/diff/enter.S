@@ -17,6 +17,7 @@
 #define HOST_RSP native + 728(%rip)
 #define HOST_FS  native + 736(%rip)
 #define HOST_GS  native + 744(%rip)
+#define FRAME    native + 752(%rip)
 
 	.text
 
@@ -59,11 +60,14 @@
 	\last
 .endm
 
-	.globl	native_enter, native_enter32
+	.globl	native_enter, native_enter32, native_enter_trap
 native_enter:
 	enter	jmp *TARGET
 native_enter32:
 	enter	ljmp *FAR
+/* With TF, which must not be set before the case's first instruction */
+native_enter_trap:
+	enter	lea FRAME, %rsp; iretq
 
 /* The code ended here, with everything as it left it. */
 	.globl	native_branch, native_end

@@ -123,10 +123,10 @@ static u64 gen_target(const struct diff_case *c)
     return rnd() & 3 ? case_slot(c) + TAKEN : gen_address(c, 8);
 }
 
-/* Flags for POPF: all but TF, and AC, as #AC is not offered. */
+/* Flags for POPF: all but AC, as #AC is not offered. */
 static u64 gen_flags(void)
 {
-    return rnd() & ~(RFLAGS_TF | RFLAGS_AC);
+    return rnd() & ~RFLAGS_AC;
 }
 
 /* MXCSR with or without a reserved bit, but see rnd_fpu(). */
@@ -331,6 +331,8 @@ static void gen_registers(struct diff_case *c)
     c->in.rflags = (rnd() & (FLAGS_ARITH | RFLAGS_ID)) | RFLAGS_IF | RFLAGS_ONE;
     if (rnd_one_in(4))
         c->in.rflags |= RFLAGS_DF;
+    if (rnd_one_in(64))
+        c->in.rflags |= RFLAGS_TF;
     if (c->seq)
         c->in.gpr[GPR_RCX] &= 31;
 }

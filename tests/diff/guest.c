@@ -211,13 +211,24 @@ static bool guest_goes_on(enum exec e)
     return e == EXEC_OK || e == EXEC_AGAIN;
 }
 
-/* One instruction. An interrupt handed to the IDT would be EXEC_OK. */
+/* One instruction and what comes of TF, as in run.c. */
+static enum exec guest_step(struct cpu *c)
+{
+    bool must = cpu_must_step(c);
+    u64 before = flags_get(c);
+    enum exec e = step_one(c), trap = EXEC_OK;
+
+    if (must && guest_goes_on(e))
+        trap = exc_after_insn(c, before);
+    return trap == EXEC_OK ? e : trap;
+}
+
 static enum exec guest_steps(struct cpu *c)
 {
     enum exec e = EXEC_OK;
 
     for (unsigned int n = 0; n < STEPS_MAX && guest_goes_on(e); n++)
-        e = step_one(c);
+        e = guest_step(c);
     return e;
 }
 
@@ -229,11 +240,12 @@ static enum exec guest_blocks(struct cpu *c, bool poll)
     enum exec e = EXEC_OK;
 
     for (unsigned int n = 0; n < STEPS_MAX && guest_goes_on(e); n++) {
-        const struct block *b = block_get(c, c->s.rip);
+        bool step = cpu_must_step(c);
+        const struct block *b = step ? NULL : block_get(c, c->s.rip);
 
         atomic_store(&c->poll_at, poll ? 0 : end);
         if (!b) {
-            e = step_one(c);
+            e = guest_step(c);
             continue;
         }
         c->smc = false;

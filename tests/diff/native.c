@@ -45,6 +45,7 @@ struct native_state {
     u16 spare2;
     u8 fpu, how, fsgs; /* how: 1 at the end, 2 a branch was taken */
     u64 host_rsp, host_fs, host_gs;
+    u64 frame[5]; /* IRET: RIP, CS, RFLAGS, RSP, SS */
 } __attribute__((aligned(16)));
 _Static_assert(offsetof(struct native_state, r.rflags) == 128, "enter.S");
 _Static_assert(offsetof(struct native_state, r.gs) == 144, "enter.S");
@@ -55,11 +56,13 @@ _Static_assert(offsetof(struct native_state, fpu) == 720, "enter.S");
 _Static_assert(offsetof(struct native_state, fsgs) == 722, "enter.S");
 _Static_assert(offsetof(struct native_state, host_rsp) == 728, "enter.S");
 _Static_assert(offsetof(struct native_state, host_gs) == 744, "enter.S");
+_Static_assert(offsetof(struct native_state, frame) == 752, "enter.S");
 
 extern struct native_state native; /* enter.S */
 struct native_state native;
 void native_enter(void);
 void native_enter32(void);
+void native_enter_trap(void);
 void native_end(void);
 void native_branch(void);
 void native_leave(void) __attribute__((noreturn));
@@ -106,6 +109,17 @@ BARE static void child_signal(int sig, siginfo_t *info, void *ctx)
     native_leave();
 }
 
+BARE static void child_enter_trap(const struct diff_case *c)
+{
+    native.r.rflags &= ~RFLAGS_TF;
+    native.frame[0] = c->at;
+    native.frame[1] = c->bits32 ? USER_CS32 : USER_CS64;
+    native.frame[2] = c->in.rflags;
+    native.frame[3] = c->in.gpr[GPR_RSP];
+    native.frame[4] = USER_DS;
+    native_enter_trap();
+}
+
 BARE static void child_case(const struct diff_case *c, struct diff_out *out)
 {
     for (unsigned int i = 0; i < PLANTS; i++)
@@ -122,7 +136,9 @@ BARE static void child_case(const struct diff_case *c, struct diff_out *out)
     native.far_offset = (u32)c->at;
     /* 32-bit code cannot do with the null selectors of 64-bit programs. */
     __asm__ volatile("mov %0, %%ds\nmov %0, %%es" ::"r"(USER_DS));
-    if (c->bits32)
+    if (c->in.rflags & RFLAGS_TF)
+        child_enter_trap(c);
+    else if (c->bits32)
         native_enter32();
     else
         native_enter();
