@@ -62,9 +62,10 @@ static void session_take(struct session *s, const struct guest_message *m)
     } else if (m->type == GUEST_STARTED) {
         record_stamp(RECORD_COMMAND);
         s->started = true;
-    } else if (session_is_result(m->type) && !s->ended) {
+    } else if (session_is_result(m->type)) {
+        if (!s->ended)
+            s->result = *m;
         s->ended = true;
-        s->result = *m;
         session_drain(s);
     } else {
         warn_guest("control port: message %u", m->type);
