@@ -38,6 +38,7 @@ static const char usage_text[] =
     "       mote check FILE | [options]  say what would fail, start nothing\n"
     "       mote rbd-gc POOL [options]   remove clones of crashed hosts\n"
     "       mote version [--json]        version and engines\n"
+    "       mote --config-file FILE --no-api   as Firecracker's\n"
     "       mote COMMAND --help          the options of a command\n";
 
 /* Its value, if it has one, is behind a =. */
@@ -241,12 +242,7 @@ static int cli_no_command(const char *arg)
         return fflush(stdout) == EOF ? STATUS_FAILURE : STATUS_OK;
     }
     near = config_nearest(arg, names, ARRAY_SIZE(names));
-    if (arg[0] == '-')
-        fail_rule(-EINVAL,
-                  "%s: Firecracker's own options are not supported yet; use "
-                  "mote run --config FILE",
-                  arg);
-    else if (near)
+    if (near)
         fail_rule(-EINVAL, "%s: unknown command; did you mean %s?", arg, near);
     else
         fail_rule(-EINVAL, "%s: unknown command; see mote --help", arg);
@@ -255,6 +251,8 @@ static int cli_no_command(const char *arg)
 
 enum cli_command cli_parse(struct cli *cli, int argc, char **argv, int *status)
 {
+    if (argc > 0 && cli_is_firecracker(argv[0]))
+        return cli_firecracker(cli, argv + 1, status);
     if (argc < 2) {
         fprintf(stderr, "%s", usage_text);
         *status = STATUS_BAD_ARGS;
@@ -268,8 +266,8 @@ enum cli_command cli_parse(struct cli *cli, int argc, char **argv, int *status)
         return cli_version(cli, argv + 2, status);
     if (strcmp(argv[1], "rbd-gc") == 0)
         return cli_parse_rbd_gc(cli, argv + 2, status);
-    if (strcmp(argv[1], "--version") == 0 && argc == 2)
-        return CLI_VERSION;
+    if (argv[1][0] == '-' && !cli_is_help(argv[1]))
+        return cli_firecracker(cli, argv + 1, status);
     *status = cli_no_command(argv[1]);
     return CLI_DONE;
 }

@@ -19,6 +19,13 @@ struct cli_rbd_gc {
     const char *host;
 };
 
+struct cli_firecracker { /* options that wait for what the file says */
+    bool no_api, api_sock;
+    const char *log_path, *module;
+    bool has_level, show_level, show_origin;
+    unsigned int level; /* enum log_level */
+};
+
 struct cli {
     struct config *c;   /* from config_init() */
     const char *config; /* --config */
@@ -28,6 +35,7 @@ struct cli {
     bool typed;  /* a command or its files, not only in the file */
     int proc;    /* --print-isolation: /proc, to name descriptors in the jail */
     struct cli_rbd_gc gc;
+    struct cli_firecracker fc;
     unsigned int errors;
 };
 
@@ -79,6 +87,11 @@ bool cli_run_parse(struct cli *cli, char **argv, const char *command);
 /* Then: read the file, if there is one, and complete what was given. 0 or
  * -EINVAL, already reported; config_check() is due. */
 int cli_configure(struct cli *cli);
+
+/* Without a subcommand, or called firecracker; argv is all behind the
+ * program's name. */
+enum cli_command cli_firecracker(struct cli *cli, char **argv, int *status);
+bool cli_is_firecracker(const char *program);
 
 /* Of "mote rbd-gc", whose argument is not an option. */
 extern const struct cli_option cli_rbd_gc_options[];

@@ -20,6 +20,7 @@ static struct {
     int fd; /* -1: stderr */
     int stderr_fd;
     _Atomic(int) level;
+    char module[64]; /* "src/virtio/", or "": all */
     bool show_level;
     bool show_origin;
     bool stamped; /* a log file gets time stamps, a person does not */
@@ -52,8 +53,23 @@ static void log_watch_stderr(void)
     close(epfd);
 }
 
+static void log_set_module(const char *module)
+{
+    log_state.module[0] = '\0';
+    if (module && *module)
+        snprintf(log_state.module, sizeof(log_state.module), "src/%s", module);
+}
+
+/* Lines without a place, such as errors, are everybody's. */
+static bool log_wants(const char *file)
+{
+    return !file ||
+           strncmp(file, log_state.module, strlen(log_state.module)) == 0;
+}
+
 int log_open(const struct log_config *cfg)
 {
+    log_set_module(cfg->module);
     log_state.show_level = cfg->show_level;
     log_state.show_origin = cfg->show_origin;
     log_level_set(cfg->level);
@@ -190,7 +206,7 @@ PRINTF(5, 0)
 static void log_vline(enum log_level level, const char *file, int line,
                       const char *tail, const char *fmt, va_list ap)
 {
-    bool enabled = log_enabled(level);
+    bool enabled = log_enabled(level) && log_wants(file);
     char buf[LOG_LINE_MAX];
     size_t n, text;
     int r;

@@ -162,6 +162,7 @@ struct port_config {
 struct log_config {
     char *path; /* NULL: stderr */
     enum log_level level;
+    char *module; /* NULL: all; or a directory below src */
     bool show_level;
     bool show_origin;
 };

@@ -91,6 +91,7 @@ void config_fini(struct config *c)
     free(c->boot.append);
     free(c->console.path);
     free(c->log.path);
+    free(c->log.module);
     free(c->sandbox.netns);
     free(c->sandbox.cgroup);
     free(c->record.path);

@@ -137,6 +137,8 @@ const struct config_words config_requires = {.list = require_list};
      .size = sizeof(struct limit_config)}
 #define LATER(text)   {.name = text, .kind = KEY_LATER}
 #define LATER_FC(text) {.name = text, .kind = KEY_LATER, .defaults = true}
+#define LATER_WHY(text, why)                                                  \
+    {.name = text, .kind = KEY_LATER, .defaults = true, .hint = why}
 
 static const struct key boot_source[] = {
     /* Required, but not with a command: check_boot(). */
@@ -154,8 +156,10 @@ static const struct key machine_config[] = {
     {"smt", KEY_BOOL, FIELD(machine.smt)},
     {"huge_pages", KEY_WORD, .field = KEY_NO_FIELD, .words = &huge_pages},
     {"cpu_template", KEY_WORD, .field = KEY_NO_FIELD, .words = &cpu_templates},
-    LATER_FC("track_dirty_pages"),
-    LATER_FC("gdb_socket_path"),
+    LATER_WHY("track_dirty_pages",
+              "not supported yet; there are no snapshots"),
+    LATER_WHY("gdb_socket_path",
+              "not supported; use the guest's own kgdb"),
     {"engine", KEY_WORD, FIELD(machine.engine), .words = &config_engines},
     {.name = NULL},
 };
@@ -165,7 +169,7 @@ static const struct key logger[] = {
     {"level", KEY_WORD, FIELD(log.level), .words = &config_levels},
     {"show_level", KEY_BOOL, FIELD(log.show_level)},
     {"show_log_origin", KEY_BOOL, FIELD(log.show_origin)},
-    LATER_FC("module"),
+    {"module", KEY_STRING, FIELD(log.module)},
     {.name = NULL},
 };
 
@@ -389,22 +393,29 @@ const struct key schema[] = {
     {"drives", KEY_ARRAY, FIELD(drive), .keys = drive,
      .size = sizeof(struct drive_config), .max = CONFIG_DEVICE_MAX,
      .nr = offsetof(struct config, nr_drives)},
-    LATER_FC("cpu-config"),
+    LATER_WHY("cpu-config",
+              "CPU templates are not supported; the guest sees what its engine has"),
     {"network-interfaces", KEY_ARRAY, FIELD(net), .keys = network_interface,
      .size = sizeof(struct net_config), .max = CONFIG_DEVICE_MAX,
      .nr = offsetof(struct config, nr_nets)},
-    LATER_FC("vsock"),
+    LATER_WHY("vsock",
+              "not supported yet; ports connect guest and host by Unix sockets"),
     {"entropy", KEY_OBJECT, FIELD(entropy), .keys = entropy,
      .size = sizeof(struct entropy_config),
      .given = offsetof(struct entropy_config, given)},
     {"ports", KEY_ARRAY, FIELD(port), .keys = port,
      .size = sizeof(struct port_config), .max = CONFIG_PORT_MAX,
      .nr = offsetof(struct config, nr_ports)},
-    LATER_FC("metrics"),
-    LATER_FC("mmds-config"),
-    LATER_FC("balloon"),
-    LATER_FC("pmem"),
-    LATER_FC("memory-hotplug"),
+    LATER_WHY("metrics",
+              "not supported yet; exit-record tells of the end"),
+    LATER_WHY("mmds-config",
+              "the metadata service is not supported yet"),
+    LATER_WHY("balloon",
+              "not supported yet; sandbox.limits.memory_mib bounds what the host gives"),
+    LATER_WHY("pmem",
+              "virtio-pmem is not supported yet; use drives"),
+    LATER_WHY("memory-hotplug",
+              "virtio-mem is not supported yet; mem_size_mib is all there is"),
     {"run", KEY_OBJECT, FIELD(run), .keys = run,
      .size = sizeof(struct run_config)},
     {"sandbox", KEY_OBJECT, FIELD(sandbox), .keys = sandbox,

@@ -73,12 +73,45 @@ static const struct json_case json_cases[] = {
     {"{\"logger\": {},\n \"logger\": {}}",
      "mote: t:2:2: \"logger\": duplicate key\n"},
     /* Not supported yet, by name. */
-    {"{\"vsock\": {}}", "mote: t:1:2: vsock: not supported yet\n"},
-    {"{\"balloon\": {}}", "mote: t:1:2: balloon: not supported yet\n"},
-    {"{\"pmem\": [{}]}", "mote: t:1:2: pmem: not supported yet\n"},
+    {"{\"vsock\": {}}", "mote: t:1:2: vsock: not supported yet; ports connect "
+                        "guest and host by Unix sockets\n"},
+    {"{\"metrics\": {\"metrics_path\": \"m\"}}",
+     "mote: t:1:2: metrics: not supported yet; exit-record tells of the "
+     "end\n"},
+    {"{\"mmds-config\": {\"network_interfaces\": [\"eth0\"]}}",
+     "mote: t:1:2: mmds-config: the metadata service is not supported yet\n"},
+    {"{\"cpu-config\": \"c.json\"}",
+     "mote: t:1:2: cpu-config: CPU templates are not supported; the guest "
+     "sees what its engine has\n"},
+    {"{\"memory-hotplug\": {}}",
+     "mote: t:1:2: memory-hotplug: virtio-mem is not supported yet; "
+     "mem_size_mib is all there is\n"},
+    {"{\"cpu-config\": null, \"vsock\": null, \"metrics\": null, "
+     "\"mmds-config\": null, \"balloon\": null, \"pmem\": [], "
+     "\"memory-hotplug\": null, \"entropy\": null, \"logger\": null, "
+     "\"drives\": [], \"network-interfaces\": [], \"machine-config\": {"
+     "\"vcpu_count\": 1, \"mem_size_mib\": 16, \"smt\": false, "
+     "\"cpu_template\": \"None\", \"huge_pages\": \"None\", "
+     "\"track_dirty_pages\": false, \"gdb_socket_path\": null}}",
+     NULL},
+    {"{\"logger\": {\"module\": \"virtio\", \"level\": \"info\"}}", NULL},
+    {"{\"run\": {\"deadlines\": {\"wall_ms\": 5, \"boot_ms\": 0, "
+     "\"cpu_ms\": 1, \"idle_ms\": 2, \"stop_ms\": 2147483648}}, "
+     "\"exit-record\": {\"path\": \"-\"}}",
+     NULL},
+    {"{\"run\": {\"deadlines\": {\"wal_ms\": 5}}, \"exit-record\": {}}",
+     "mote: t:1:24: run.deadlines.wal_ms: unknown key; did you mean "
+     "\"wall_ms\"?\n"
+     "mote: t:1:54: exit-record: \"path\" is required\n"},
+    {"{\"balloon\": {}}", "mote: t:1:2: balloon: not supported yet; "
+                          "sandbox.limits.memory_mib bounds what the host "
+                          "gives\n"},
+    {"{\"pmem\": [{}]}", "mote: t:1:2: pmem: virtio-pmem is not supported yet; "
+                         "use drives\n"},
     {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
      "\"track_dirty_pages\": true}}",
-     "mote: t:1:59: machine-config.track_dirty_pages: not supported yet\n"},
+     "mote: t:1:59: machine-config.track_dirty_pages: not supported yet; "
+     "there are no snapshots\n"},
     {"{\"machine-config\": {\"vcpu_count\": 1, \"mem_size_mib\": 128, "
      "\"huge_pages\": \"2M\"}}",
      "mote: t:1:73: machine-config.huge_pages: \"2M\" is not supported yet; "
