@@ -124,16 +124,15 @@ void deadline_cpu(struct deadline *d)
     deadline_end(d, DEADLINE_CPU);
 }
 
-bool deadline_may_stop(struct deadline *d, u32 signal)
+void deadline_asked(struct deadline *d, u32 signal)
 {
     u64 ms = d->env.cfg->stop_ms;
 
     if (ms == 0 || d->stop_ns)
-        return false;
+        return;
     d->stop_ns = deadline_now(CLOCK_MONOTONIC) + ms * NS_PER_MS;
     d->stop_signal = signal;
     deadline_arm(d);
-    return true;
 }
 
 /* ---- the start ------------------------------------------------------------

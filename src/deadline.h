@@ -48,10 +48,8 @@ void deadline_start(struct deadline *d);
 /* DEADLINE_SIGNAL has come. */
 void deadline_cpu(struct deadline *d);
 
-/*
- * The operator's signal: true, the first time, if the guest is to be asked and
- * has stop_ms from now on; false: end at once.
- */
-bool deadline_may_stop(struct deadline *d, u32 signal);
+/* The guest was asked to end, by this signal: it has stop_ms from now on, if
+ * there is such a limit. Only the first time counts. */
+void deadline_asked(struct deadline *d, u32 signal);
 
 #endif

@@ -121,6 +121,17 @@ static void vm_resize(struct vm *vm)
         session_resize(vm->files.session);
 }
 
+/* A command is asked to end, and may take its time; everything else ends. */
+static void vm_end_by_signal(struct vm *vm, u32 signal)
+{
+    struct session *s = vm->files.session;
+
+    if (!s || !session_signal(s, (int)signal))
+        power_end(&vm->power, POWER_SIGNAL, signal);
+    else if (signal == SIGTERM || signal == SIGHUP)
+        deadline_asked(&vm->deadline, signal);
+}
+
 static void vm_on_signal(struct loop_fd *lf, u32 events)
 {
     struct vm *vm = container_of(lf, struct vm, signals);
@@ -134,9 +145,8 @@ static void vm_on_signal(struct loop_fd *lf, u32 events)
         vm_devices_look(&vm->devices);
     else if (si.ssi_signo == DEADLINE_SIGNAL)
         deadline_cpu(&vm->deadline);
-    else if (!vm->files.session ||
-             !session_signal(vm->files.session, (int)si.ssi_signo))
-        power_end(&vm->power, POWER_SIGNAL, si.ssi_signo);
+    else
+        vm_end_by_signal(vm, si.ssi_signo);
 }
 
 /* ---- opening ----------------------------------------------------------- */
@@ -322,6 +332,7 @@ static int vm_new_deadline(struct vm *vm)
         .power = &vm->power,
         .activity = vm_activity,
         .ctx = vm,
+        .command = vm->files.session,
     };
 
     return deadline_init(&vm->deadline, &env);
