@@ -5,7 +5,7 @@
 
 _mote_words() {
     "$1" ${2:+"$2"} --help 2>/dev/null | case ${2:-} in
-    '') sed -n 's/.*mote \([a-z-]*\) .*/\1/p' ;;
+    '') sed -n 's/.*mote \([a-z][a-z-]*\) .*/\1/p' ;;
     *) sed -n 's/^  \(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p' ;;
     esac
 }
@@ -26,7 +26,7 @@ _mote() {
     --level) values="Off Error Warning Info Debug Trace" ;;
     --console) values="stdio file: unix: off" ;;
     --net) values="user tap= fd=" ;;
-    --kernel | --initrd | --rootfs | --config | --disk | --log-path | --key | --conf)
+    --kernel | --initrd | --rootfs | --config | --config-file | --record | --disk | --log-path | --key | --conf)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return
