@@ -195,6 +195,8 @@ static void fc_check(struct cli *cli)
                   cli->fc.api_sock ? "--api-sock" : "no --no-api");
     else if (!cli->config)
         cli_error(cli, "--no-api: needs --config-file FILE");
+    else if (cli->rest)
+        cli_error(cli, "--: a command is for mote run, or run.cmd in the file");
 }
 
 static int fc_move(struct config *c, char **field, const char *value)
@@ -239,8 +241,8 @@ enum cli_command cli_firecracker(struct cli *cli, char **argv, int *status)
     if (cli->errors)
         return CLI_DONE;
     *status = STATUS_BAD_CONFIG;
-    if (config_read(cli->c, cli->config) < 0 || fc_log(cli) < 0 ||
-        config_check(cli->c) < 0)
+    if (config_read(cli->c, cli->config) < 0 || fc_log(cli) < 0)
         return CLI_DONE;
-    return CLI_RUN;
+    config_complete(cli->c);
+    return config_check(cli->c) < 0 ? CLI_DONE : CLI_RUN;
 }

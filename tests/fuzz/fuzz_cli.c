@@ -14,12 +14,16 @@
 #define ARGS_MAX 40
 
 struct known {
-    char name[32];
+    char name[32], letter[4]; /* "--verbose", "-v" or "" */
     bool takes;
 };
 
-static struct known known[64];
-static size_t nr_known;
+/* Of mote run, and of mote as Firecracker. */
+static struct table {
+    struct known known[64];
+    size_t nr;
+} ours, firecracker;
+
 static unsigned int said;
 
 int __wrap_config_read(struct config *c, const char *source);
@@ -62,42 +66,58 @@ static enum cli_command run(struct config *c, char **argv, int *status,
     return r;
 }
 
-/* "  --name VALUE  help", "  --name  help" */
-static void learn_options(void)
+/* "  --name VALUE  help", "  --name  help", "  -n, --name  help". */
+static void learn_option(struct table *t, const char *line)
+{
+    struct known *k = &t->known[t->nr];
+    const char *name = strstr(line, "--");
+
+    if (strncmp(line, "  -", 3) != 0 || !name || name - line > 6)
+        return;
+    *k = (struct known){0};
+    if (sscanf(name, "%31s", k->name) != 1 || strcmp(k->name, "--help") == 0)
+        return;
+    if (name - line == 6)
+        memcpy(k->letter, line + 2, 2);
+    k->takes = name[strlen(k->name) + 1] != ' ';
+    t->nr++;
+}
+
+static void learn_options(struct table *t, const char *command)
 {
     static struct config c;
-    char *argv[] = {(char[]){"mote"}, (char[]){"run"}, (char[]){"--help"}, 0};
+    char *argv[] = {(char[]){"mote"}, strdup(command), (char[]){"--help"}, 0};
     char *text, *rest, *line;
     int status;
 
     run(&c, argv, &status, &text);
     config_fini(&c);
-    for (rest = text; (line = strsep(&rest, "\n"));) {
-        struct known *k = &known[nr_known];
-
-        if (sscanf(line, "  %31s", k->name) != 1 || strncmp(k->name, "--", 2))
-            continue;
-        k->takes = line[2 + strlen(k->name) + 1] != ' ';
-        nr_known++;
-    }
+    for (rest = text; (line = strsep(&rest, "\n"));)
+        learn_option(t, line);
     free(text);
-    assert(nr_known > 15);
+    free(argv[1]);
+    assert(t->nr > 15);
 }
 
-static const struct known *find(const char *arg)
+static const struct known *find(const struct table *t, const char *arg)
 {
-    for (size_t i = 0; i < nr_known; i++)
-        if (strlen(known[i].name) == strcspn(arg, "=") &&
-            strncmp(known[i].name, arg, strlen(known[i].name)) == 0)
-            return &known[i];
+    for (size_t i = 0; i < t->nr; i++) {
+        const struct known *k = &t->known[i];
+
+        if ((strlen(k->name) == strcspn(arg, "=") &&
+             strncmp(k->name, arg, strlen(k->name)) == 0) ||
+            (k->letter[0] && strcmp(k->letter, arg) == 0))
+            return k;
+    }
     return NULL;
 }
 
-/* Every argument is an option that is known, or the value of one. */
-static void check_known(char **argv)
+/* Every argument is an option that is known, or the value of one; what is
+ * behind -- is a command's. */
+static void check_known(const struct table *t, char **argv)
 {
-    for (; *argv; argv++) {
-        const struct known *k = find(*argv);
+    for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+        const struct known *k = find(t, *argv);
 
         assert(k && (k->takes || !strchr(*argv, '=')));
         if (k->takes && !strchr(*argv, '='))
@@ -117,8 +137,11 @@ static void check(struct config *c, enum cli_command r, int status, char **argv,
     assert(r != CLI_DONE || status != STATUS_OK || strlen(out) > 0);
     if (r != CLI_RUN)
         return;
-    assert(said == 0 && strcmp(argv[1], "run") == 0);
-    check_known(argv + 2);
+    assert(said <= 1); /* --no-seccomp is ignored aloud */
+    if (strcmp(argv[1], "run") == 0)
+        check_known(&ours, argv + 2);
+    else
+        check_known(&firecracker, argv + 1);
     text = printed(c);
     if (config_init(&again) < 0)
         abort();
@@ -137,8 +160,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     int status = -1;
 
     log_sink_set(count_line);
-    if (!nr_known)
-        learn_options();
+    if (!ours.nr) {
+        learn_options(&ours, "run");
+        learn_options(&firecracker, "--no-api");
+    }
     memcpy(copy, data, len);
     copy[len] = '\0';
     for (int n = 1; n < ARGS_MAX && rest; n++)

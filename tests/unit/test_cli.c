@@ -43,6 +43,8 @@ static const struct cli_case cli_cases[] = {
      BAD("--api-sock: the HTTP API is not supported yet; give --config-file "
          "FILE and --no-api")},
     {{"--no-api", "--boot-timer"}, BAD("--no-api: needs --config-file FILE")},
+    {{"--no-api", "--config-file=x", "--", "ls"},
+     BAD("--: a command is for mote run, or run.cmd in the file")},
     {{"--no-api", "--config-file="}, BAD("--config-file: \"\" is empty")},
     {{"--no-ap"}, BAD("--no-ap: unknown option; did you mean --no-api?")},
     {{"--no-api", "--config-file=x", "--level=inof"},
