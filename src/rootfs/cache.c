@@ -274,17 +274,32 @@ static void cache_clean(const struct cache *c)
     closedir(dir);
 }
 
+/* The lock stays, for the old descriptor is closed last. */
+static int cache_read_only(const struct cache *c, int fd)
+{
+    char path[32];
+    int only;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    only = open(path, O_RDONLY | O_CLOEXEC);
+    if (only < 0)
+        return fail(-errno, "rootfs %s: %s", c->what, path);
+    cache_lock(fd, LOCK_SH);
+    cache_lock(only, LOCK_SH);
+    close(fd);
+    return only;
+}
+
 int cache_commit(struct cache *c, int fd)
 {
     if (c->dir_fd < 0)
-        return 0;
+        return cache_read_only(c, fd);
     if (fdatasync(fd) < 0 ||
         renameat(c->dir_fd, c->part, c->dir_fd, c->name) < 0)
         return fail(-errno, "cache %s: %s", c->dir, c->part);
     fsync(c->dir_fd); /* if not, it is made again */
-    cache_lock(fd, LOCK_SH);
     cache_clean(c);
-    return 0;
+    return cache_read_only(c, fd);
 }
 
 void cache_abort(struct cache *c, int fd)

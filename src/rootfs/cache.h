@@ -34,8 +34,9 @@ int cache_find(struct cache *c);
  * that one: *found. A descriptor or a negative errno, already reported. */
 int cache_begin(struct cache *c, bool *found);
 
-/* It is complete, and in use from now on; others made of the same source are
- * removed. 0 or a negative errno, already reported. */
+/* It is complete; others made of the same source are removed. The descriptor of
+ * the file, in use from now on and only to be read: what faces a guest may
+ * inherit it. Or a negative errno, already reported; then fd is open. */
 int cache_commit(struct cache *c, int fd);
 
 /* It will not be. fd is closed. */

@@ -137,8 +137,8 @@ static int open_make(struct opening *o)
     r = open_fill(o, fd);
     if (r == 0)
         r = cache_commit(&o->cache, fd);
-    if (r == 0)
-        return open_use(o, fd);
+    if (r >= 0)
+        return open_use(o, r);
     cache_abort(&o->cache, fd);
     return r;
 }

@@ -79,6 +79,7 @@ static void check_image(void)
     ck_assert_int_eq(made.kind, ROOTFS_IMAGE);
     ck_assert_str_eq(made.type, "ext4");
     ck_assert_uint_ge(made.size, GIB);
+    ck_assert_int_eq(fcntl(made.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
     if (rig_sh("PATH=$PATH:/sbin; command -v e2fsck >/dev/null") != 0) {
         unit_skip("e2fsprogs", "no e2fsck here");
         return;
@@ -215,6 +216,31 @@ START_TEST(test_concurrent)
     ck_assert_uint_eq(cached(".rootfs"), 1);
     ck_assert_uint_eq(cached(".part"), 0);
     close(go[0]);
+}
+END_TEST
+
+/* An archive, large and small, is read once for each of its states. What comes
+ * from the cache shows by a byte that was changed there. */
+START_TEST(test_archive)
+{
+    u64 cpio_max = _i ? MIB / 2 : MIB;
+    char byte = 0;
+
+    ck_assert_int_eq(rig_sh("cd \"$D\" && tar -cf a.tar -C in ."), 0);
+    strcpy(in, rig_path("a.tar"));
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(open_in(cpio_max, cache), 0);
+        ck_assert_int_eq(made.kind, _i ? ROOTFS_IMAGE : ROOTFS_CPIO);
+        ck_assert_int_eq(pread(made.fd, &byte, 1, 2000), 1);
+        ck_assert_int_eq(byte == 'X', i == 1);
+        ck_assert_uint_eq(cached(".rootfs"), 1);
+        rootfs_close(&made);
+        ck_assert_int_eq(
+            rig_sh(i == 0 ? "printf X | dd of=\"$(ls \"$D\"/cache/below/*)\" "
+                            "bs=1 seek=2000 conv=notrunc status=none"
+                          : "touch \"$D/a.tar\""),
+            0);
+    }
 }
 END_TEST
 
@@ -361,6 +387,7 @@ Suite *suite_rootfs_open(void)
     tcase_add_test(tc, test_without_cache);
     tcase_add_loop_test(tc, test_remains, 0, ARRAY_SIZE(remains));
     tcase_add_test(tc, test_concurrent);
+    tcase_add_loop_test(tc, test_archive, 0, 2);
     tcase_add_loop_test(tc, test_file, 0, ARRAY_SIZE(files));
     tcase_add_loop_test(tc, test_no_file, 0, 2);
     tcase_add_loop_test(tc, test_saved, 0, 2);
