@@ -14,6 +14,7 @@ KILL, WINDOW = 1, 2
 STEPS = ("none", "orders", "modules", "root", "mounts", "net", "tty", "user",
          "workdir", "ports")
 LIMIT = float(os.environ.get("GUEST_INIT_SECONDS", "60"))
+ALL = 1 << 20  # what one read takes
 PORTS = ("control", "stdin", "stdout", "stderr")
 
 
@@ -62,7 +63,7 @@ class Guest:
                                      stdin=subprocess.DEVNULL,
                                      stdout=self.console, stderr=self.console)
         self.port = {n: self.connect(n) for n in ports if n not in late}
-        self.pending = b""
+        self.pending, self.piece = b"", ALL
 
     def path(self, name):
         return os.path.join(self.dir.name, name)
@@ -118,7 +119,7 @@ class Guest:
                     sending = b""
             if s in can_read:
                 try:
-                    data = s.recv(1 << 20)
+                    data = s.recv(self.piece)
                 except OSError:
                     data = b""
                 if not data:
