@@ -65,7 +65,7 @@ void vm_say_reason(const struct vm *vm)
     };
     static const char *const deadlines[] = {
         [DEADLINE_BOOT] = "boot_ms",
-        [DEADLINE_WALL] = "wall_ms",
+        [DEADLINE_WALL] = "wall_ms (--timeout)",
         [DEADLINE_CPU] = "cpu_ms",
         [DEADLINE_IDLE] = "idle_ms",
     };
@@ -78,7 +78,10 @@ void vm_say_reason(const struct vm *vm)
         snprintf(detail, sizeof(detail), ": %u", vm->value);
     else if (vm->reason == POWER_DEADLINE)
         snprintf(detail, sizeof(detail), "%s", deadlines[vm->value]);
-    log_info("exit: %s%s; status %d", text[vm->reason], detail, vm_status(vm));
+    /* Who waits for a command is told why there is no more of it. */
+    log_line(vm->reason == POWER_DEADLINE ? LOG_WARN : LOG_INFO, __FILE__,
+             __LINE__, "exit: %s%s; status %d", text[vm->reason], detail,
+             vm_status(vm));
 }
 
 static_assert((int)REASON_DEADLINE_IDLE - (int)REASON_DEADLINE_BOOT ==

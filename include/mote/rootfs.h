@@ -49,6 +49,10 @@ struct rootfs_options {
 int rootfs_open(struct rootfs *out, const struct rootfs_options *opt);
 void rootfs_close(struct rootfs *r);
 
+/* What rootfs_open() would take it for: "directory", "archive", or the type of
+ * a file system; static. 0 or a negative errno, already reported. */
+int rootfs_peek(const char *path, const char **what);
+
 /*
  * The tree between sources and sinks. Names have no slash; children are sorted
  * by name, so that the same content always gives the same bytes. Contents stay

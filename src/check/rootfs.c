@@ -7,9 +7,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mote/rootfs.h"
+
 #include "check.h"
 
-#define ROOTFS_PATH                                                            \
+#define ROOTFS_SEARCH                                                          \
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* As the guest will see it, for which a link to /bin leads to its own. False:
@@ -33,7 +35,7 @@ static const char *rootfs_search_path(const struct run_config *run)
     for (unsigned int i = 0; i < run->nr_env; i++)
         if (strcmp(run->env[i].name, "PATH") == 0)
             return run->env[i].value;
-    return ROOTFS_PATH;
+    return ROOTFS_SEARCH;
 }
 
 /* In one directory of PATH after the other, as mote's init will. */
@@ -80,25 +82,22 @@ static void rootfs_directory(struct checking *k, const char *path)
         close(root);
 }
 
+/* What is not a directory or an archive is a file system. */
 void host_rootfs(struct checking *k)
 {
-    const char *path = k->c->run.rootfs;
-    struct stat st;
+    const char *path = k->c->run.rootfs, *what = NULL;
 
-    if (!path)
+    if (!path || findings_listen() < 0)
         return;
-    if (stat(path, &st) < 0 ||
-        faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0) {
-        finding_add(k->f, FINDING_FAIL, "rootfs", "%s: %s (%s)", path,
-                    strerrordesc_np(errno), strerrorname_np(errno));
+    rootfs_peek(path, &what);
+    findings_heard(k->f, FINDING_FAIL, "rootfs");
+    if (!what)
         return;
-    }
-    if (S_ISDIR(st.st_mode)) {
+    if (strcmp(what, "directory") == 0) {
         rootfs_directory(k, path);
         return;
     }
-    k->root_type = check_probe(path);
-    finding_add(k->f, FINDING_OK, "rootfs", "%s: %s", path,
-                k->root_type ? k->root_type
-                             : "an archive, which is not looked into here");
+    finding_add(k->f, FINDING_OK, "rootfs", "%s: %s", path, what);
+    if (strcmp(what, "archive") != 0)
+        k->root_type = what;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "mote/log.h"
+#include "mote/rootfs.h"
 
 #include "kind.h"
 
@@ -143,4 +144,19 @@ int kind_of(const char *path, enum kind *kind, const char **type,
     if (fd >= 0)
         close(fd);
     return r;
+}
+
+int rootfs_peek(const char *path, const char **what)
+{
+    enum kind kind = KIND_ARCHIVE;
+    const char *type;
+    struct stat st;
+    int r = kind_of(path, &kind, &type, &st);
+
+    if (r < 0)
+        return r;
+    *what = kind == KIND_DIR    ? "directory"
+            : kind == KIND_DISK ? type
+                                : "archive";
+    return 0;
 }
