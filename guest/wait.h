@@ -7,8 +7,9 @@
 
 #include "mote/base.h"
 
-#define WAIT_HOST_MS   10000u /* for what the host has to answer */
-#define WAIT_DEVICE_MS 2000u  /* for what a driver has found, or not */
+#define WAIT_HOST_MS                                                           \
+    60000u /* for what a host, maybe a busy one, has to answer */
+#define WAIT_DEVICE_MS 5000u /* for what a driver has found, or not */
 
 static inline u64 wait_now_ms(void)
 {
