@@ -118,7 +118,8 @@ static int prepare_root(struct prepare *p)
     int r = 0;
 
     p->drive = prepare_find_root(c);
-    if (!path && p->drive->path)
+    assert(path || p->drive); /* config_check() has seen to it */
+    if (!path)
         path = p->drive->path;
     if (path)
         r = prepare_open(p, path);
@@ -140,6 +141,7 @@ static int prepare_name_root(struct prepare *p)
     const char *rootfs = p->c->run.rootfs;
     int n;
 
+    assert(rootfs || p->drive);
     if (rootfs)
         n = asprintf(&p->cmd->root, "the root file system %s", rootfs);
     else
