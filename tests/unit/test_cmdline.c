@@ -5,6 +5,10 @@
 #define BASE                                                                   \
     "reboot=k panic=1 i8042.noaux i8042.nomux i8042.dumbkbd swiotlb=noforce"
 
+#define COMMAND                                                                \
+    "reboot=k panic=-1 i8042.noaux i8042.nomux i8042.dumbkbd "                 \
+    "swiotlb=noforce cryptomgr.notests"
+
 static const struct loader_device devices[] = {
     {.base = 0xc0001000, .gsi = 5},
     {.base = 0xc0002000, .gsi = 6},
@@ -31,6 +35,18 @@ static const struct cmdline_case {
       .device = devices},
      "x pci=off root=PARTUUID=1-2 rw virtio_mmio.device=4K@0xc0001000:5 y -- "
      "i"},
+    {"a command",
+     {.command = true},
+     COMMAND " console=ttyS0 quiet pci=off rdinit=/.mote/init"},
+    {"a command's console",
+     {.command = true, .serial = true},
+     COMMAND " console=ttyS0 pci=off rdinit=/.mote/init"},
+    {"a command's virtio console",
+     {.command = true, .serial = true, .hvc = true},
+     COMMAND " console=hvc0 pci=off rdinit=/.mote/init"},
+    {"a command, given words",
+     {.command = true, .args = "x -- y", .root = "root=/dev/vda ro"},
+     "x pci=off rdinit=/.mote/init root=/dev/vda ro -- y"},
     {"given", {.args = "quiet"}, "quiet pci=off"},
     {"empty", {.args = ""}, "pci=off"},
     {"devices",
