@@ -121,7 +121,7 @@ enum row_flags {
     R_OFF     = 1u << 19, /* memory operand: in->off, and la without checks */
     R_S_WRITE = 1u << 20, /* the source register is stored too: XADD, XCHG */
     R_BITOFF  = 1u << 21, /* BT with a register: bit offset moves the address */
-    R_MAX4    = 1u << 22, /* ports: operand size 8 counts as 4 */
+    R_MAX4    = 1u << 22, /* ports, LSS: operand size 8 counts as 4 */
     R_REGONLY = 1u << 23, /* MOV CR, DR: mod is ignored, rm is a register */
     R_WORD    = 1u << 24, /* operand size is 2: ARPL, LLDT and kin */
     R_NO66    = 1u << 25, /* 66 does not make the operand size 2 */

@@ -328,7 +328,8 @@ enum exec op_leave(struct cpu *c, struct insn *in)
 
 /* ---- segment registers ------------------------------------------------- */
 
-/* A load of SS holds off interrupts for one instruction. */
+/* A load of SS holds off interrupts for one instruction; but not LSS, which
+ * loads the stack pointer too. */
 static enum exec move_load_seg(struct cpu *c, unsigned int seg, u16 sel)
 {
     enum exec r = seg_load(c, seg, sel);
@@ -398,7 +399,7 @@ enum exec op_lxs(struct cpu *c, struct insn *in)
     if (r == EXEC_OK)
         r = mem_ld(c, in->la + in->size, 2, &sel);
     if (r == EXEC_OK)
-        r = move_load_seg(c, move_lxs_seg(in), (u16)sel);
+        r = seg_load(c, move_lxs_seg(in), (u16)sel);
     if (r == EXEC_OK)
         reg_set(c, in, in->reg, in->size, off);
     return r;
