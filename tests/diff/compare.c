@@ -74,7 +74,7 @@ static void compare_normalize_fx(u8 *fx)
  */
 static bool compare_has_parts(const struct insn *in)
 {
-    if (in->fn == op_cmps || in->fn == op_bound)
+    if (in->fn == op_cmps || in->fn == op_bound || in->fn == op_lxs)
         return true;
     if (in->fn == op_sse_maskmov || in->fn == op_mmx_maskmov)
         return true;

@@ -38,20 +38,18 @@ unsigned int gen_count(void)
 /* ---- what can be compared -------------------------------------------------
  */
 
-/* System calls and far control flow leave the harness, selectors mean what the
- * host's kernel has in its GDT, clocks and CPUID are the host's own, and what
- * UMIP forbids is emulated by Linux. XSAVE and kin are hidden from guests. */
+/* System calls and far control flow leave the harness, clocks and CPUID are the
+ * host's own, and what UMIP forbids is emulated by Linux. XSAVE and kin are
+ * hidden from guests. */
 static bool row_excluded(const struct row *row)
 {
     static op_fn *const fns[] = {
-        op_syscall,  op_sysenter, op_int3,   op_int1,        op_into,
-        op_call_far, op_jmp_far,  op_iret,   op_ret_far,     op_lxs,
-        op_pop_sreg, op_rdtsc,    op_rdtscp, op_mov_to_sreg, op_rdpmc,
-        op_rdrand,   op_cpuid,    op_xgetbv, op_xsetbv,      op_sgdt,
-        op_sidt,     op_smsw,     op_sldt,   op_str,         op_lar,
-        op_lsl,      op_verr,     op_verw,   op_vmcall,      op_monitor,
-        op_clac,     op_stac,     op_xsave,  op_xrstor,      op_xsavec,
-        op_vex,      op_xsaveopt};
+        op_syscall,  op_sysenter, op_int3,    op_int1,    op_into,
+        op_call_far, op_jmp_far,  op_iret,    op_ret_far, op_rdtsc,
+        op_rdtscp,   op_rdpmc,    op_rdrand,  op_cpuid,   op_xgetbv,
+        op_xsetbv,   op_sgdt,     op_sidt,    op_smsw,    op_sldt,
+        op_str,      op_vmcall,   op_monitor, op_clac,    op_stac,
+        op_xsave,    op_xrstor,   op_xsavec,  op_vex,     op_xsaveopt};
 
     if (row == &row_ud || (row->fn == op_fsgsbase && !native_fsgs))
         return true;
@@ -91,8 +89,10 @@ static bool insn_shows_pointers(const struct insn *in)
 static bool insn_is_tame(const struct insn *in)
 {
     static op_fn *const fns[] = {
-        op_ud,  op_int,  op_popf, op_hlt,     op_cli,     op_in,   op_out,
-        op_ins, op_outs, op_sti,  op_ldmxcsr, op_fxrstor, op_bound};
+        op_ud,          op_lar,      op_lsl,     op_verr,    op_verw,
+        op_mov_to_sreg, op_pop_sreg, op_lxs,     op_int,     op_popf,
+        op_hlt,         op_cli,      op_in,      op_out,     op_ins,
+        op_outs,        op_sti,      op_ldmxcsr, op_fxrstor, op_bound};
 
     if (in->row->flags & R_CPL0 || insn_shows_pointers(in))
         return false;
@@ -309,20 +309,22 @@ static void put_target(const struct insn *in, u8 *p, u64 at, u64 to)
 static bool gen_form(struct diff_case *c, const struct form *f, struct insn *in)
 {
     u8 *p = c->code + c->len;
-    unsigned int n = put_prefixes(p, f, c->bits32, c->seq), disp = 0;
+    unsigned int n = put_prefixes(p, f, c->bits32, c->seq), modrm, disp = 0;
     u64 at = c->at + c->len;
 
     n += put_opcode(p + n, f);
+    modrm = n;
     if (f->row->flags & R_MODRM) {
         disp = n + put_modrm(p + n, f, c->seq);
         n = disp;
     }
     put_le(p + n, 8, c->seq ? rnd() & 0x3f3f3f3f3f3f3f38 : rnd_int());
     put_le(p + n + 8, 8, rnd());
-    if (insn_decode(in, p, INSN_MAX, gen_mode(c->bits32)) <= 0)
+    if (insn_decode(in, p, INSN_MAX, gen_mode(c->bits32)) <= 0 ||
+        in->row == &row_ud)
         return false;
     if (in->mem && disp)
-        n += insn_disp_len(in, p + disp - (p[disp - 1] == in->modrm ? 1 : 2));
+        n += insn_disp_len(in, p + modrm);
     if (in->len > n && in->len - n <= 8)
         put_le(p + n, in->len - n, rnd_int());
     put_address(c, in, p, at, disp);
@@ -339,10 +341,12 @@ static bool gen_form(struct diff_case *c, const struct form *f, struct insn *in)
 }
 
 static bool gen_bits32;
+static u64 gen_turn;
 
 void gen_batch(bool bits32)
 {
     gen_bits32 = bits32;
+    gen_turn = rnd();
 }
 
 /* Of a slot: 64-bit code low or high, 32-bit code low. */
@@ -359,13 +363,12 @@ static void gen_begin(struct diff_case *c, unsigned int slot, bool seq)
 
 bool gen_insn(struct diff_case *c, unsigned int slot)
 {
-    static unsigned int turn;
     const struct form *f;
     struct insn in;
 
     gen_begin(c, slot, false);
-    turn += 1 + rnd() % 13; /* all of them in turn, more or less */
-    f = &forms[c->bits32][turn % nr_forms[c->bits32]];
+    gen_turn += 1 + rnd() % 13; /* neighbours: what has many forms gets more */
+    f = &forms[c->bits32][gen_turn % nr_forms[c->bits32]];
     return gen_form(c, f, &in);
 }
 

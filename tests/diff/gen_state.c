@@ -139,6 +139,28 @@ static u32 gen_mxcsr(void)
     return val & ~(1u << 17);
 }
 
+/* Linux's, at any privilege, but for the one that has a processor's number. */
+static u16 gen_selector(void)
+{
+    u64 r = rnd();
+    u16 sel = r & 0x10 ? (u16)(r >> 8 & 0x7f) : (u16)(0x23 + (r >> 8) % 3 * 8);
+
+    if (!(r & 0xf))
+        sel = (u16)(r >> 16);
+    return (sel & ~3u) == 0x78 ? 3 : sel;
+}
+
+static bool takes_selector(const struct insn *in)
+{
+    static op_fn *const fns[] = {op_mov_to_sreg, op_lar, op_lsl, op_verr,
+                                 op_verw};
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(fns); i++)
+        if (in->fn == fns[i])
+            return true;
+    return false;
+}
+
 static void plant_operand(struct diff_case *c, const struct insn *in, u64 at)
 {
     u8 bytes[16];
@@ -153,7 +175,11 @@ static void plant_operand(struct diff_case *c, const struct insn *in, u64 at)
     }
     if (in->fn == op_jmp_ind || in->fn == op_call_ind)
         le64_put(bytes, gen_target(c));
-    if (in->fn == op_fxrstor)
+    if (takes_selector(in))
+        plant_u64(c, 0, at, gen_selector(), 2);
+    else if (in->fn == op_lxs)
+        plant_u64(c, 0, at + in->size, gen_selector(), 2);
+    else if (in->fn == op_fxrstor)
         plant_u64(c, 0, at + FX_MXCSR, gen_mxcsr(), 4);
     else if (in->fn == op_ldmxcsr)
         plant_u64(c, 0, at, gen_mxcsr(), 4);
@@ -226,6 +252,8 @@ static void solve_stack(struct diff_case *c, const struct insn *in)
         plant_u64(c, 1, gpr[GPR_RSP], gen_target(c), 8);
     else if (in->fn == op_popf)
         plant_u64(c, 1, gpr[GPR_RSP], gen_flags(), 8);
+    else if (in->fn == op_pop_sreg)
+        plant_u64(c, 1, gpr[GPR_RSP], gen_selector(), 8);
 }
 
 /* Quotients that fit, often enough. */
@@ -242,10 +270,10 @@ static void solve_division(struct diff_case *c, const struct insn *in)
 
 static bool uses_stack(const struct insn *in)
 {
-    static op_fn *const fns[] = {op_push,     op_pop,   op_pop_rm,   op_pusha,
-                                 op_popa,     op_pushf, op_popf,     op_enter,
-                                 op_leave,    op_call,  op_call_ind, op_ret,
-                                 op_push_sreg};
+    static op_fn *const fns[] = {
+        op_push,     op_pop,  op_pop_rm,    op_pusha,   op_popa,
+        op_pushf,    op_popf, op_enter,     op_leave,   op_call,
+        op_call_ind, op_ret,  op_push_sreg, op_pop_sreg};
 
     for (unsigned int i = 0; i < ARRAY_SIZE(fns); i++)
         if (in->fn == fns[i])
@@ -271,6 +299,8 @@ static void solve_implicit(struct diff_case *c, const struct insn *in)
         solve_bit(c, in);
     else if ((in->fn == op_jmp_ind || in->fn == op_call_ind) && !in->mem)
         gpr[in->rm] = gen_target(c);
+    else if (takes_selector(in) && !in->mem)
+        gpr[in->rm] = gen_selector();
     else if (in->fn == op_cmpxchg && !in->mem && rnd() & 1)
         gpr[in->rm] = gpr[GPR_RAX];
 }

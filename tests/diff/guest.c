@@ -16,7 +16,9 @@
 #define GPA_DATA   0x200000ull
 #define GPA_EXIT   0x300000ull
 #define GPA_IDT    0x400000ull
+#define GPA_GDT    0x401000ull
 #define IDT        0x7000000000ull /* linear */
+#define GDT        0x7000001000ull
 
 #define PTE_TABLE 0x27ull /* present, writable, user, accessed */
 #define PTE_CODE  0x05ull
@@ -25,7 +27,7 @@
 #define PTE_AD    0x60ull
 #define PTE_NX    (1ull << 63)
 
-#define PAGES (2 + CODE_SIZE / PAGE_SIZE + DATA_SIZE / PAGE_SIZE)
+#define PAGES (3 + CODE_SIZE / PAGE_SIZE + DATA_SIZE / PAGE_SIZE)
 
 /* Instructions of a case that comes to no end; far more than any has. */
 #define STEPS_MAX 65536u
@@ -41,6 +43,7 @@ struct guest {
 };
 
 static struct guest guests[TIER_NR];
+static struct cpu_seg fresh[SEG_NR]; /* of 32-bit code */
 
 static u64 *guest_table(struct guest *g, u64 gpa)
 {
@@ -85,6 +88,23 @@ static void guest_idt(struct guest *g)
     interp_state(g->cpu)->idt = (struct cpu_table){.base = IDT, .limit = 0xfff};
 }
 
+/* As Linux has it; what it has for TLS and for a processor's number is not
+ * there. */
+static void guest_gdt(struct guest *g)
+{
+    static const u64 gdt[16] = {
+        [1] = 0x00cf9b000000ffff, [2] = 0x00af9b000000ffff,
+        [3] = 0x00cf93000000ffff, [4] = 0x00cffb000000ffff,
+        [5] = 0x00cff3000000ffff, [6] = 0x00affb000000ffff,
+        [8] = 0x00008b0000002087, /* TSS */
+    };
+
+    guest_map(g, GDT, GPA_GDT | PTE_IDT | PTE_NX);
+    mem_write(g->mem, GPA_GDT, gdt, sizeof(gdt));
+    interp_state(g->cpu)->gdt =
+        (struct cpu_table){.base = GDT, .limit = sizeof(gdt) - 1};
+}
+
 static void guest_segments(struct cpu_state *s)
 {
     struct cpu_seg flat = {.limit = ~0u,
@@ -101,6 +121,7 @@ static void guest_segments(struct cpu_state *s)
     s->seg[SEG_CS].type = 11;
     s->seg[SEG_FS].sel = s->seg[SEG_GS].sel = 0; /* they have bases */
     s->tr.unusable = s->ldt.unusable = 1;
+    memcpy(fresh, s->seg, sizeof(fresh));
 }
 
 /* As Linux has them; but #AC is not offered, so AC is never set. */
@@ -131,6 +152,7 @@ static void guest_new(struct guest *g)
     guest_maps(g, HIGH);
     mem_write(g->mem, GPA_EXIT, shared->exits, PAGE_SIZE);
     guest_idt(g);
+    guest_gdt(g);
     s = interp_state(g->cpu);
     guest_segments(s);
     guest_controls(s);
@@ -186,8 +208,8 @@ static void guest_mode(struct cpu *c, bool bits32)
 {
     struct cpu_seg *cs = &c->s.seg[SEG_CS];
 
-    if (c->mode == (bits32 ? MODE_32 : MODE_64))
-        return;
+    memcpy(c->s.seg, fresh, sizeof(fresh));
+    memset(&c->s.event, 0, sizeof(c->s.event));
     cs->sel = bits32 ? 0x23 : 0x33;
     cs->l = !bits32;
     cs->db = bits32;

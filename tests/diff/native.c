@@ -134,8 +134,10 @@ BARE static void child_case(const struct diff_case *c, struct diff_out *out)
     native.how = 0;
     native.target = c->at;
     native.far_offset = (u32)c->at;
-    /* 32-bit code cannot do with the null selectors of 64-bit programs. */
-    __asm__ volatile("mov %0, %%ds\nmov %0, %%es" ::"r"(USER_DS));
+    /* 32-bit code cannot do with null selectors in DS and ES. */
+    __asm__ volatile("mov %0, %%ds\nmov %0, %%es\n"
+                     "mov %1, %%fs\nmov %1, %%gs" ::"r"(USER_DS),
+                     "r"(0));
     if (c->in.rflags & RFLAGS_TF)
         child_enter_trap(c);
     else if (c->bits32)
