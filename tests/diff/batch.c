@@ -4,6 +4,7 @@
 #include "diff.h"
 
 #define PIECES (SLOTS - 2)
+#define HLT    0xf4
 
 struct diff_totals totals;
 
@@ -33,6 +34,7 @@ static unsigned int batch_make(enum corpus_kind kind)
     unsigned int nr = 0, each = BATCH / PIECES;
     struct diff_case code;
 
+    memset(shared->code, HLT, CODE_SIZE); /* nothing of another mode */
     rnd_window(window);
     gen_batch(rnd_one_in(8));
     for (unsigned int slot = 0; slot < SLOTS; slot++) {
