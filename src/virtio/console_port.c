@@ -2,6 +2,8 @@
 /* console_port.c: the bytes of one console port, and who is at its host end */
 #include <stdio.h>
 
+#include "mote/record.h"
+
 #include "console.h"
 
 #define PORT_TURN       (MIB)      /* bytes written in a turn ... */
@@ -160,6 +162,8 @@ static size_t port_write(struct port *p, const u8 *buf, size_t len)
         p->moved |= n > 0;
     }
     virtio_count(&p->con->dev.dropped, lost);
+    if (p->id == 0) /* hvc0, whatever the host takes of it */
+        record_console(buf, n);
     return n;
 }
 
