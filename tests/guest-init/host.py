@@ -55,7 +55,8 @@ class Guest:
         command = [*prefix, os.environ["MOTE"], "run", "--kernel", os.environ["KERNEL"],
                    "--initrd", initrd, "--memory", "256M",
                    "--engine", os.environ.get("MOTE_TEST_ENGINE", "interp"),
-                   "--append", "quiet rdinit=/.mote/init panic=-1 reboot=k"]
+                   "--append", "quiet cryptomgr.notests rdinit=/.mote/init "
+                   "panic=-1 reboot=k"]
         for port in ports:
             command += ["--port", f"mote.{port}=unix:{self.path(port)}"]
         self.started = time.monotonic()
