@@ -83,10 +83,26 @@ static enum port ports_lacking(const struct ports *p, unsigned int set)
     return PORT_COUNT;
 }
 
+#define PORTS_NO_DRIVER                                                        \
+    ", neither built into this kernel nor among the modules found for it"
+
+/* Without these no port ever comes. They register at once. */
+static int ports_check_drivers(void)
+{
+    if (access("/sys/bus/platform/drivers/virtio-mmio", F_OK) < 0)
+        return say_error(ENODEV, "driver", "virtio_mmio" PORTS_NO_DRIVER);
+    if (access("/sys/bus/virtio/drivers/virtio_console", F_OK) < 0)
+        return say_error(ENODEV, "driver", "virtio_console" PORTS_NO_DRIVER);
+    return 0;
+}
+
 int ports_open(struct ports *p, unsigned int set)
 {
     u64 since = wait_now_ms();
-    int r;
+    int r = ports_check_drivers();
+
+    if (r < 0)
+        return r;
 
     for (enum port i = 0; i < PORT_COUNT; i++)
         p->fd[i] = -1;
