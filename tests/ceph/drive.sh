@@ -5,9 +5,11 @@
 # functions and variables it uses.
 # shellcheck disable=SC2154
 
-# own_kib PID: resident memory of a VM's process
+# own_kib PID: resident memory of a VM's process, but for huge pages: whether
+# the interpreter got one for its blocks is luck
 own_kib() {
-    awk '$1 == "Rss:" { print $2 }' "/proc/$1/smaps_rollup"
+    awk '$1 == "Rss:" { n += $2 } $1 == "AnonHugePages:" { n -= $2 }
+        END { print n }' "/proc/$1/smaps_rollup"
 }
 
 # own_rings PID: how much of that is shared with a worker
