@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mem.h: guest RAM, a sealed memfd mapped once. The map is fixed by mem_new()
+ * mem.h: guest RAM, one anonymous mapping. The map is fixed by mem_new()
  * and never changes, so every function here may be called from any thread.
  * A guest address is a u64 gpa; a pointer from mem_range() dies with the
  * statement block that asked for it (sole exception: the interpreter's TLB).
@@ -20,14 +20,13 @@ struct mem_region {
     u64 gpa;
     u64 size;
     u8 *host_base; /* read by src/kvm for memory slots, by nobody else */
-    u64 offset;    /* of this region in the memfd */
+    u64 offset;    /* of this region in the mapping */
 };
 
 /* Told after somebody but the vCPU itself has written [gpa, gpa + len). */
 typedef void mem_written_fn(void *ctx, u64 gpa, u64 len);
 
 struct mem {
-    int fd; /* memfd, sealed against growing and shrinking */
     u64 size;
     unsigned int nr_regions;
     struct mem_region region[MEM_REGION_MAX];

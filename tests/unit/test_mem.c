@@ -56,17 +56,6 @@ START_TEST(test_gap)
 }
 END_TEST
 
-START_TEST(test_sealed)
-{
-    struct mem *m;
-
-    ck_assert_int_eq(mem_new(&m, 16 * MIB), 0);
-    ck_assert_int_lt(ftruncate(m->fd, 4096), 0);
-    ck_assert_int_lt(fcntl(m->fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
-    mem_free(m);
-}
-END_TEST
-
 static void no_log(const char *text, size_t len)
 {
 }
@@ -116,7 +105,6 @@ Suite *suite_mem(void)
 
     tcase_add_loop_test(tc, test_range, 0, ARRAY_SIZE(ranges));
     tcase_add_test(tc, test_gap);
-    tcase_add_test(tc, test_sealed);
     tcase_add_loop_test(tc, test_bad_size, 0, ARRAY_SIZE(bad_sizes));
     tcase_add_test(tc, test_hook);
     suite_add_tcase(s, tc);
