@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "mote/clock.h"
 #include "mote/log.h"
 #include "mote/record.h"
 
@@ -203,17 +203,10 @@ void chr_no_input(struct chr *chr)
         undo_now(&chr->undo);
 }
 
-static u64 chr_now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
-}
-
 void chr_limit(struct chr *chr, const struct limit_bucket_config *limit)
 {
-    limit_init(&chr->limit, &(struct limit_config){.bytes = *limit}, chr_now());
+    limit_init(&chr->limit, &(struct limit_config){.bytes = *limit},
+               monotonic_ns());
 }
 
 void chr_on_escape(struct chr *chr, chr_escape_fn *fn, void *ctx)
@@ -373,11 +366,11 @@ size_t chr_write(struct chr *chr, const u8 *buf, size_t len)
 
     chr->lost = 0;
     if (limit_active(&chr->limit))
-        may = (size_t)MIN(limit_room(&chr->limit, chr_now()), (u64)len);
+        may = (size_t)MIN(limit_room(&chr->limit, monotonic_ns()), (u64)len);
     if (may > 0)
         n = chr_put(chr, buf, may);
     if (limit_active(&chr->limit))
-        limit_take(&chr->limit, n, chr_now());
+        limit_take(&chr->limit, n, monotonic_ns());
     if (n < may)
         return n;
     chr->lost += len - may;

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mote/clock.h"
 #include "mote/log.h"
 #include "mote/record.h"
 
@@ -19,14 +20,6 @@
 #define IDLE_LOOKS       8u
 #define IDLE_LOOK_MIN_MS 10u
 #define IDLE_LOOK_MAX_MS 1000u
-
-static u64 deadline_now(clockid_t clock)
-{
-    struct timespec ts;
-
-    clock_gettime(clock, &ts);
-    return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
-}
 
 /* ---- the timer ------------------------------------------------------------
  */
@@ -68,7 +61,7 @@ static void deadline_note_busy(struct deadline *d, u64 now)
 {
     d->busy_ns = now;
     d->activity = deadline_activity(d);
-    d->cpu_ns = deadline_now(CLOCK_PROCESS_CPUTIME_ID);
+    d->cpu_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* Since it was last seen to be busy, no device moved and the processor was
@@ -76,7 +69,7 @@ static void deadline_note_busy(struct deadline *d, u64 now)
  * looked at is the time since the last look that found something. */
 static void deadline_look(struct deadline *d, u64 now)
 {
-    u64 cpu = deadline_now(CLOCK_PROCESS_CPUTIME_ID) - d->cpu_ns;
+    u64 cpu = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID) - d->cpu_ns;
     u64 quiet = now - d->busy_ns;
 
     if (deadline_activity(d) != d->activity || cpu > quiet / IDLE_CPU_PART)
@@ -105,7 +98,7 @@ static bool deadline_due(u64 at, u64 now)
 static void deadline_on_timer(struct loop_fd *lf, u32 events)
 {
     struct deadline *d = container_of(lf, struct deadline, timer);
-    u64 now = deadline_now(CLOCK_MONOTONIC), count;
+    u64 now = monotonic_ns(), count;
 
     (void)!read(lf->fd, &count, sizeof(count));
     if (deadline_due(d->stop_ns, now))
@@ -130,7 +123,7 @@ void deadline_asked(struct deadline *d, u32 signal)
 
     if (ms == 0 || d->stop_ns)
         return;
-    d->stop_ns = deadline_now(CLOCK_MONOTONIC) + ms * NS_PER_MS;
+    d->stop_ns = monotonic_ns() + ms * NS_PER_MS;
     d->stop_signal = signal;
     deadline_arm(d);
 }
@@ -141,7 +134,7 @@ void deadline_asked(struct deadline *d, u32 signal)
 void deadline_start(struct deadline *d)
 {
     const struct deadline_config *c = d->env.cfg;
-    u64 now = deadline_now(CLOCK_MONOTONIC), every;
+    u64 now = monotonic_ns(), every;
 
     if (d->timer.fd < 0)
         return;

@@ -2,7 +2,8 @@
 /* record.c: the monitor's notes on itself, in pages that outlive it */
 #include <stdio.h>
 #include <sys/mman.h>
-#include <time.h>
+
+#include "mote/clock.h"
 
 #include "record_impl.h"
 
@@ -10,14 +11,6 @@
  * Where nothing can be shared they are the monitor's own, and deadlines can
  * read them. */
 static struct record_page *record_page, record_own;
-
-static u64 record_now(clockid_t clock)
-{
-    struct timespec ts;
-
-    clock_gettime(clock, &ts);
-    return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
-}
 
 void record_init(void)
 {
@@ -39,7 +32,7 @@ void record_stamp(enum record_stamp which)
 
     if (record_page && !atomic_load(&record_page->stamp[which]))
         atomic_compare_exchange_strong(&record_page->stamp[which], &none,
-                                       record_now(CLOCK_MONOTONIC));
+                                       monotonic_ns());
 }
 
 u64 record_stamped(enum record_stamp which)
@@ -71,7 +64,7 @@ void record_thread(const char *name)
     if (i >= RECORD_THREADS)
         return;
     snprintf(p->thread[i].name, sizeof(p->thread[i].name), "%s", name);
-    atomic_store(&p->thread[i].cpu_ns, record_now(CLOCK_THREAD_CPUTIME_ID));
+    atomic_store(&p->thread[i].cpu_ns, clock_now_ns(CLOCK_THREAD_CPUTIME_ID));
 }
 
 void record_error(const char *line)

@@ -5,8 +5,8 @@
  * a bound; one that KVM runs well leaves after one instruction.
  */
 #include <stdio.h>
-#include <time.h>
 
+#include "mote/clock.h"
 #include "mote/log.h"
 #include "service.h"
 
@@ -18,14 +18,6 @@
 #define SERVICE_PARTS (CPU_REGS | CPU_SREGS | CPU_EVENTS | CPU_DEBUG)
 
 #define EXC_UD 6
-
-static u64 service_now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * SERVICE_SECOND + (u64)ts.tv_nsec;
-}
 
 /* ---- back-off --------------------------------------------------------- */
 
@@ -221,7 +213,7 @@ static int service_give(struct service *s, const struct interp_run *run)
 VCPU_ONLY enum service_end service_visit(struct service *s,
                                          const struct vcpu_exit *x)
 {
-    u64 start = service_now(), end;
+    u64 start = monotonic_ns(), end;
     struct interp_run run = {
         .budget = service_budget(&s->backoff, start),
     };
@@ -236,7 +228,7 @@ VCPU_ONLY enum service_end service_visit(struct service *s,
         stop = service_undefined(s, &run);
     if (service_give(s, &run) < 0)
         return SERVICE_FAILED;
-    end = service_now();
+    end = monotonic_ns();
     service_spent(&s->backoff, start, end, run.done);
     s->stats.visits++;
     s->stats.emulated += run.done;

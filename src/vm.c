@@ -4,21 +4,13 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "mote/clock.h"
 #include "mote/log.h"
 #include "mote/record.h"
 
 #include "vm_impl.h"
-
-static u64 vm_clock(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
-}
 
 /* ---- the end ----------------------------------------------------------- */
 
@@ -178,7 +170,7 @@ int vm_open(struct vm **out, const struct config *cfg, struct command *cmd)
                                .hold = vm_power_hold,
                                .release = vm_power_release};
     vm->signals.fd = vm->on_hold.fd = vm->deadline.timer.fd = -1;
-    vm->start_ns = vm_clock(CLOCK_MONOTONIC);
+    vm->start_ns = monotonic_ns();
     vm_block_signals(vm);
     return vm_files_open(&vm->files, cfg, cmd);
 }
@@ -242,7 +234,7 @@ static int vm_new_devices(struct vm *vm)
 
     vm->boot_timer = (struct boot_timer){
         .start_ns = vm->start_ns,
-        .start_cpu_ns = vm_clock(CLOCK_PROCESS_CPUTIME_ID),
+        .start_cpu_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID),
         .log = vm->cfg->boot_timer,
     };
     r = i8042_new(&vm->i8042, &vm->bus, &vm->power);
@@ -473,7 +465,7 @@ static void vm_finish_session(struct vm *vm)
 
 int vm_run(struct vm *vm)
 {
-    u64 ns = vm_clock(CLOCK_MONOTONIC);
+    u64 ns = monotonic_ns();
 
     record_stamp(RECORD_FIRST_INSN);
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
@@ -482,7 +474,7 @@ int vm_run(struct vm *vm)
     loop_run(&vm->loop);
     vm_finish_session(vm);
     record_stamp(RECORD_END);
-    ns = vm_clock(CLOCK_MONOTONIC) - ns;
+    ns = monotonic_ns() - ns;
     vm_stop(vm);
     vm_record(vm);
     if (vm->files.session)

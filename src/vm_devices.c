@@ -2,8 +2,8 @@
 /* vm_devices.c: the configuration's drives, interfaces, entropy source and
  * virtio console, in slots of the MMIO window */
 #include <stdio.h>
-#include <time.h>
 
+#include "mote/clock.h"
 #include "mote/dev.h"
 #include "mote/log.h"
 
@@ -184,14 +184,6 @@ int vm_devices_start(struct vm_devices *d)
     return r;
 }
 
-static u64 devices_now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
-}
-
 void vm_devices_release(struct vm_devices *d)
 {
     for (unsigned int i = 0; i < d->nr; i++)
@@ -200,12 +192,12 @@ void vm_devices_release(struct vm_devices *d)
 
 void vm_devices_stop(struct vm_devices *d)
 {
-    u64 end = devices_now_ms() + DEVICES_STOP_MS, now;
+    u64 end = monotonic_ms() + DEVICES_STOP_MS, now;
 
     for (unsigned int i = 0; i < d->nr; i++)
         virtio_ask_stop(d->device[i].dev);
     for (unsigned int i = 0; i < d->nr; i++) {
-        now = devices_now_ms();
+        now = monotonic_ms();
         virtio_stop(d->device[i].dev,
                     now < end ? (unsigned int)(end - now) : 0);
     }

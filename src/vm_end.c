@@ -17,26 +17,26 @@ static int vm_command_status(const struct vm *vm)
         return STATUS_SIGNALED + (int)vm->value;
     case POWER_ESCAPE:
         return STATUS_SIGNALED + SIGINT;
-    case POWER_DEADLINE:
-        return STATUS_DEADLINE;
-    case POWER_ENGINE_ERROR:
-    case POWER_DISK_ERROR:
-    case POWER_NONE:
-        return STATUS_FAILURE;
     default:
         return session_status(vm->files.session);
     }
 }
 
-int vm_status(const struct vm *vm)
+static int vm_guest_status(const struct vm *vm)
 {
-    if (vm->files.session)
-        return vm_command_status(vm);
     switch ((enum power_reason)vm->reason) {
     case POWER_EXIT_PORT:
         return (int)((vm->value << 1 | 1) & 0xff);
     case POWER_SIGNAL:
         return vm->value == SIGHUP ? STATUS_SIGHUP : STATUS_OK;
+    default:
+        return STATUS_OK;
+    }
+}
+
+int vm_status(const struct vm *vm)
+{
+    switch ((enum power_reason)vm->reason) {
     case POWER_DEADLINE:
         return STATUS_DEADLINE;
     case POWER_ENGINE_ERROR:
@@ -44,7 +44,7 @@ int vm_status(const struct vm *vm)
     case POWER_NONE:
         return STATUS_FAILURE;
     default:
-        return STATUS_OK;
+        return vm->files.session ? vm_command_status(vm) : vm_guest_status(vm);
     }
 }
 

@@ -8,28 +8,15 @@
 #include <unistd.h>
 
 #include "mote/log.h"
+#include "mote/temporary.h"
 
 #include "lock.h"
 #include "overlay.h"
 
-/* $TMPDIR, else /var/tmp: /tmp is often memory. */
 int overlay_file_temporary(int *fd)
 {
-    const char *dir = getenv("TMPDIR");
-    char path[4096];
-
-    dir = dir && *dir ? dir : "/var/tmp";
-    *fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-    if (*fd >= 0)
-        return 0;
-    if ((size_t)snprintf(path, sizeof(path), "%s/mote-XXXXXX", dir) >=
-        sizeof(path))
-        return fail(-ENAMETOOLONG, "overlay: %s", dir);
-    *fd = mkostemp(path, O_CLOEXEC);
-    if (*fd < 0)
-        return fail(-errno, "overlay: a file in %s", dir);
-    unlink(path);
-    return 0;
+    *fd = temporary_file();
+    return *fd < 0 ? fail(*fd, "overlay: a file in %s", temporary_dir()) : 0;
 }
 
 static int overlay_file_open_dir(const char *path, int *dir_fd)

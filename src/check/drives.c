@@ -9,6 +9,7 @@
 
 #include "mote/disk.h"
 #include "mote/rbd.h"
+#include "mote/temporary.h"
 
 #include "check.h"
 
@@ -105,10 +106,9 @@ bool check_can_make(const char *path, char *why, size_t len)
 
 static void overlay_ephemeral(struct checking *k, const char *what)
 {
-    const char *dir = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe) */
+    const char *dir = temporary_dir();
     struct statvfs fs;
 
-    dir = dir && *dir ? dir : "/var/tmp";
     if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) < 0)
         finding_add(k->f, FINDING_FAIL, what,
                     "its layer cannot be made in %s: %s (%s); set TMPDIR", dir,

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* boottimer.c: the page a guest writes to when its init has started */
-#include <time.h>
 
+#include "mote/clock.h"
 #include "mote/dev.h"
 #include "mote/log.h"
 #include "mote/record.h"
 
 #define BOOT_TIMER_MAGIC 123
-
-static u64 boot_timer_now(clockid_t clock)
-{
-    struct timespec ts;
-
-    clock_gettime(clock, &ts);
-    return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
-}
 
 static u64 boot_timer_read(void *dev, u64 off, unsigned int size)
 {
@@ -25,7 +17,7 @@ static u64 boot_timer_read(void *dev, u64 off, unsigned int size)
 static void boot_timer_write(void *dev, u64 off, unsigned int size, u64 val)
 {
     struct boot_timer *bt = dev;
-    u64 now = boot_timer_now(CLOCK_MONOTONIC);
+    u64 now = monotonic_ns();
     u64 us = (now - bt->start_ns) / 1000;
     u64 cpu_us;
     u64 none = 0;
@@ -35,8 +27,7 @@ static void boot_timer_write(void *dev, u64 off, unsigned int size, u64 val)
     if (!atomic_compare_exchange_strong(&bt->reached_ns, &none, now))
         return;
     record_stamp(RECORD_INIT);
-    cpu_us =
-        (boot_timer_now(CLOCK_PROCESS_CPUTIME_ID) - bt->start_cpu_ns) / 1000;
+    cpu_us = (clock_now_ns(CLOCK_PROCESS_CPUTIME_ID) - bt->start_cpu_ns) / 1000;
     if (bt->log) /* Firecracker's words, which scripts look for */
         log_info("Guest-boot-time = %6llu us %llu ms, %6llu CPU us %llu CPU ms",
                  (unsigned long long)us, (unsigned long long)us / 1000,

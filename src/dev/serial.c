@@ -5,9 +5,9 @@
  */
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "mote/clock.h"
 #include "mote/dev.h"
 #include "mote/log.h"
 #include "mote/loop.h"
@@ -83,19 +83,11 @@ static void serial_rx_wake(struct serial *s)
     serial_wake(s);
 }
 
-static u64 serial_now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
-}
-
 /* A byte leaves for the host: into the ring, if there is room. */
 static void serial_tx_push(struct serial *s, u8 byte)
 {
     if (s->stats.tx_bytes++ == 0)
-        s->stats.first_ns = serial_now();
+        s->stats.first_ns = monotonic_ns();
     s->tail[s->tail_head++ % SERIAL_TAIL] = byte;
     record_console(&byte, 1);
     if (s->tx_head - s->tx_tail == SERIAL_RING) {
@@ -347,11 +339,11 @@ static bool serial_has_output(struct serial *s)
 /* The thread has gone: what is left in the ring, for a bounded time. */
 static void serial_drain_last(struct serial *s)
 {
-    u64 end = serial_now() + SERIAL_DRAIN_MS * 1000000ull;
+    u64 end = monotonic_ns() + SERIAL_DRAIN_MS * 1000000ull;
     u64 now;
 
     serial_pump_out(s);
-    while (serial_has_output(s) && (now = serial_now()) < end)
+    while (serial_has_output(s) && (now = monotonic_ns()) < end)
         loop_turn(&s->loop, (int)((end - now) / 1000000u) + 1);
 }
 

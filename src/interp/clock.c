@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clock.c: the host's clock in ticks, and how fast they go */
 #include <cpuid.h>
-#include <time.h>
+
+#include "mote/clock.h"
 
 #include "platform.h"
 
 #define CLOCK_SETTLE_NS 3000000 /* 2 x 50 ns of reading: below 40 ppm */
-
-static u64 clock_read_ns(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
-}
 
 /* LFENCE: time must not run backwards between vCPUs (SDM vol. 2B, RDTSC). */
 static u64 clock_read_tsc(const struct clock *clk)
@@ -26,12 +19,12 @@ static u64 clock_read_tsc(const struct clock *clk)
 
 static u64 clock_read_monotonic(const struct clock *clk)
 {
-    return clock_read_ns(CLOCK_MONOTONIC);
+    return monotonic_ns();
 }
 
 static u64 clock_read_wall(const struct clock *clk)
 {
-    return clock_read_ns(CLOCK_REALTIME);
+    return clock_now_ns(CLOCK_REALTIME);
 }
 
 /* TSC and RAW at the same moment: the closest of a few tries, so that being
@@ -42,7 +35,7 @@ static void clock_read_pair(const struct clock *clk, u64 *ticks, u64 *ns)
 
     for (int i = 0; i < 8; i++) {
         u64 t0 = clk->now(clk);
-        u64 raw = clock_read_ns(CLOCK_MONOTONIC_RAW);
+        u64 raw = clock_now_ns(CLOCK_MONOTONIC_RAW);
         u64 t1 = clk->now(clk);
 
         if (t1 - t0 >= best)

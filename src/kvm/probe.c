@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kvm.h"
+#include "mote/clock.h"
 #include "mote/log.h"
 
 #define SCRATCH_SIZE   0x10000ull
@@ -52,14 +52,6 @@ static const u8 scratch_code[] = {0x48, 0xff, 0xc9, 0x75, 0xfb, 0x8a,
 /* syscall; and behind LSTAR: mov [rsi], al; jmp . */
 static const u8 scratch_syscall[] = {0x0f, 0x05};
 static const u8 scratch_lstar[] = {0x88, 0x06, 0xeb, 0xfe};
-
-static u64 probe_now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
-}
 
 static void scratch_entry(struct scratch *s, u64 table, u64 index, u64 gpa)
 {
@@ -211,10 +203,10 @@ static void scratch_finish(struct scratch *s)
 /* Nanoseconds for n turns, or a negative errno. */
 static s64 probe_time(struct scratch *s, u64 n)
 {
-    u64 start = probe_now(), end;
+    u64 start = monotonic_ns(), end;
     int r = scratch_run(s, n);
 
-    end = probe_now();
+    end = monotonic_ns();
     scratch_finish(s);
     return r < 0 ? r : (s64)(end - start);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loader.c: the order in which a kernel and its tables come into RAM */
-#include <time.h>
 
+#include "mote/clock.h"
 #include "mote/log.h"
 
 #include "load.h"
@@ -40,14 +40,6 @@ int loader_no_room(const char *what, const char *path, u64 end, u64 ram)
                      "memory; use --memory %lluM or more",
                      what, path, (unsigned long long)(ram / MIB),
                      (unsigned long long)mib);
-}
-
-static u64 loader_now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
 }
 
 static int head_read(struct source *src, u64 at, void *buf, u64 len, u64 *got)
@@ -132,7 +124,7 @@ int loader_begin(struct source *src, struct bzimage *bz, struct kernel *k)
 
 static int loader_kernel(struct mem *m, struct source *src, struct kernel *k)
 {
-    u64 start = loader_now();
+    u64 start = monotonic_ns();
     struct bzimage bz;
     struct elf elf;
     int pack = loader_begin(src, &bz, k);
@@ -144,7 +136,7 @@ static int loader_kernel(struct mem *m, struct source *src, struct kernel *k)
     r = unpack(src, (enum pack)pack, &elf.sink, m->size);
     if (r == 0)
         r = elf_finish(&elf);
-    k->unpack_ns = loader_now() - start;
+    k->unpack_ns = monotonic_ns() - start;
     k->multiboot = elf.multiboot;
     if (k->multiboot)
         k->format = "multiboot";

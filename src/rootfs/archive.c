@@ -17,6 +17,7 @@
 #include "mote/config.h"
 #include "mote/filter.h"
 #include "mote/log.h"
+#include "mote/temporary.h"
 
 #include "archive_child.h"
 #include "progress.h"
@@ -92,10 +93,7 @@ static int archive_open_source(struct archive *a, const char *path)
 /* A file without a name; where there cannot be one, memory. */
 static int archive_open_spool(const struct archive *a, int *fd)
 {
-    const char *dir = getenv("TMPDIR");
-
-    *fd = open(dir && *dir ? dir : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC,
-               0600);
+    *fd = open(temporary_dir(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (*fd < 0)
         *fd = memfd_create("mote-rootfs", MFD_CLOEXEC);
     return *fd < 0 ? fail(-errno, "rootfs %s: temporary file", a->what) : 0;

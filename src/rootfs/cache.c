@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "mote/log.h"
+#include "mote/temporary.h"
 
 #include "cache.h"
 
@@ -156,29 +157,16 @@ int cache_find(struct cache *c)
 /* ---- making ----------------------------------------------------------------
  */
 
-/* Has no name, and its bytes go with its last descriptor. $TMPDIR, else
- * /var/tmp: /tmp is often memory. */
 static int cache_temporary(const struct cache *c)
 {
-    const char *dir = getenv("TMPDIR");
-    char path[PATH_MAX];
-    int fd;
+    int fd = temporary_file();
 
-    dir = dir && *dir ? dir : "/var/tmp";
-    fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
     if (fd >= 0)
         return fd;
-    if ((size_t)snprintf(path, sizeof(path), "%s/mote-XXXXXX", dir) >=
-        sizeof(path))
-        return fail(-ENAMETOOLONG, "rootfs %s: %s", c->what, dir);
-    fd = mkostemp(path, O_CLOEXEC);
-    if (fd < 0)
-        return fail(-errno,
-                    "rootfs %s: a file for its image in %s; let $TMPDIR be "
-                    "elsewhere",
-                    c->what, dir);
-    unlink(path);
-    return fd;
+    return fail(fd,
+                "rootfs %s: a file for its image in %s; let $TMPDIR be "
+                "elsewhere",
+                c->what, temporary_dir());
 }
 
 /* Exclusive: another process that makes the same is waited for. */

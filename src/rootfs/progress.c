@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* progress.c: says on stderr how far a long job is */
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "mote/clock.h"
 
 #include "progress.h"
 
 #define PROGRESS_FIRST_MS    1000
 #define PROGRESS_TERMINAL_MS 200
 #define PROGRESS_FILE_MS     10000
-
-static u64 progress_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
-}
 
 static void progress_say(struct progress *p)
 {
@@ -35,14 +28,14 @@ void progress_begin(struct progress *p, const char *doing, const char *what,
         .doing = doing,
         .what = what,
         .total = total,
-        .next = progress_now() + PROGRESS_FIRST_MS,
+        .next = monotonic_ms() + PROGRESS_FIRST_MS,
         .terminal = isatty(STDERR_FILENO) == 1,
     };
 }
 
 void progress_add(struct progress *p, u64 bytes)
 {
-    u64 now = progress_now();
+    u64 now = monotonic_ms();
 
     p->done += bytes;
     if (now < p->next)

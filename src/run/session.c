@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "mote/clock.h"
 #include "mote/command.h"
 #include "mote/guest.h"
 #include "mote/log.h"
@@ -123,18 +123,10 @@ static void session_tell(struct session *s, enum host_to_guest type, u32 a,
 /* ---- signals and the terminal's size ---------------------------------------
  */
 
-static u64 session_now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
-}
-
 /* Was a key pressed often enough? */
 static bool session_key(struct session *s)
 {
-    u64 now = session_now(), first = s->keys_ns[SESSION_KEYS - 2];
+    u64 now = monotonic_ns(), first = s->keys_ns[SESSION_KEYS - 2];
 
     memmove(s->keys_ns + 1, s->keys_ns, sizeof(s->keys_ns) - sizeof(u64));
     s->keys_ns[0] = now;

@@ -219,7 +219,7 @@ DEV_ONLY static bool blk_limited(struct blk *b, const struct blk_req *req)
         return false;
     bytes =
         req->dr.op == DISK_READ || req->dr.op == DISK_WRITE ? req->dr.len : 0;
-    wait = limit_take(&b->limit, bytes, virtio_now());
+    wait = limit_take(&b->limit, bytes, monotonic_ns());
     if (wait == 0)
         return false;
     vq_unpop(req->vq, &req->c);
@@ -441,7 +441,7 @@ static void blk_init(struct blk *b, struct disk *disk,
     b->flush = opt->flush;
     b->on_error = opt->on_error;
     b->power = opt->power;
-    limit_init(&b->limit, &opt->limit, virtio_now());
+    limit_init(&b->limit, &opt->limit, monotonic_ns());
     memcpy(b->serial, opt->name, strnlen(opt->name, sizeof(b->serial)));
     disk->resized = blk_resized;
     disk->answered = blk_answered;

@@ -33,7 +33,7 @@ static const char *blk_verb(enum disk_op op)
 /* The host has failed, as often as the guest likes to ask: once a second. */
 void blk_say(struct blk *b, const struct disk_req *dr, int err)
 {
-    u64 now = virtio_now();
+    u64 now = monotonic_ns();
 
     if (b->said_ns && now - b->said_ns < BLK_SAY_NS) {
         b->unsaid++;
@@ -85,7 +85,7 @@ DEV_ONLY static void blk_hold(struct blk_req *req, int err)
         return;
     blk_say_held(b, &req->dr, err);
     b->holding = true;
-    b->held_ns = virtio_now();
+    b->held_ns = monotonic_ns();
     power_hold(b->power);
 }
 
@@ -113,7 +113,7 @@ void blk_hold_over(struct blk *b)
     b->holding = false;
     power_release(b->power);
     log_warn("drive %s: the VM goes on after %.1f s", b->dev.name,
-             (double)(virtio_now() - b->held_ns) / 1e9);
+             (double)(monotonic_ns() - b->held_ns) / 1e9);
 }
 
 /* The list is taken first: what fails again begins a new one. */

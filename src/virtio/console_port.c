@@ -189,7 +189,7 @@ static bool port_write_held(struct port *p, u32 *left)
 static void port_note_wait(struct port *p, bool waiting)
 {
     if (waiting && (p->moved || !p->stuck)) {
-        p->stuck_ns = virtio_now();
+        p->stuck_ns = monotonic_ns();
         console_arm(p->con);
     }
     p->stuck = waiting;
@@ -319,7 +319,7 @@ DEV_ONLY static void port_on_listen(struct loop_fd *lf, u32 events)
 /* Port 0's reader has had his second, or a client is to be tried again. */
 void port_on_timer(struct port *p)
 {
-    if (p->stuck && virtio_now() - p->stuck_ns >= CONSOLE_PATIENCE_NS)
+    if (p->stuck && monotonic_ns() - p->stuck_ns >= CONSOLE_PATIENCE_NS)
         p->gone = true;
     else if (p->stuck)
         console_arm(p->con);

@@ -17,14 +17,6 @@
 #define ISR_QUEUE       1u
 #define ISR_CONFIG      2u
 
-u64 virtio_now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
-}
-
 /* ---- to the driver --------------------------------------------------------
  */
 
@@ -235,14 +227,14 @@ void virtio_pause(struct virtio_dev *dev, struct vq *vq, u64 ns)
 
     if (!dev->active || dev->broken)
         return;
-    q->resume_ns = virtio_now() + MIN(ns, VIRTIO_PAUSE_NS);
+    q->resume_ns = monotonic_ns() + MIN(ns, VIRTIO_PAUSE_NS);
     virtio_arm_timer(dev);
 }
 
 DEV_ONLY static void virtio_on_timer(struct loop_fd *lf, u32 events)
 {
     struct virtio_dev *dev = container_of(lf, struct virtio_dev, timer);
-    u64 now = virtio_now(), count;
+    u64 now = monotonic_ns(), count;
 
     virtio_count(&dev->wakeups, 1);
     (void)!read(lf->fd, &count, sizeof(count));
@@ -355,7 +347,7 @@ DEV_ONLY static void virtio_drain(struct virtio_dev *dev)
     dev->draining = true;
     virtio_try_drained(dev);
     if (dev->draining && dev->ops->abandon) {
-        dev->abandon_ns = virtio_now() + dev->reset_ms * 1000000ull / 5;
+        dev->abandon_ns = monotonic_ns() + dev->reset_ms * 1000000ull / 5;
         virtio_arm_timer(dev);
     }
 }

@@ -20,6 +20,7 @@
 #ifndef MOTE_VIRTIO_DEV_H
 #define MOTE_VIRTIO_DEV_H
 
+#include "mote/clock.h"
 #include "mote/loop.h"
 #include "mote/thread.h"
 #include "mote/virtio.h"
@@ -200,8 +201,6 @@ VCPU_ONLY void virtio_config_write(struct virtio_dev *dev, u32 off, u32 len,
                                    u32 val);
 
 /* ---- small things -------------------------------------------------------- */
-
-u64 virtio_now(void); /* CLOCK_MONOTONIC, ns */
 
 /* One writer, so no locked instruction. */
 static inline void virtio_count(_Atomic(u64) *counter, u64 n)

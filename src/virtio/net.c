@@ -55,7 +55,7 @@ static void net_drop(struct net *n)
 
 static u64 net_limit(struct limit *l, u32 bytes)
 {
-    return limit_active(l) ? limit_take(l, bytes, virtio_now()) : 0;
+    return limit_active(l) ? limit_take(l, bytes, monotonic_ns()) : 0;
 }
 
 /* ---- towards the guest -------------------------------------------------- */
@@ -535,8 +535,8 @@ static int net_init(struct net *n, struct nic *nic,
     n->dev.filter.nr_fds = nic->nr_fds;
     memcpy(n->dev.filter.fd, nic->fd, sizeof(nic->fd));
     net_init_config(n, opt);
-    limit_init(&n->rx_limit, &opt->rx, virtio_now());
-    limit_init(&n->tx_limit, &opt->tx, virtio_now());
+    limit_init(&n->rx_limit, &opt->rx, monotonic_ns());
+    limit_init(&n->tx_limit, &opt->tx, monotonic_ns());
     nic->ctx = n;
     nic->readable = net_on_readable;
     nic->writable = net_on_writable;

@@ -45,7 +45,7 @@ DEV_ONLY static int rng_kick(struct virtio_dev *dev, struct vq *vq)
 
     while ((r = vq_pop(vq, &c)) > 0) {
         want = MIN(c.in_len, (u32)RNG_CHUNK);
-        ns = limit_take(&rng->limit, want, virtio_now());
+        ns = limit_take(&rng->limit, want, monotonic_ns());
         if (ns > 0) {
             vq_unpop(vq, &c);
             virtio_pause(dev, vq, ns);
@@ -84,7 +84,7 @@ int rng_new(struct virtio_dev **out, const struct limit_config *limit)
     r = virtio_dev_init(&rng->dev, &rng_ops, "rng", 1, RNG_VQ_MAX, 0);
     if (r < 0)
         goto free_rng;
-    limit_init(&rng->limit, limit, virtio_now());
+    limit_init(&rng->limit, limit, monotonic_ns());
     *out = &rng->dev;
     return 0;
 

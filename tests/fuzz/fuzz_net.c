@@ -440,8 +440,8 @@ static void later(void)
     struct limit_config cfg = {
         .bytes = {.size = n->rx_limit.bytes.size, .refill_ms = 1ull << 40}};
 
-    limit_init(&n->rx_limit, &cfg, virtio_now());
-    limit_init(&n->tx_limit, &cfg, virtio_now());
+    limit_init(&n->rx_limit, &cfg, monotonic_ns());
+    limit_init(&n->tx_limit, &cfg, monotonic_ns());
     for (unsigned int q = 0; q < VQS; q++) {
         n->dev.queue[q].resume_ns = 0;
         kick(q);
