@@ -68,6 +68,7 @@ static void gc_remove(struct gc *g, const char *name)
         return;
     }
     printf("%s\n", name);
+    fflush(stdout); /* it is gone, whatever becomes of the rest */
 }
 
 static void gc_image(struct gc *g, const char *name)
@@ -148,7 +149,6 @@ _Noreturn static void gc_child(struct gc *g)
     close(g->ask[0]);
     close(g->answer[1]);
     r = gc_run(g);
-    fflush(stdout);
     _exit(r < 0 || g->failed > 0 ? STATUS_FAILURE : STATUS_OK);
 }
 
