@@ -51,7 +51,8 @@ struct engine_vcpu;
 
 /* Of the process so far; for the exit summary. Any thread. */
 struct engine_stats {
-    u64 exits;    /* KVM_RUN returns */
+    u64 exits; /* KVM_RUN returns; of these, to serve: */
+    u64 pio_in, pio_out, mmio_read, mmio_write;
     u64 insns;    /* interpreter: instructions completed */
     u64 blocks;   /* interpreter: blocks decoded */
     u64 tlb_miss; /* interpreter */

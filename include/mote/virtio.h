@@ -70,6 +70,19 @@ struct virtio_stats { /* any thread; counters since start */
 };
 void virtio_stats(const struct virtio_dev *dev, struct virtio_stats *out);
 
+/*
+ * What a kind of device counts for the metrics, in Firecracker's words; any
+ * thread. group NULL: nothing.
+ */
+#define VIRTIO_COUNTERS 16
+struct virtio_counters {
+    const char *group; /* "block" */
+    unsigned int nr;
+    const char *const *name; /* "read_count" */
+    u64 value[VIRTIO_COUNTERS];
+};
+void virtio_counters(const struct virtio_dev *dev, struct virtio_counters *out);
+
 /* ---- devices: name becomes the thread's and the messages' -------------- */
 
 /*

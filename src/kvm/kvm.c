@@ -291,9 +291,17 @@ static void kvm_stats(struct engine *e, struct engine_stats *out)
     struct kvm *k = kvm_of(e);
 
     *out = (struct engine_stats){0};
-    for (unsigned int i = 0; i < k->env.cpus; i++)
-        if (k->vcpu[i])
-            out->exits += atomic_load(&k->vcpu[i]->exits);
+    for (unsigned int i = 0; i < k->env.cpus; i++) {
+        const struct kvm_vcpu *v = k->vcpu[i];
+
+        if (!v)
+            continue;
+        out->exits += atomic_load(&v->exits);
+        out->pio_in += atomic_load(&v->pio_in);
+        out->pio_out += atomic_load(&v->pio_out);
+        out->mmio_read += atomic_load(&v->mmio_read);
+        out->mmio_write += atomic_load(&v->mmio_write);
+    }
 }
 
 static void kvm_free(struct engine *e)

@@ -78,11 +78,12 @@ struct kvm_vcpu {
     struct kvm_run *run;
     _Atomic(bool) kicked; /* kick() sets, run() clears */
     _Atomic(pid_t) tid;   /* thread that runs it, 0 before the first run() */
-    _Atomic(u64) exits;   /* its thread counts, stats() reads */
-    bool unfinished;      /* an I/O exit was served; KVM takes the result at
-                             the next entry */
-    u32 synced;           /* groups of run->s.regs that hold KVM's state */
-    u32 mp_state;         /* KVM's, if mp_known */
+    /* Its thread counts, stats() reads. */
+    _Atomic(u64) exits, pio_in, pio_out, mmio_read, mmio_write;
+    bool unfinished; /* an I/O exit was served; KVM takes the result at
+                        the next entry */
+    u32 synced;      /* groups of run->s.regs that hold KVM's state */
+    u32 mp_state;    /* KVM's, if mp_known */
     bool mp_known;
     bool xsave_known; /* *xsave is what KVM has */
     bool msrs_known;  /* msrs is what KVM has */

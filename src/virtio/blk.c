@@ -46,6 +46,43 @@ struct blk_range {
 };
 #define BLK_RANGE_UNMAP 1u
 
+/* ---- counters ------------------------------------------------------------ */
+
+static const char *const blk_counters[BLK_COUNTERS] = {
+    [BLK_READ_COUNT] = "read_count",
+    [BLK_READ_BYTES] = "read_bytes",
+    [BLK_WRITE_COUNT] = "write_count",
+    [BLK_WRITE_BYTES] = "write_bytes",
+    [BLK_FLUSHES] = "flush_count",
+    [BLK_FAILS] = "execute_fails",
+    [BLK_INVALID] = "invalid_reqs_count",
+    [BLK_KICKS] = "queue_event_count",
+    [BLK_THROTTLED] = "rate_limiter_throttled_events",
+};
+
+static void blk_count(struct blk *b, enum blk_counter which, u64 n)
+{
+    virtio_count(&b->dev.counter[which], n);
+}
+
+/* The backend is done with it. */
+static void blk_count_done(struct blk *b, const struct disk_req *dr, int err)
+{
+    if (err == -ECANCELED || err == -EOPNOTSUPP)
+        return;
+    if (err < 0) {
+        blk_count(b, BLK_FAILS, 1);
+    } else if (dr->op == DISK_READ) {
+        blk_count(b, BLK_READ_COUNT, 1);
+        blk_count(b, BLK_READ_BYTES, dr->len);
+    } else if (dr->op == DISK_WRITE) {
+        blk_count(b, BLK_WRITE_COUNT, 1);
+        blk_count(b, BLK_WRITE_BYTES, dr->len);
+    } else if (dr->op == DISK_FLUSH) {
+        blk_count(b, BLK_FLUSHES, 1);
+    }
+}
+
 /* ---- answers ------------------------------------------------------------ */
 
 void blk_answer(struct blk_req *req, enum blk_status status, u32 written)
@@ -81,6 +118,7 @@ DEV_ONLY static void blk_done(struct disk_req *dr, int err)
     struct blk_req *req = container_of(dr, struct blk_req, dr);
     struct blk *b = req->blk;
 
+    blk_count_done(b, dr, err);
     if (err == 0 && req->through) {
         blk_write_through(req);
         return;
@@ -222,6 +260,7 @@ DEV_ONLY static bool blk_limited(struct blk *b, const struct blk_req *req)
     wait = limit_take(&b->limit, bytes, monotonic_ns());
     if (wait == 0)
         return false;
+    blk_count(b, BLK_THROTTLED, 1);
     vq_unpop(req->vq, &req->c);
     virtio_pause(&b->dev, req->vq, wait);
     return true;
@@ -253,8 +292,10 @@ DEV_ONLY static int blk_handle(struct blk *b, struct blk_req *req)
     }
     if (vq_take(&req->c, &h, sizeof(h)))
         r = blk_parse(b, req, &h);
-    if (r < 0)
+    if (r < 0) {
+        blk_count(b, BLK_INVALID, 1);
         blk_answer(req, blk_status(r), 0);
+    }
     if (r != 0)
         return 1;
     if (blk_limited(b, req))
@@ -289,6 +330,7 @@ DEV_ONLY static int blk_kick(struct virtio_dev *dev, struct vq *vq)
     struct blk *b = blk_of(dev);
     int r;
 
+    blk_count(b, BLK_KICKS, 1);
     do {
         r = blk_next(b, vq);
     } while (r > 0);
@@ -377,6 +419,9 @@ static const struct virtio_ops blk_ops = {
     .name = "blk",
     .id = BLK_ID,
     .filter = FILTER_BLK,
+    .group = "block",
+    .counters = blk_counters,
+    .nr_counters = BLK_COUNTERS,
     .kick = blk_kick,
     .reset = blk_reset,
     .abandon = blk_abandon,

@@ -13,6 +13,19 @@
 
 enum blk_status { BLK_S_OK, BLK_S_IOERR, BLK_S_UNSUPP };
 
+enum blk_counter {
+    BLK_READ_COUNT,
+    BLK_READ_BYTES,
+    BLK_WRITE_COUNT,
+    BLK_WRITE_BYTES,
+    BLK_FLUSHES,
+    BLK_FAILS,   /* of the host */
+    BLK_INVALID, /* of the driver */
+    BLK_KICKS,
+    BLK_THROTTLED,
+    BLK_COUNTERS
+};
+
 /* One per slot of a queue, so that taking a chain never allocates. */
 struct blk_req {
     struct disk_req dr;

@@ -550,3 +550,13 @@ void virtio_stats(const struct virtio_dev *dev, struct virtio_stats *out)
         out->bytes_out += atomic_load(&vq->bytes_out);
     }
 }
+
+void virtio_counters(const struct virtio_dev *dev, struct virtio_counters *out)
+{
+    const struct virtio_ops *ops = dev->ops;
+
+    *out = (struct virtio_counters){
+        .group = ops->group, .nr = ops->nr_counters, .name = ops->counters};
+    for (unsigned int i = 0; i < out->nr; i++)
+        out->value[i] = atomic_load(&dev->counter[i]);
+}

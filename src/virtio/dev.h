@@ -39,6 +39,11 @@ struct virtio_ops {
     u32 id;           /* device ID, virtio 1.2, 5 */
     enum filter_kind filter;
 
+    /* For virtio_counters(); all NULL or 0 of a device without. */
+    const char *group;
+    const char *const *counters; /* names of virtio_dev.counter[] */
+    unsigned int nr_counters;    /* at most VIRTIO_COUNTERS */
+
     /* DRIVER_OK: dev->features and the queues are valid from here to reset().
      * Negative errno: NEEDS_RESET. May be NULL. */
     int (*start)(struct virtio_dev *dev);
@@ -130,6 +135,7 @@ struct virtio_dev {
     bool late, asked;
 
     _Atomic(u64) errors, dropped, wakeups; /* dev adds, any reads */
+    _Atomic(u64) counter[VIRTIO_COUNTERS]; /* the same; the kind's own */
     _Atomic(bool) was_broken;              /* ever; for virtio_stats() */
 };
 

@@ -135,6 +135,8 @@ DEV_ONLY static void net_rx_push(struct net *n, struct net_pair *p,
     u32 done = 0, rest = p->len - direct;
 
     n->one_way = 0;
+    net_count(n, NET_RX_PACKETS, 1);
+    net_count(n, NET_RX_BYTES, p->len);
     p->hdr.num_buffers = (u16)(1 + nr);
     vq_put(&p->first, &p->hdr, NIC_HDR_LEN);
     if (nr == 0)
@@ -163,6 +165,7 @@ DEV_ONLY static int net_rx_deliver(struct net *n, unsigned int pair)
     int nr = 0;
 
     if (wait > 0) {
+        net_count(n, NET_RX_THROTTLED, 1);
         virtio_pause(&n->dev, vq, wait);
         return 0;
     }
@@ -181,6 +184,7 @@ DEV_ONLY static int net_rx_deliver(struct net *n, unsigned int pair)
     } else {
         vq_unpop(vq, &p->first);
         net_drop(n);
+        net_count(n, NET_RX_FAILS, 1);
     }
     return 1;
 }
@@ -198,8 +202,10 @@ DEV_ONLY static int net_rx_fetch(struct net *n, unsigned int pair)
         r = -EBADMSG;
     if (r < 0) {
         vq_unpop(net_rx_vq(n, pair), &p->first);
-        if (r != -EAGAIN && r != -ENETDOWN)
+        if (r != -EAGAIN && r != -ENETDOWN) {
             net_drop(n);
+            net_count(n, NET_RX_FAILS, 1);
+        }
         return r == -EMSGSIZE || r == -EBADMSG;
     }
     p->pending = true;
@@ -252,6 +258,7 @@ DEV_ONLY static void net_on_readable(void *ctx, unsigned int pair)
     int r;
 
     virtio_count(&n->dev.wakeups, 1);
+    net_count(n, NET_RX_READY, 1);
     r = net_rx(n, pair);
     virtio_notify(&n->dev, vq);
     if (r < 0)
@@ -291,15 +298,24 @@ static bool net_tx_hdr_ok(const struct net *n, struct net_hdr *hdr, u32 len)
 static int net_tx_send(struct net *n, unsigned int pair, struct vq_chain *c)
 {
     struct net_hdr hdr;
+    int r;
 
     if (!vq_take(c, &hdr, NIC_HDR_LEN) || c->out_len < NET_FRAME_MIN ||
         c->out_len > NET_FRAME_MAX || !net_tx_hdr_ok(n, &hdr, c->out_len)) {
         virtio_count(&n->dev.errors, 1);
+        net_count(n, NET_TX_MALFORMED, 1);
         return -EINVAL;
     }
     n->iov[0] = (struct iovec){&hdr, NIC_HDR_LEN};
     memcpy(n->iov + 1, c->out, c->nr_out * sizeof(*c->out));
-    return n->nic->ops->send(n->nic, pair, n->iov, 1u + c->nr_out);
+    r = n->nic->ops->send(n->nic, pair, n->iov, 1u + c->nr_out);
+    if (r == 0) {
+        net_count(n, NET_TX_PACKETS, 1);
+        net_count(n, NET_TX_BYTES, c->out_len);
+    } else if (r != -EAGAIN) {
+        net_count(n, NET_TX_FAILS, 1);
+    }
+    return r;
 }
 
 /* 1: go on; 0: nothing to do until somebody calls; -EPROTO. */
@@ -317,6 +333,7 @@ DEV_ONLY static int net_tx_one(struct net *n, unsigned int pair)
     p->tx_paid = wait == 0;
     if (wait > 0) {
         vq_unpop(vq, &c);
+        net_count(n, NET_TX_THROTTLED, 1);
         virtio_pause(&n->dev, vq, wait);
         return 0;
     }
@@ -399,6 +416,7 @@ DEV_ONLY static int net_kick(struct virtio_dev *dev, struct vq *vq)
         return net_ctrl(n, vq);
     if (vq->index >= 2 * pairs)
         return 0;
+    net_count(n, vq->index % 2 ? NET_TX_KICKS : NET_RX_KICKS, 1);
     return vq->index % 2 ? net_tx(n, vq->index / 2) : net_rx(n, vq->index / 2);
 }
 
@@ -470,6 +488,9 @@ static const struct virtio_ops net_ops = {
     .name = "net",
     .id = NET_ID,
     .filter = FILTER_NET,
+    .group = "net",
+    .counters = net_counters,
+    .nr_counters = NET_COUNTERS,
     .start = net_start,
     .kick = net_kick,
     .reset = net_reset,

@@ -75,6 +75,24 @@ struct net_ctrl_hdr {
 
 /* ---- the device --------------------------------------------------------- */
 
+enum net_counter {
+    NET_RX_PACKETS,
+    NET_RX_BYTES,
+    NET_RX_FAILS, /* frames of the host that could not be delivered */
+    NET_RX_KICKS,
+    NET_RX_THROTTLED,
+    NET_RX_READY, /* the backend has called */
+    NET_TX_PACKETS,
+    NET_TX_BYTES,
+    NET_TX_FAILS,
+    NET_TX_MALFORMED,
+    NET_TX_KICKS,
+    NET_TX_THROTTLED,
+    NET_COUNTERS
+};
+
+extern const char *const net_counters[NET_COUNTERS];
+
 struct net_pair {
     bool pending;          /* a frame for the guest is in hand: */
     bool paid;             /* its tokens are taken */
@@ -111,6 +129,11 @@ static inline struct vq *net_rx_vq(struct net *n, unsigned int pair)
 static inline struct vq *net_tx_vq(struct net *n, unsigned int pair)
 {
     return virtio_vq(&n->dev, 2 * pair + 1);
+}
+
+static inline void net_count(struct net *n, enum net_counter which, u64 by)
+{
+    virtio_count(&n->dev.counter[which], by);
 }
 
 /* Let so many pairs carry frames. 0 or the backend's negative errno. */

@@ -12,6 +12,23 @@
 #define RNG_CHUNK   (64 * KIB) /* of one request; the driver asks again */
 #define RNG_SYSCALL 256u       /* never cut short by a signal: getrandom(2) */
 
+enum rng_counter {
+    RNG_EVENTS,
+    RNG_BYTES,
+    RNG_EVENT_FAILS,
+    RNG_HOST_FAILS,
+    RNG_THROTTLED,
+    RNG_COUNTERS
+};
+
+static const char *const rng_counters[RNG_COUNTERS] = {
+    [RNG_EVENTS] = "entropy_event_count",
+    [RNG_BYTES] = "entropy_bytes",
+    [RNG_EVENT_FAILS] = "entropy_event_fails",
+    [RNG_HOST_FAILS] = "host_rng_fails",
+    [RNG_THROTTLED] = "entropy_rate_limiter_throttled",
+};
+
 struct rng {
     struct virtio_dev dev;
     struct limit limit;
@@ -35,6 +52,22 @@ static u32 rng_fill(struct vq_chain *c, u32 want)
     return done;
 }
 
+/* What the chain has room for; want bytes are wanted. */
+DEV_ONLY static void rng_answer(struct rng *rng, struct vq *vq,
+                                struct vq_chain *c, u32 want)
+{
+    u32 done = rng_fill(c, want);
+
+    if (want == 0) { /* virtio 1.2, 5.4.6.1: only writable buffers */
+        virtio_count(&rng->dev.errors, 1);
+        virtio_count(&rng->dev.counter[RNG_EVENT_FAILS], 1);
+    }
+    virtio_count(&rng->dev.counter[RNG_EVENTS], 1);
+    virtio_count(&rng->dev.counter[RNG_BYTES], done);
+    virtio_count(&rng->dev.counter[RNG_HOST_FAILS], done < want);
+    vq_push(vq, c, done);
+}
+
 DEV_ONLY static int rng_kick(struct virtio_dev *dev, struct vq *vq)
 {
     struct rng *rng = container_of(dev, struct rng, dev);
@@ -48,12 +81,11 @@ DEV_ONLY static int rng_kick(struct virtio_dev *dev, struct vq *vq)
         ns = limit_take(&rng->limit, want, monotonic_ns());
         if (ns > 0) {
             vq_unpop(vq, &c);
+            virtio_count(&dev->counter[RNG_THROTTLED], 1);
             virtio_pause(dev, vq, ns);
             return 0;
         }
-        if (want == 0) /* virtio 1.2, 5.4.6.1: only writable buffers */
-            virtio_count(&dev->errors, 1);
-        vq_push(vq, &c, rng_fill(&c, want));
+        rng_answer(rng, vq, &c, want);
     }
     return r;
 }
@@ -70,6 +102,9 @@ static const struct virtio_ops rng_ops = {
     .name = "rng",
     .id = RNG_ID,
     .filter = FILTER_RNG,
+    .group = "entropy",
+    .counters = rng_counters,
+    .nr_counters = RNG_COUNTERS,
     .kick = rng_kick,
     .free = rng_free,
 };

@@ -33,6 +33,10 @@ START_TEST(test_trouble)
     ck_assert_uint_eq(request(&d, FLUSH, 0, NULL, 0), t->status);
     virtio_stats(d.dev, &stats);
     ck_assert_uint_eq(stats.errors, t->status == OK ? 0 : 6);
+    ck_assert_uint_eq(vdrv_counter(d.dev, "execute_fails"),
+                      t->status == IOERR ? 6 : 0);
+    ck_assert_uint_eq(vdrv_counter(d.dev, "write_bytes"),
+                      t->status == OK ? 5 * 512 : 0);
     first = strstr(capture_text, "drive " NAME ": write of 512 bytes at 3584");
     if (t->status == IOERR) {
         ck_assert_ptr_nonnull(first);

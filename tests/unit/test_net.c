@@ -112,6 +112,10 @@ START_TEST(test_tx)
     }
     ck_assert_uint_eq(rig_stats(&r).bytes_out, 72 * ARRAY_SIZE(cuts));
     ck_assert_uint_eq(rig_stats(&r).dropped, 0);
+    ck_assert_uint_eq(vdrv_counter(r.d.dev, "tx_packets_count"),
+                      ARRAY_SIZE(cuts));
+    ck_assert_uint_eq(vdrv_counter(r.d.dev, "tx_bytes_count"),
+                      60 * ARRAY_SIZE(cuts));
     rig_down(&r);
 }
 END_TEST
@@ -213,6 +217,7 @@ START_TEST(test_tx_short)
     ck_assert_int_ge(vdrv_wait(&r.d, TX, NULL), 0);
     ck_assert_int_ge(vdrv_wait(&r.d, TX, NULL), 0);
     ck_assert_uint_eq(rig_stats(&r).dropped, 2);
+    ck_assert_uint_eq(vdrv_counter(r.d.dev, "tx_malformed_frames"), 2);
     rig_down(&r);
 }
 END_TEST
@@ -230,6 +235,7 @@ START_TEST(test_tx_error)
         ck_assert_int_ge(vdrv_wait(&r.d, TX, NULL), 0);
     }
     ck_assert_uint_eq(rig_stats(&r).dropped, 300);
+    ck_assert_uint_eq(vdrv_counter(r.d.dev, "tx_fails"), 300);
     rig_down(&r);
 }
 END_TEST

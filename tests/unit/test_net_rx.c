@@ -52,6 +52,9 @@ START_TEST(test_rx_single)
     ck_assert_uint_eq(le16_get(p + 10), 1);
     ck_assert_int_eq(memcmp(p + 12, frame + 12, 1514), 0);
     ck_assert_uint_eq(rig_stats(&r).dropped, 1);
+    ck_assert_uint_eq(vdrv_counter(r.d.dev, "rx_fails"), 1);
+    ck_assert_uint_eq(vdrv_counter(r.d.dev, "rx_packets_count"), 1);
+    ck_assert_uint_eq(vdrv_counter(r.d.dev, "rx_bytes_count"), 1514);
     rig_down(&r);
 }
 END_TEST

@@ -67,6 +67,8 @@ START_TEST(test_readable)
     virtio_stats(d.dev, &stats);
     ck_assert_uint_eq(stats.errors, 1);
     ck_assert_uint_eq(stats.requests, 1);
+    ck_assert_uint_eq(vdrv_counter(d.dev, "entropy_event_fails"), 1);
+    ck_assert_uint_eq(vdrv_counter(d.dev, "entropy_bytes"), 0);
     ck_assert(!stats.broken);
     vdrv_down(&d);
 }

@@ -406,6 +406,18 @@ static inline u64 vdrv_ms(void)
     return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
 }
 
+/* What the device has counted under this name of the metrics. */
+static inline u64 vdrv_counter(const struct virtio_dev *dev, const char *name)
+{
+    struct virtio_counters c;
+
+    virtio_counters(dev, &c);
+    for (unsigned int i = 0; i < c.nr; i++)
+        if (strcmp(c.name[i], name) == 0)
+            return c.value[i];
+    ck_abort_msg("%s has no %s", c.group, name);
+}
+
 /* Wait until cond holds, or two seconds. */
 #define vdrv_until(cond)                                                       \
     ({                                                                         \
