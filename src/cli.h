@@ -21,7 +21,7 @@ struct cli_rbd_gc {
 
 struct cli_firecracker { /* options that wait for what the file says */
     bool no_api, api_sock;
-    const char *log_path, *module;
+    const char *log_path, *module, *metrics_path;
     bool has_level, show_level, show_origin;
     unsigned int level; /* enum log_level */
 };

@@ -56,6 +56,13 @@ static void fc_log_path(struct cli *cli, const char *value)
     cli->fc.log_path = value;
 }
 
+static void fc_metrics(struct cli *cli, const char *value)
+{
+    if (!*value)
+        cli_error(cli, "--metrics-path: \"\" is empty");
+    cli->fc.metrics_path = value;
+}
+
 static void fc_level(struct cli *cli, const char *value)
 {
     cli_set_word(cli, &cli->fc.level, "--level", &config_levels, value);
@@ -82,7 +89,7 @@ static void fc_no_seccomp(struct cli *cli, const char *value)
     log_warn("--no-seccomp: ignored; filters are never off");
 }
 
-/* Firecracker has them for its metrics only. */
+/* Firecracker says in its metrics how long the start of its API took. */
 static void fc_start_time(struct cli *cli, const char *value)
 {
     if (!*value || value[strspn(value, "0123456789")])
@@ -92,12 +99,6 @@ static void fc_start_time(struct cli *cli, const char *value)
 
 /* ---- refused --------------------------------------------------------------
  */
-
-static void fc_metrics(struct cli *cli, const char *value)
-{
-    cli_error(cli, "--metrics-path: Firecracker's metrics are not supported "
-                   "yet; an exit-record in the file tells of the end");
-}
 
 static void fc_mmds(struct cli *cli, const char *value)
 {
@@ -140,13 +141,15 @@ static const struct cli_option fc_options[] = {
      .set = fc_boot_timer},
     {"--log-path", "PATH", "file or FIFO for the log [stderr]",
      .set = fc_log_path},
+    {"--metrics-path", "PATH", "file or FIFO for the metrics",
+     .set = fc_metrics},
     {"--level", "L", "Off, Error, Warning, Info, Debug, Trace [Info]",
      .set = fc_level},
     {"--module", "DIR", "log only what src/DIR says", .set = fc_module},
     {"--show-level", NULL, "the level in each line", .set = fc_show_level},
     {"--show-log-origin", NULL, "file and line in each line",
      .set = fc_show_origin},
-    {"--start-time-us", "N", "no effect without metrics", .set = fc_start_time},
+    {"--start-time-us", "N", "no effect without the API", .set = fc_start_time},
     {"--start-time-cpu-us", "N", "the same", .set = fc_start_time},
     {"--parent-cpu-time-us", "N", "the same", .set = fc_start_time},
     {"--no-seccomp", NULL, "ignored; filters are never off",
@@ -155,7 +158,6 @@ static const struct cli_option fc_options[] = {
      .set = fc_api_sock},
     {"--metadata", "FILE", NOT_YET, .set = fc_mmds},
     {"--mmds-size-limit", "N", NOT_YET, .set = fc_mmds},
-    {"--metrics-path", "PATH", NOT_YET, .set = fc_metrics},
     {"--http-api-max-payload-size", "N", NOT_YET, .set = fc_payload},
     {"--snapshot-version", NULL, NOT_YET, .set = fc_snapshot},
     {"--describe-snapshot", "FILE", NOT_YET, .set = fc_snapshot},
@@ -207,7 +209,7 @@ static int fc_move(struct config *c, char **field, const char *value)
     return *field ? 0 : fail(-ENOMEM, "configuration");
 }
 
-/* The file's logger block wins. */
+/* The file's logger and metrics blocks win. */
 static int fc_log(struct cli *cli)
 {
     const struct cli_firecracker *fc = &cli->fc;
@@ -216,6 +218,8 @@ static int fc_log(struct cli *cli)
 
     if (r == 0)
         r = fc_move(c, &c->log.module, fc->module);
+    if (r == 0)
+        r = fc_move(c, &c->metrics.path, fc->metrics_path);
     if (fc->has_level && !config_given(c, &c->log.level))
         c->log.level = (enum log_level)fc->level;
     if (fc->show_level && !config_given(c, &c->log.show_level))

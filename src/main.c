@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mote/filter.h"
+#include "mote/metrics.h"
 #include "mote/rbd.h"
 #include "mote/record.h"
 #include "mote/sandbox.h"
@@ -145,7 +146,8 @@ static int main_vm(struct cli *cli)
     main_close_inherited(c);
     if (!cli->print_isolation && main_open_record(c) < 0)
         return STATUS_BAD_CONFIG;
-    if (log_open(&c->log) < 0) {
+    if (log_open(&c->log) < 0 ||
+        (!cli->print_isolation && metrics_open(&c->metrics) < 0)) {
         record_end(REASON_CONFIG_ERROR, 0);
         return main_write_record(c, STATUS_BAD_CONFIG);
     }
@@ -164,6 +166,7 @@ static int main_vm(struct cli *cli)
     vm_free(vm);
     command_close(&cmd);
     undo_all();
+    metrics_close();
     log_close();
     return main_in_jail ? status : main_write_record(c, status);
 }

@@ -169,7 +169,8 @@ int vm_open(struct vm **out, const struct config *cfg, struct command *cmd)
     vm->power = (struct power){.end = vm_power_end,
                                .hold = vm_power_hold,
                                .release = vm_power_release};
-    vm->signals.fd = vm->on_hold.fd = vm->deadline.timer.fd = -1;
+    vm->signals.fd = vm->on_hold.fd = -1;
+    vm->deadline.timer.fd = vm->metrics.timer.fd = -1;
     vm->start_ns = monotonic_ns();
     vm_block_signals(vm);
     return vm_files_open(&vm->files, cfg, cmd);
@@ -351,6 +352,9 @@ int vm_build(struct vm *vm)
         r = vm_new_vcpus(vm);
     if (r == 0)
         r = vm_new_deadline(vm);
+    if (r == 0)
+        r = vm_metrics_init(&vm->metrics, &vm->loop, VM_METRICS_MS,
+                            vm_metrics_tell, vm);
     return r;
 }
 
@@ -471,12 +475,14 @@ int vm_run(struct vm *vm)
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_go(vm->vcpu[i], i == 0 ? &vm->loaded.bsp : NULL);
     deadline_start(&vm->deadline);
+    vm_metrics_start(&vm->metrics);
     loop_run(&vm->loop);
     vm_finish_session(vm);
     record_stamp(RECORD_END);
     ns = monotonic_ns() - ns;
     vm_stop(vm);
     vm_record(vm);
+    vm_metrics_tell(vm);
     if (vm->files.session)
         vm_say_command(vm);
     vm_say_reason(vm);
@@ -499,6 +505,7 @@ void vm_free(struct vm *vm)
     vm_files_close(&vm->files);
     mem_free(vm->mem);
     deadline_fini(&vm->deadline);
+    vm_metrics_fini(&vm->metrics);
     if (vm->signals.fd >= 0)
         close(vm->signals.fd);
     if (vm->on_hold.fd >= 0)

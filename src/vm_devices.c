@@ -48,7 +48,7 @@ static_assert((int)ERROR_REPORT == BLK_REPORT && (int)ERROR_STOP == BLK_STOP &&
 /* Registers, interrupt and notifications of the next slot. dev is ours from
  * here on. */
 static int devices_add(struct vm_devices *d, struct virtio_dev *dev,
-                       const char *kind, const char *name)
+                       const char *kind, const char *name, const char *id)
 {
     const struct vm_devices_env *env = &d->env;
     const struct engine_ops *ops = env->engine->ops;
@@ -57,7 +57,7 @@ static int devices_add(struct vm_devices *d, struct virtio_dev *dev,
     int r;
 
     d->device[d->nr++] =
-        (struct vm_device){.dev = dev, .kind = kind, .name = name};
+        (struct vm_device){.dev = dev, .kind = kind, .name = name, .id = id};
     r = virtio_attach(dev, env->mem, env->bus, base);
     if (r == 0)
         r = ops->irq_connect(env->engine, virtio_irq(dev), gsi);
@@ -88,7 +88,7 @@ static int devices_add_drive(struct vm_devices *d,
     if (r < 0)
         return r;
     *disk = NULL;
-    return devices_add(d, dev, "drive", dc->id);
+    return devices_add(d, dev, "drive", dc->id, dc->id);
 }
 
 static int devices_add_net(struct vm_devices *d, const struct net_config *nc,
@@ -110,7 +110,7 @@ static int devices_add_net(struct vm_devices *d, const struct net_config *nc,
     if (r < 0)
         return r;
     *nic = NULL;
-    return devices_add(d, dev, "network", nc->id);
+    return devices_add(d, dev, "network", nc->id, nc->id);
 }
 
 static int devices_add_rng(struct vm_devices *d)
@@ -118,7 +118,7 @@ static int devices_add_rng(struct vm_devices *d)
     struct virtio_dev *dev;
     int r = rng_new(&dev, &d->env.cfg->entropy.limit);
 
-    return r < 0 ? r : devices_add(d, dev, "entropy", "rng");
+    return r < 0 ? r : devices_add(d, dev, "entropy", "rng", NULL);
 }
 
 static int devices_add_console(struct vm_devices *d)
@@ -136,7 +136,7 @@ static int devices_add_console(struct vm_devices *d)
     d->console = dev;
     d->terminal = f->port[0].chr;
     f->nr_ports = 0; /* the device's */
-    return devices_add(d, dev, "console", "console");
+    return devices_add(d, dev, "console", "console", NULL);
 }
 
 /* ---- all of them --------------------------------------------------------- */

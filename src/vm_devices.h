@@ -29,6 +29,7 @@ struct vm_devices_env { /* borrowed for the life of the devices */
 struct vm_device {
     struct virtio_dev *dev;
     const char *kind, *name; /* "drive", "rootfs" */
+    const char *id; /* the configuration's, or NULL: there is one only */
 };
 
 struct vm_devices {

@@ -13,6 +13,7 @@
 
 #include "deadline.h"
 #include "vm_devices.h"
+#include "vm_metrics.h"
 
 struct vm {
     const struct config *cfg;
@@ -41,6 +42,7 @@ struct vm {
     bool loop_ready;
     struct loop_fd signals;
     struct deadline deadline;
+    struct vm_metrics metrics;
     bool stopped;           /* every thread was told to end */
     _Atomic(u32) holds;     /* of power_hold(); any thread counts */
     struct loop_fd on_hold; /* eventfd: that has changed */

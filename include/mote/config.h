@@ -167,6 +167,14 @@ struct log_config {
     bool show_origin;
 };
 
+#define CONFIG_PROPERTY_MAX 32
+
+struct metrics_config { /* what is told of a running VM */
+    char *path;         /* NULL: nothing is */
+    unsigned int nr_properties;
+    struct config_pair property[CONFIG_PROPERTY_MAX]; /* in every line */
+};
+
 enum sandbox_require { SANDBOX_BEST, SANDBOX_FULL, SANDBOX_OFF };
 enum sandbox_netns { NETNS_NEW, NETNS_NONE, NETNS_PATH };
 
@@ -225,6 +233,7 @@ struct config {
     struct machine_config machine;
     struct console_config console;
     struct log_config log;
+    struct metrics_config metrics;
     struct sandbox_config sandbox;
     struct run_config run;
     struct record_config record;

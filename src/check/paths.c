@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* paths.c: what mote writes: consoles, ports, the log */
+/* paths.c: what mote writes: consoles, ports, the log, metrics */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -73,4 +73,6 @@ void host_paths(struct checking *k)
     }
     if (c->log.path)
         path_file(k, "log", c->log.path);
+    if (c->metrics.path)
+        path_file(k, "metrics", c->metrics.path);
 }

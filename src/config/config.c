@@ -67,6 +67,14 @@ static void config_free_devices(struct config *c)
     }
 }
 
+static void config_free_pairs(struct config_pair *pair, unsigned int nr)
+{
+    for (unsigned int i = 0; i < nr; i++) {
+        free(pair[i].name);
+        free(pair[i].value);
+    }
+}
+
 static void config_free_run(struct run_config *r)
 {
     for (char **arg = r->cmd; arg && *arg; arg++)
@@ -76,10 +84,7 @@ static void config_free_run(struct run_config *r)
     free(r->workdir);
     free(r->user);
     free(r->hostname);
-    for (unsigned int i = 0; i < r->nr_env; i++) {
-        free(r->env[i].name);
-        free(r->env[i].value);
-    }
+    config_free_pairs(r->env, r->nr_env);
 }
 
 void config_fini(struct config *c)
@@ -92,6 +97,8 @@ void config_fini(struct config *c)
     free(c->console.path);
     free(c->log.path);
     free(c->log.module);
+    free(c->metrics.path);
+    config_free_pairs(c->metrics.property, c->metrics.nr_properties);
     free(c->sandbox.netns);
     free(c->sandbox.cgroup);
     free(c->record.path);

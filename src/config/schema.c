@@ -183,6 +183,15 @@ static const struct key bucket[] = {
     {.name = NULL},
 };
 
+static const struct key metrics[] = {
+    {"metrics_path", KEY_STRING, .required = true, .filled = true,
+     IN(metrics_config, path)},
+    {"properties", KEY_PAIRS, IN(metrics_config, property),
+     .max = CONFIG_PROPERTY_MAX,
+     .nr = offsetof(struct metrics_config, nr_properties)},
+    {.name = NULL},
+};
+
 static const struct key console[] = {
     {"mode", KEY_WORD, FIELD(console.mode), .words = &config_modes},
     {"path", KEY_STRING, .filled = true, FIELD(console.path)},
@@ -406,8 +415,8 @@ const struct key schema[] = {
     {"ports", KEY_ARRAY, FIELD(port), .keys = port,
      .size = sizeof(struct port_config), .max = CONFIG_PORT_MAX,
      .nr = offsetof(struct config, nr_ports)},
-    LATER_WHY("metrics",
-              "not supported yet; exit-record tells of the end"),
+    {"metrics", KEY_OBJECT, FIELD(metrics), .keys = metrics,
+     .size = sizeof(struct metrics_config)},
     LATER_WHY("mmds-config",
               "the metadata service is not supported yet"),
     LATER_WHY("balloon",

@@ -8,6 +8,7 @@
 
 #include "mote/filter.h"
 #include "mote/log.h"
+#include "mote/metrics.h"
 #include "mote/record.h"
 
 #include "jail.h"
@@ -94,12 +95,14 @@ static bool supervisor_say_report(int fd)
                   "it",
                   text);
         record_lost(REASON_HOST_ERROR, report.fault.signal, text);
+        metrics_lost_signal(report.fault.signal);
         return true;
     }
     if (n == sizeof(report.filter) && report.kind < FILTER_KINDS) {
         filter_describe(&report.filter, text, sizeof(text));
         log_error("seccomp: %s; status %d", text, STATUS_SECCOMP);
         record_lost(REASON_BAD_SYSCALL, 0, text);
+        metrics_lost("seccomp", "num_faults");
         return true;
     }
     return false;
@@ -123,6 +126,7 @@ static void supervisor_say_signal(const struct supervisor *s, int sig)
              sigabbrev_np(sig), why);
     log_error("%s", text);
     record_lost(oom ? REASON_OOM : reason, sig, text);
+    metrics_lost_signal(sig);
 }
 
 int supervisor_run(const struct supervisor *s)

@@ -58,10 +58,15 @@ test_disk() {
     wait "$pid" 2>/dev/null
     while kill -0 "$vm" 2>/dev/null; do sleep 0.1; done
     wrote=$(sed -n 's/^WROTE \([0-9a-f]*\).*/\1/p' "$tmp/out")
-    drive disk-read --disk "$disk"
+    echo "{ \"metrics\": { \"metrics_path\": \"$tmp/metrics\" } }" \
+        >"$tmp/metrics.json"
+    drive disk-read --disk "$disk" --config "$tmp/metrics.json"
     expect "disk: ext4 after kill -9 of mote" 0 "^READ" ""
     read=$(sed -n 's/^READ \([0-9a-f]*\).*/\1/p' "$tmp/out")
     check "... what was flushed is there" [ -n "$wrote" -a "$wrote" = "$read" ]
+    check "... and was counted, for this drive and all" grep -q \
+        '"block_disk0":{"read_count":[1-9][0-9]*,"read_bytes":[0-9]\{7\}.*"block":{"read_count":[1-9]' \
+        "$tmp/metrics"
     check "... and the file system is clean" \
         e2fsck -fn "$disk" >"$tmp/fsck" 2>&1
     drive disk-readonly --disk "$disk,ro"

@@ -75,9 +75,15 @@ static const struct json_case json_cases[] = {
     /* Not supported yet, by name. */
     {"{\"vsock\": {}}", "mote: t:1:2: vsock: not supported yet; ports connect "
                         "guest and host by Unix sockets\n"},
-    {"{\"metrics\": {\"metrics_path\": \"m\"}}",
-     "mote: t:1:2: metrics: not supported yet; exit-record tells of the "
-     "end\n"},
+    {"{\"metrics\": {}}",
+     "mote: t:1:13: metrics: \"metrics_path\" is required\n"},
+    {"{\"metrics\": {\"metrics_path\": \"\"}}",
+     "mote: t:1:30: metrics.metrics_path: \"\" is empty\n"},
+    {"{\"metrics\": {\"metrics_path\": \"m\", \"properties\": {\"a\": 1}}}",
+     "mote: t:1:55: metrics.properties.a: 1 is not a string\n"},
+    {"{\"metrics\": {\"metrics_path\": \"m\", \"properties\": {\"a\": "
+     "\"b\"}}}",
+     NULL},
     {"{\"mmds-config\": {\"network_interfaces\": [\"eth0\"]}}",
      "mote: t:1:2: mmds-config: the metadata service is not supported yet\n"},
     {"{\"cpu-config\": \"c.json\"}",
