@@ -373,11 +373,107 @@ static int elf_filled(struct sink *sink, u64 n)
     return elf->pos < ELF_HEAD ? 0 : elf_begin(elf);
 }
 
+/* ---- in large pieces ------------------------------------------------------
+ */
+
+static int elf_preview(struct sink *sink, const u8 *head)
+{
+    struct elf *elf = container_of(sink, struct elf, sink);
+    int r;
+
+    memcpy(elf->head, head, ELF_HEAD);
+    r = elf_parse(elf, ELF_HEAD);
+    elf->parsed = r == 0;
+    return r;
+}
+
+/* How far a segment moves on its way from the file to memory. */
+static s64 elf_shift(const struct elf_segment *seg)
+{
+    return (s64)(seg->gpa - seg->offset);
+}
+
+/*
+ * May the next len bytes be at gpa, where the first segment among them wants to
+ * be? Then there must be nothing yet, and the others must all want to go down,
+ * or stay: so they can be moved one after the other.
+ */
+static bool elf_window_fits(const struct elf *elf, u64 gpa, u64 len)
+{
+    const struct elf_segment *seg = elf->seg;
+
+    for (unsigned int i = 0; i < elf->cur; i++)
+        if (seg[i].gpa < gpa + len && gpa < seg[i].gpa + seg[i].filesz)
+            return false;
+    for (unsigned int i = elf->cur + 1;
+         i < elf->nr && seg[i].offset < elf->pos + len; i++)
+        if (elf_shift(&seg[i]) > elf_shift(&seg[i - 1]))
+            return false;
+    return true;
+}
+
+/* Kernels keep the order of the file in memory, and mostly the distances, too:
+ * as a rule the bytes need not be moved. */
+static u8 *elf_window(struct sink *sink, u64 len)
+{
+    struct elf *elf = container_of(sink, struct elf, sink);
+    const struct elf_segment *seg = elf->parsed ? elf_current(elf) : NULL;
+
+    if (!seg || seg->offset >= elf->pos + len ||
+        seg->gpa + elf->pos < seg->offset + KERNEL_MIN)
+        return NULL;
+    elf->window = seg->gpa + elf->pos - seg->offset;
+    elf->window_len = len;
+    if (!elf_window_fits(elf, elf->window, len))
+        return NULL;
+    return mem_range(elf->mem, elf->window, len);
+}
+
+/* What the window has of seg, up to byte end of the stream, to its place.
+ * Returns where that ends. */
+static u64 elf_settle_segment(struct elf *elf, const struct elf_segment *seg,
+                              u64 end, u64 done)
+{
+    u64 from = MAX(elf->pos, seg->offset);
+    u64 len = MIN(end, seg->offset + seg->filesz) - from;
+    u64 at = elf->window + from - elf->pos;
+    u64 gpa = seg->gpa + from - seg->offset;
+
+    if (gpa != at)
+        memmove(mem_range(elf->mem, gpa, len), mem_range(elf->mem, at, len),
+                len);
+    mem_code_written(elf->mem, gpa, len);
+    if (gpa > done)
+        mem_fill(elf->mem, done, 0, gpa - done);
+    return gpa + len;
+}
+
+/* Below done, the window is as it shall be. No segment has moved up, so what is
+ * cleared or written to is never what the next ones come from. */
+static void elf_settle(struct sink *sink, u64 n)
+{
+    struct elf *elf = container_of(sink, struct elf, sink);
+    const struct elf_segment *seg = elf->seg;
+    u64 done = elf->window, end = elf->pos + n, to;
+
+    for (unsigned int i = elf->cur; i < elf->nr && seg[i].offset < end; i++) {
+        to = elf_settle_segment(elf, &seg[i], end, done);
+        done = MAX(done, to);
+    }
+    if (done < elf->window + elf->window_len)
+        mem_fill(elf->mem, done, 0, elf->window + elf->window_len - done);
+    elf->pos = end;
+}
+
 void elf_init(struct elf *elf, const struct source *src, struct mem *mem,
               u32 init_size)
 {
     *elf = (struct elf){
-        .sink = {.room = elf_room, .filled = elf_filled},
+        .sink = {.room = elf_room,
+                 .filled = elf_filled,
+                 .preview = elf_preview,
+                 .window = elf_window,
+                 .settle = elf_settle},
         .src = src,
         .mem = mem,
         .init_size = init_size,

@@ -52,7 +52,20 @@ int source_bad(const struct source *src, const char *fmt, ...) PRINTF(2, 3);
 struct sink {
     int (*room)(struct sink *sink, u8 **buf, u64 *len);
     int (*filled)(struct sink *sink, u64 n);
+
+    /*
+     * And in large pieces, or all three are NULL. preview(): the SINK_PREVIEW
+     * bytes that the stream begins with, and which come again; 0 or negative,
+     * reported. window(): len bytes of memory in one piece for what is next,
+     * NULL: there are none. settle(): n of these bytes are there; each goes to
+     * its own place if that is another, and the rest of the window is zero.
+     */
+    int (*preview)(struct sink *sink, const u8 *head);
+    u8 *(*window)(struct sink *sink, u64 len);
+    void (*settle)(struct sink *sink, u64 n);
 };
+
+#define SINK_PREVIEW 8192u
 
 /* Compressions, and what else a file can turn out to be. */
 enum pack {
@@ -126,7 +139,7 @@ int loader_begin(struct source *src, struct bzimage *bz, struct kernel *k);
 
 /* ELF ---------------------------------------------------------------------- */
 
-#define ELF_HEAD        8192u /* ELF, program and multiboot headers are here */
+#define ELF_HEAD        SINK_PREVIEW /* ELF, program, multiboot headers */
 #define ELF_SEGMENT_MAX 32u
 
 struct elf_segment {
@@ -140,7 +153,8 @@ struct elf {
     const struct source *src; /* for messages */
     struct mem *mem;
     u32 init_size;
-    u64 pos; /* of the next byte in the stream */
+    u64 pos;                /* of the next byte in the stream */
+    u64 window, window_len; /* guest address of the one handed out last */
     bool parsed;
     bool multiboot; /* and so of 32 bits */
     u64 entry, start, end;

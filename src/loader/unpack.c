@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* unpack.c: compressed kernels as a stream; the only user of the libraries */
+/* unpack.c: compressed kernels as a stream */
 #include <bzlib.h>
-#include <lz4.h>
 #include <lz4frame.h>
 #include <lzma.h>
 #include <stdlib.h>
@@ -11,26 +10,14 @@
 
 #include "mote/log.h"
 
-#include "load.h"
+#include "unpack.h"
 
-#define UNPACK_BUF     (128 * KIB)
 #define UNPACK_OUT_MAX (16 * MIB) /* zlib and bzip2 count in unsigned int */
 
 /* Dictionary sizes are the file's choice: the kernel's own builds use up to
  * 128 MiB (xz and zstd), nothing sensible needs more. */
 #define UNPACK_WINDOW_LOG 27
 #define UNPACK_LZMA_LIMIT (192 * MIB)
-
-/* lz4 -l: blocks of up to 8 MiB, each behind its compressed length. */
-#define LZ4_LEGACY_MAGIC 0x184c2102u
-#define LZ4_LEGACY_BLOCK (8u << 20)
-
-#define SIZE_WORD 4u
-
-struct span {
-    u8 *p;
-    u64 len;
-};
 
 enum step {
     STEP_MORE,
@@ -47,18 +34,6 @@ struct codec {
     /* Take from in, put into out, advance both. */
     enum step (*step)(void *state, struct span *in, struct span *out);
     void (*stop)(void *state);
-};
-
-struct unpack {
-    struct source *src;
-    struct sink *sink;
-    const struct codec *codec;
-    u64 limit;
-    u64 total; /* bytes that came out */
-    struct span in;
-    struct span out;
-    u8 *buf;     /* UNPACK_BUF bytes for input */
-    u8 *scratch; /* and for unwanted output */
 };
 
 static void span_skip(struct span *s, u64 n)
@@ -295,14 +270,14 @@ const char *unpack_name(enum pack pack)
     return unpack_codecs[pack].name;
 }
 
-static int unpack_bad(const struct unpack *u)
+int unpack_bad(const struct unpack *u)
 {
     return source_bad(u->src, "%s data is corrupt, near byte %llu of the file",
                       u->codec->name,
                       (unsigned long long)(u->src->pos - u->in.len));
 }
 
-static int unpack_truncated(const struct unpack *u)
+int unpack_truncated(const struct unpack *u)
 {
     return source_bad(u->src,
                       "%s data ends too early, after %llu bytes came "
@@ -310,9 +285,7 @@ static int unpack_truncated(const struct unpack *u)
                       u->codec->name, (unsigned long long)u->total);
 }
 
-/* n more bytes come out: not more than guest RAM could hold at all, so that a
- * small file cannot keep the host busy for ever. */
-static int unpack_count(struct unpack *u, u64 n)
+int unpack_count(struct unpack *u, u64 n)
 {
     u->total += n;
     if (u->total <= u->limit)
@@ -387,90 +360,6 @@ static int unpack_stream(struct unpack *u)
     } while (r == STEP_MORE);
     u->codec->stop(state);
     return r < 0 ? r : 0;
-}
-
-/* Give n bytes at p to the sink. */
-static int unpack_push(struct unpack *u, const u8 *p, u64 n)
-{
-    u64 part;
-    int r = unpack_count(u, n);
-
-    while (r == 0 && n > 0) {
-        r = u->sink->room(u->sink, &u->out.p, &u->out.len);
-        if (r < 0)
-            return r;
-        part = MIN(n, u->out.len);
-        if (u->out.p)
-            memcpy(u->out.p, p, part);
-        r = u->sink->filled(u->sink, part);
-        p += part;
-        n -= part;
-    }
-    return r;
-}
-
-/* One block: straight into the sink's memory where that is large enough for
- * any block, else by way of bounce. */
-static int unpack_lz4_block(struct unpack *u, u32 len, u8 *packed, u8 *bounce)
-{
-    s64 got = source_read(u->src, packed, len);
-    bool direct;
-    int n, r;
-
-    if (got < 0)
-        return (int)got;
-    if ((u64)got < len)
-        return unpack_truncated(u);
-    r = u->sink->room(u->sink, &u->out.p, &u->out.len);
-    if (r < 0)
-        return r;
-    direct = u->out.p && u->out.len >= LZ4_LEGACY_BLOCK;
-    n = LZ4_decompress_safe((const char *)packed,
-                            (char *)(direct ? u->out.p : bounce), (int)len,
-                            (int)LZ4_LEGACY_BLOCK);
-    if (n < 0)
-        return unpack_bad(u);
-    if (!direct)
-        return unpack_push(u, bounce, (u64)n);
-    r = unpack_count(u, (u64)n);
-    return r < 0 ? r : u->sink->filled(u->sink, (u64)n);
-}
-
-/*
- * The format has no end mark: it ends with the file, or with Linux's size word
- * (which is why a rest of that size is left alone). The magic number may come
- * again where two files were joined.
- */
-static int unpack_lz4_blocks(struct unpack *u, u8 *packed, u8 *bounce)
-{
-    u32 len;
-    s64 n;
-    int r = 0;
-
-    while (r == 0 && u->src->end - u->src->pos > SIZE_WORD) {
-        n = source_read(u->src, &len, sizeof(len));
-        if (n < 0)
-            return (int)n;
-        if (len == LZ4_LEGACY_MAGIC)
-            continue;
-        if (len == 0 || len > (u32)LZ4_COMPRESSBOUND(LZ4_LEGACY_BLOCK))
-            return unpack_bad(u);
-        r = unpack_lz4_block(u, len, packed, bounce);
-    }
-    return r;
-}
-
-static int unpack_lz4_legacy(struct unpack *u)
-{
-    u8 *packed = malloc(LZ4_COMPRESSBOUND(LZ4_LEGACY_BLOCK));
-    u8 *bounce = malloc(LZ4_LEGACY_BLOCK);
-    int r = packed && bounce ? 0 : fail(-ENOMEM, "unpacking %s", u->src->path);
-
-    if (r == 0)
-        r = unpack_lz4_blocks(u, packed, bounce);
-    free(bounce);
-    free(packed);
-    return r;
 }
 
 /* What the sink does not want is not read either. */

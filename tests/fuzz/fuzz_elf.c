@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * elf.c: any bytes as the stream of an ELF kernel, in pieces of any size. Every
- * segment of what is accepted is where its header says. Input: 16 sizes of
- * pieces, then the file.
+ * elf.c: any bytes as the stream of an ELF kernel, in pieces of any size, by
+ * way of windows if it is odd. Every segment of what is accepted is where its
+ * header says. Input: 16 sizes of pieces, then the file.
  */
 #include <elf.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 #define RAM    (16 * MIB)
 #define PIECES 16u
+#define SPARE  4000u
 
 static struct mem *ram;
 
@@ -33,6 +34,20 @@ static int push(struct elf *elf, const u8 *p, u64 n)
         r = elf->sink.filled(&elf->sink, part);
     }
     return r;
+}
+
+/* All of a piece and something behind it, into a window that is not clean.
+ * False: there is none. */
+static bool push_window(struct elf *elf, const u8 *p, u64 n)
+{
+    u8 *to = elf->sink.window(&elf->sink, n + SPARE);
+
+    if (!to)
+        return false;
+    memset(to, 0xa5, n + SPARE);
+    memcpy(to, p, n);
+    elf->sink.settle(&elf->sink, n);
+    return true;
 }
 
 static void check(const struct elf *elf, const u8 *file, u64 len)
@@ -79,7 +94,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     elf_init(&elf, &src, ram, size[0]);
     for (unsigned int i = 0; r == 0 && done < len; i++, done += n) {
         n = MIN((u64)size[i % PIECES] * size[i % PIECES] + 1, len - done);
-        r = push(&elf, file + done, n);
+        if (i == 0 && size[0] % 8 == 7 && len >= SINK_PREVIEW)
+            r = elf.sink.preview(&elf.sink, file);
+        if (r == 0 &&
+            (size[i % PIECES] % 2 == 0 || !push_window(&elf, file + done, n)))
+            r = push(&elf, file + done, n);
     }
     if (r < 0 || elf_finish(&elf) < 0)
         return 0;
