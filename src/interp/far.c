@@ -75,11 +75,18 @@ static enum exec far_target(struct cpu *c, u16 sel, u64 rip, bool ret,
     return EXEC_OK;
 }
 
-/* The last checks and the accessed bit. */
+static enum exec far_check_rip(struct cpu *c, const struct far_target *t)
+{
+    return seg_rip_ok(c, &t->cs.seg, t->rip) ? EXEC_OK : raise_gp(c);
+}
+
+/* The last check and the accessed bit. */
 static enum exec far_prepare(struct cpu *c, struct far_target *t)
 {
-    if (!seg_rip_ok(c, &t->cs.seg, t->rip))
-        return raise_gp(c);
+    enum exec r = far_check_rip(c, t);
+
+    if (r != EXEC_OK)
+        return r;
     return t->real ? EXEC_OK : desc_set_type(c, &t->cs, TYPE_ACCESSED);
 }
 
@@ -128,9 +135,20 @@ enum exec op_jmp_far(struct cpu *c, struct insn *in)
     return r;
 }
 
-enum exec op_call_far(struct cpu *c, struct insn *in)
+/* The stack pointer is as wide as the code that is called has it: a call from
+ * 64-bit code to a compatibility segment pushes below 4 GiB. */
+static struct stack far_stack(const struct cpu *c, const struct far_target *t)
 {
     struct stack st = stack_now(c);
+
+    if (c->long_mode)
+        st.width = t->cs.seg.l ? 8 : st.ss.db ? 4 : 2;
+    return st;
+}
+
+enum exec op_call_far(struct cpu *c, struct insn *in)
+{
+    struct stack st;
     struct far_target t;
     u16 sel;
     u64 rip;
@@ -138,8 +156,10 @@ enum exec op_call_far(struct cpu *c, struct insn *in)
 
     if (r == EXEC_OK)
         r = far_target(c, sel, rip, false, &t);
-    if (r == EXEC_OK)
-        r = stack_put(c, &st, in->size, c->s.seg[SEG_CS].sel);
+    if (r != EXEC_OK)
+        return r;
+    st = far_stack(c, &t);
+    r = stack_put(c, &st, in->size, c->s.seg[SEG_CS].sel);
     if (r == EXEC_OK)
         r = stack_put(c, &st, in->size, c->next_rip);
     if (r == EXEC_OK)
@@ -200,21 +220,29 @@ static void far_commit_outer(struct cpu *c, const struct far_target *t,
         far_drop_segments(c);
 }
 
-static enum exec far_return_outer(struct cpu *c, const struct insn *in,
-                                  struct far_target *t)
+/* AMD reads the outer stack's pointer before it looks at the selector of the
+ * code, which may turn out to be of an inner level: #PF before #GP. */
+static enum exec far_return_outer(struct cpu *c, const struct insn *in, u16 cs,
+                                  u64 rip)
 {
     u64 drop = in->imm & 0xffff, rsp, sel;
+    struct far_target t;
     struct desc ss;
     enum exec r = stack_peek(c, 2 * in->size + drop, in->size, &rsp);
 
     if (r == EXEC_OK)
         r = stack_peek(c, 3 * in->size + drop, in->size, &sel);
+    if (r != EXEC_OK)
+        return r;
+    if ((cs & 3) < c->cpl)
+        return raise_sel(c, EXC_GP, cs);
+    r = far_target(c, cs, rip, true, &t);
     if (r == EXEC_OK)
-        r = far_read_ss(c, (u16)sel, &t->cs.seg, &ss);
+        r = far_read_ss(c, (u16)sel, &t.cs.seg, &ss);
     if (r == EXEC_OK)
-        r = far_prepare(c, t);
+        r = far_prepare(c, &t);
     if (r == EXEC_OK)
-        far_commit_outer(c, t, &ss.seg, rsp + drop);
+        far_commit_outer(c, &t, &ss.seg, rsp + drop);
     return r;
 }
 
@@ -228,14 +256,11 @@ enum exec op_ret_far(struct cpu *c, struct insn *in)
         r = stack_peek(c, in->size, in->size, &sel);
     if (r != EXEC_OK)
         return r;
-    if (c->s.cr0 & CR0_PE && (sel & 3) < c->cpl)
-        return raise_sel(c, EXC_GP, (u16)sel);
+    if (c->s.cr0 & CR0_PE && (sel & 3) != c->cpl)
+        return far_return_outer(c, in, (u16)sel, rip);
     r = far_target(c, (u16)sel, rip, true, &t);
-    if (r != EXEC_OK)
-        return r;
-    if (c->s.cr0 & CR0_PE && (sel & 3) > c->cpl)
-        return far_return_outer(c, in, &t);
-    r = far_prepare(c, &t);
+    if (r == EXEC_OK)
+        r = far_prepare(c, &t);
     if (r != EXEC_OK)
         return r;
     c->s.gpr[GPR_RSP] =
@@ -296,6 +321,8 @@ static enum exec far_iret_outer(struct cpu *c, const struct insn *in,
 
     if (r == EXEC_OK)
         r = stack_peek(c, 4 * in->size, in->size, &sel);
+    if (r == EXEC_OK)
+        r = far_check_rip(c, t);
     if (r == EXEC_OK)
         r = far_read_ss(c, (u16)sel, &t->cs.seg, &ss);
     if (r == EXEC_OK)
