@@ -43,7 +43,7 @@ static const struct row row_monitor = {OP(monitor), M | END};
 static const struct row row_clac = {OP(clac), M};
 static const struct row row_stac = {OP(stac), M};
 static const struct row row_xgetbv = {OP(xgetbv), M};
-static const struct row row_xsetbv = {OP(xsetbv), M | CPL0 | END};
+static const struct row row_xsetbv = {OP(xsetbv), M | END};
 static const struct row row_swapgs = {OP(swapgs), M | CPL0 | R_ONLY64};
 static const struct row row_rdtscp = {OP(rdtscp), M};
 
