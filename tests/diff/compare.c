@@ -4,7 +4,7 @@
 #include "interp/ops.h"
 #include "interp/sse.h"
 
-#define FLAGS_SEEN (FLAGS_ARITH | RFLAGS_DF | RFLAGS_NT | RFLAGS_ID)
+#define FLAGS_SEEN (FLAGS_ARITH | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC | RFLAGS_ID)
 #define KERNEL     0x7ffffffff000ull /* where the host's user space ends */
 
 bool compare_strict;
@@ -82,6 +82,14 @@ static bool compare_has_parts(const struct insn *in)
            (in->fn == op_x87 || in->fn == op_fxsave || in->fn == op_fxrstor);
 }
 
+/* Offset and selector, or what a return pops: likewise, if it is not the fault
+ * of a selector. */
+static bool compare_has_items(const struct insn *in)
+{
+    return in->fn == op_jmp_far || in->fn == op_call_far ||
+           in->fn == op_ret_far || in->fn == op_iret;
+}
+
 /* A fault of the memory of such an instruction. */
 static bool compare_is_vague(const struct diff_case *c,
                              const struct diff_regs *r)
@@ -96,7 +104,8 @@ static bool compare_is_vague(const struct diff_case *c,
     return insn_decode(&in, shared->code + off,
                        (unsigned int)MIN(15ull, CODE_SIZE - off),
                        c->bits32 ? MODE_32 : MODE_64) > 0 &&
-           compare_has_parts(&in);
+           (compare_has_parts(&in) ||
+            (compare_has_items(&in) && (r->vector == EXC_PF || !r->error)));
 }
 
 /* What the host's kernel has mapped beyond user space is its own affair. */
@@ -109,11 +118,16 @@ static void compare_normalize(const struct diff_case *c, struct diff_out *o)
     o->r.rflags &= flags;
     if (o->r.vector == EXC_PF && o->r.cr2 >= KERNEL)
         o->r.error &= ~1ull;
+    for (unsigned int i = 0; i < SEG_NR; i++)
+        if (o->r.sel[i] < 4) /* null: any way through the kernel clears RPL */
+            o->r.sel[i] = 0;
+    if (o->r.vector == LINUX_SYSCALL) /* Linux has made 32 bits of it */
+        o->r.gpr[GPR_RAX] = (u32)o->r.gpr[GPR_RAX];
     if (compare_is_vague(c, &o->r)) {
         o->r.vector = EXC_PF;
         o->r.error = o->r.cr2 = 0;
     }
-    if (c->bits32)
+    if (c->bits32 || o->r.sel[SEG_CS] == USER_CS32)
         for (unsigned int i = 0; i < 16; i++)
             o->r.gpr[i] = i < 8 ? (u32)o->r.gpr[i] : 0;
     if (c->bits32 || !native_fsgs)

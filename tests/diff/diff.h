@@ -15,7 +15,8 @@
  *
  * Nothing else is mapped near CODE and DATA, and the others are farther away
  * than offsets reach. The code in a slot is followed by a jump to EXIT + END,
- * and TAKEN bytes into the slot is one to EXIT + BRANCH: where branches go.
+ * and TAKEN bytes into the slot is one to EXIT + BRANCH: where branches go;
+ * those that change the mode go to EXIT.
  *
  * A batch is made of some pieces of code with several sets of operands each.
  * It begins with a window of random contents, which all of its cases share:
@@ -52,22 +53,32 @@
 
 enum exit_offset { END = 0, BRANCH = 16, END32 = 32, BRANCH32 = 48 };
 
+/* Linux's code segments for programs */
+#define USER_CS32 0x23
+#define USER_CS64 0x33
+#define USER_DS   0x2b
+
 #define BATCH  256u
 #define PLANTS 2u
 
-#define NONE 0xffu /* vector: no exception */
+/* Vectors of what is no exception, and of SYSCALL */
+#define NONE        0xffu
+#define VEC_SYSCALL 0x100u
+
+#define LINUX_SYSCALL 0x80 /* INT n of 32-bit programs, and of any */
 
 struct diff_regs {
     u64 gpr[16];
     u64 rflags, fs, gs; /* bases */
     u64 rip;            /* from here on: results only */
     u64 vector, error, cr2;
+    u16 sel[8]; /* by enum seg_id */
 };
 
 /* Bytes of the window that are set just before a case. */
 struct diff_plant {
     u32 off, len;
-    u8 bytes[16];
+    u8 bytes[40];
 };
 
 /* Bytes that are zeroed after it, as they need not be the same. */
@@ -170,6 +181,10 @@ void guest_forget(enum tier t);    /* TLB, A and D bits */
 bool guest_is_ud(const u8 *bytes); /* 15, in 64-bit code */
 void guest_run(enum tier t, const struct diff_case *c, struct diff_out *out);
 
+/* Does the case come to instructions that cannot be compared, or to no end? A
+ * jump of a sequence may go into the middle of any code of its batch. */
+bool guest_strays(const struct diff_case *c);
+
 /* ---- gen.c, gen_state.c: cases --------------------------------------------
  */
 
@@ -182,12 +197,19 @@ void gen_batch(bool bits32);
 bool gen_insn(struct diff_case *c, unsigned int slot);
 bool gen_sequence(struct diff_case *c, unsigned int slot);
 
+/* Can it not be compared? */
+bool insn_excluded(const struct insn *in);
+
 /* Operands for code that is there. */
 void gen_state(struct diff_case *c);
 
 /* Where instruction in, at in c, has its operand: into registers. */
 void gen_solve(struct diff_case *c, const struct insn *in);
 u64 gen_address(const struct diff_case *c, unsigned int size);
+
+/* Where a far branch may go, with this selector and an offset of size bytes. */
+u16 gen_selector(void);
+u64 gen_far(const struct diff_case *c, u16 sel, unsigned int size);
 
 /* Its code into an image of CODE, with the jumps behind it. */
 void case_place(const struct diff_case *c, u8 *image);
@@ -226,7 +248,7 @@ bool solo_parse(struct solo *s, const char *line);
 enum corpus_kind { SINGLE, SEQUENCE, KINDS };
 
 struct diff_totals {
-    u64 cases, faults, insns, bytes, hidden, failed;
+    u64 cases, faults, bytes, hidden, strayed, failed;
 };
 extern struct diff_totals totals;
 

@@ -8,16 +8,16 @@
 #define RFLAGS   native + 128(%rip)
 #define FS       native + 136(%rip)
 #define GS       native + 144(%rip)
-#define FX       native + 192(%rip)
-#define TARGET   native + 704(%rip)
-#define FAR      native + 712(%rip)
-#define FPU      native + 720(%rip)
-#define HOW      native + 721(%rip)
-#define FSGS     native + 722(%rip)
-#define HOST_RSP native + 728(%rip)
-#define HOST_FS  native + 736(%rip)
-#define HOST_GS  native + 744(%rip)
-#define FRAME    native + 752(%rip)
+#define FX       native + 208(%rip)
+#define TARGET   native + 720(%rip)
+#define FAR      native + 728(%rip)
+#define FPU      native + 736(%rip)
+#define HOW      native + 737(%rip)
+#define FSGS     native + 738(%rip)
+#define HOST_RSP native + 744(%rip)
+#define HOST_FS  native + 752(%rip)
+#define HOST_GS  native + 760(%rip)
+#define FRAME    native + 768(%rip)
 
 	.text
 
@@ -69,8 +69,14 @@ native_enter32:
 native_enter_trap:
 	enter	lea FRAME, %rsp; iretq
 
-/* The code ended here, with everything as it left it. */
-	.globl	native_branch, native_end
+/* The code ended here, with everything as it left it; 32: was 32-bit code. */
+	.globl	native_branch, native_end, native_branch32, native_end32
+native_branch32:
+	movb	$4, HOW
+	jmp	3f
+native_end32:
+	movb	$3, HOW
+	jmp	3f
 native_branch:
 	movb	$2, HOW
 	jmp	3f

@@ -38,18 +38,16 @@ unsigned int gen_count(void)
 /* ---- what can be compared -------------------------------------------------
  */
 
-/* System calls and far control flow leave the harness, clocks and CPUID are the
- * host's own, and what UMIP forbids is emulated by Linux. XSAVE and kin are
- * hidden from guests. */
+/* Clocks, CPUID and random numbers are the host's own, and what UMIP forbids is
+ * emulated by Linux. ICEBP's RIP under a hypervisor is that of the instruction,
+ * on a processor the next one's. What is hidden from guests only is #UD. */
 static bool row_excluded(const struct row *row)
 {
     static op_fn *const fns[] = {
-        op_syscall,  op_sysenter, op_int3,    op_int1,    op_into,
-        op_call_far, op_jmp_far,  op_iret,    op_ret_far, op_rdtsc,
-        op_rdtscp,   op_rdpmc,    op_rdrand,  op_cpuid,   op_xgetbv,
-        op_xsetbv,   op_sgdt,     op_sidt,    op_smsw,    op_sldt,
-        op_str,      op_vmcall,   op_monitor, op_clac,    op_stac,
-        op_xsave,    op_xrstor,   op_xsavec,  op_vex,     op_xsaveopt};
+        op_int1,     op_rdtsc,  op_rdtscp,  op_rdpmc, op_rdrand, op_cpuid,
+        op_sgdt,     op_sidt,   op_smsw,    op_sldt,  op_str,    op_clac,
+        op_stac,     op_vmcall, op_monitor, op_vex,   op_xsave,  op_xrstor,
+        op_xsaveopt, op_xsavec, op_xgetbv,  op_xsetbv};
 
     if (row == &row_ud || (row->fn == op_fsgsbase && !native_fsgs))
         return true;
@@ -59,16 +57,16 @@ static bool row_excluded(const struct row *row)
     return false;
 }
 
-/* Programs may use INT3, INTO and Linux's INT 80; LZCNT and TZCNT are hidden,
- * and F2 and F3 make some processors take LOOPE for LOOPNE. */
-static bool insn_excluded(const struct insn *in)
+/* LZCNT and TZCNT are hidden, F2 and F3 make some processors take LOOPE for
+ * LOOPNE, and after the SYSCALL of 32-bit code Linux goes on in its own. */
+bool insn_excluded(const struct insn *in)
 {
     bool rep = in->prefix & (PFX_REP | PFX_REPNE);
 
     if (row_excluded(in->row))
         return true;
-    if (in->fn == op_int)
-        return in->imm == EXC_BP || in->imm == EXC_OF || in->imm == 0x80;
+    if (in->fn == op_syscall)
+        return in->mode != MODE_64;
     if (in->fn == op_bsf || in->fn == op_bsr)
         return in->prefix & PFX_REP;
     return in->fn == op_loop && in->opcode != 0xe2 && rep;
@@ -92,7 +90,9 @@ static bool insn_is_tame(const struct insn *in)
         op_ud,          op_lar,      op_lsl,     op_verr,    op_verw,
         op_mov_to_sreg, op_pop_sreg, op_lxs,     op_int,     op_popf,
         op_hlt,         op_cli,      op_in,      op_out,     op_ins,
-        op_outs,        op_sti,      op_ldmxcsr, op_fxrstor, op_bound};
+        op_outs,        op_sti,      op_ldmxcsr, op_fxrstor, op_bound,
+        op_syscall,     op_sysenter, op_int1,    op_int3,    op_into,
+        op_jmp_far,     op_call_far, op_ret_far, op_iret};
 
     if (in->row->flags & R_CPL0 || insn_shows_pointers(in))
         return false;
@@ -289,6 +289,30 @@ static void put_address(const struct diff_case *c, const struct insn *in, u8 *p,
         put_le(p + disp_at, 4, to);
 }
 
+/* INT n: gates that programs may use, often enough. */
+static u8 gen_vector(void)
+{
+    static const u8 vectors[] = {EXC_DB, EXC_BP, EXC_OF, LINUX_SYSCALL};
+    u64 r = rnd();
+
+    return r & 1 ? (u8)(r >> 8) : vectors[r >> 8 & 3];
+}
+
+/* 9A, EA */
+static void put_far(const struct diff_case *c, const struct insn *in, u8 *p)
+{
+    u16 sel = gen_selector();
+
+    put_le(p + in->len - 2, 2, sel);
+    put_le(p + in->len - 2 - in->size, in->size, gen_far(c, sel, in->size));
+}
+
+static bool insn_is_far(const struct insn *in)
+{
+    return (in->fn == op_jmp_far || in->fn == op_call_far) &&
+           in->opcode != 0xff;
+}
+
 static bool insn_is_relative(const struct insn *in)
 {
     return in->row->src == W_J || in->row->src == W_JB;
@@ -330,6 +354,10 @@ static bool gen_form(struct diff_case *c, const struct form *f, struct insn *in)
     put_address(c, in, p, at, disp);
     if (insn_is_relative(in))
         put_target(in, p, at, case_slot(c) + TAKEN);
+    if (insn_is_far(in))
+        put_far(c, in, p);
+    if (in->fn == op_int)
+        p[in->len - 1] = gen_vector();
     if (insn_decode(in, p, INSN_MAX, gen_mode(c->bits32)) <= 0 ||
         insn_excluded(in))
         return false;

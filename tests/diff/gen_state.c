@@ -123,12 +123,6 @@ static u64 gen_target(const struct diff_case *c)
     return rnd() & 3 ? case_slot(c) + TAKEN : gen_address(c, 8);
 }
 
-/* Flags for POPF: all but AC, as #AC is not offered. */
-static u64 gen_flags(void)
-{
-    return rnd() & ~RFLAGS_AC;
-}
-
 /* MXCSR with or without a reserved bit, but see rnd_fpu(). */
 static u32 gen_mxcsr(void)
 {
@@ -140,7 +134,7 @@ static u32 gen_mxcsr(void)
 }
 
 /* Linux's, at any privilege, but for the one that has a processor's number. */
-static u16 gen_selector(void)
+u16 gen_selector(void)
 {
     u64 r = rnd();
     u16 sel = r & 0x10 ? (u16)(r >> 8 & 0x7f) : (u16)(0x23 + (r >> 8) % 3 * 8);
@@ -148,6 +142,32 @@ static u16 gen_selector(void)
     if (!(r & 0xf))
         sel = (u16)(r >> 16);
     return (sel & ~3u) == 0x78 ? 3 : sel;
+}
+
+/* If it leads into the other mode, or the slot is too far: to EXIT at once. */
+u64 gen_far(const struct diff_case *c, u16 sel, unsigned int size)
+{
+    bool to32 = (sel & ~3) == (USER_CS32 & ~3);
+
+    if (rnd_one_in(4))
+        return gen_address(c, 8);
+    if (to32 == c->bits32 && (size == 8 || case_base(c) == LOW))
+        return case_slot(c) + TAKEN;
+    return LOW + EXIT + (to32 ? BRANCH32 : BRANCH);
+}
+
+/* What IRET pops; of 2 bytes each is not far from 0. Without TF: where it would
+ * trap is not code of the guest's. */
+static unsigned int gen_frame(const struct diff_case *c, unsigned int size,
+                              u8 *frame)
+{
+    u16 cs = gen_selector(), ss = rnd() & 3 ? USER_DS : gen_selector();
+    u64 item[] = {gen_far(c, cs, size), cs, rnd() & ~(u64)RFLAGS_TF,
+                  gen_address(c, 8), ss};
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(item); i++)
+        memcpy(frame + i * size, &item[i], size);
+    return (unsigned int)ARRAY_SIZE(item) * size;
 }
 
 static bool takes_selector(const struct insn *in)
@@ -159,6 +179,18 @@ static bool takes_selector(const struct insn *in)
         if (in->fn == fns[i])
             return true;
     return false;
+}
+
+/* AMD's processors know no offsets of 8 bytes. */
+static void plant_far(struct diff_case *c, const struct insn *in, u64 at)
+{
+    unsigned int size = MIN(in->size, 4);
+    u16 sel = gen_selector();
+    u8 bytes[8];
+
+    le64_put(bytes, gen_far(c, sel, size));
+    le16_put(bytes + size, sel);
+    plant(c, 0, at, bytes, size + 2);
 }
 
 static void plant_operand(struct diff_case *c, const struct insn *in, u64 at)
@@ -175,7 +207,9 @@ static void plant_operand(struct diff_case *c, const struct insn *in, u64 at)
     }
     if (in->fn == op_jmp_ind || in->fn == op_call_ind)
         le64_put(bytes, gen_target(c));
-    if (takes_selector(in))
+    if (in->fn == op_jmp_far || in->fn == op_call_far)
+        plant_far(c, in, at);
+    else if (takes_selector(in))
         plant_u64(c, 0, at, gen_selector(), 2);
     else if (in->fn == op_lxs)
         plant_u64(c, 0, at + in->size, gen_selector(), 2);
@@ -243,6 +277,7 @@ static void solve_string(struct diff_case *c, const struct insn *in)
 static void solve_stack(struct diff_case *c, const struct insn *in)
 {
     u64 *gpr = c->in.gpr;
+    u8 frame[40];
 
     if (rnd() & 1)
         gpr[GPR_RSP] = gen_address(c, 8);
@@ -251,7 +286,9 @@ static void solve_stack(struct diff_case *c, const struct insn *in)
     if (in->fn == op_ret)
         plant_u64(c, 1, gpr[GPR_RSP], gen_target(c), 8);
     else if (in->fn == op_popf)
-        plant_u64(c, 1, gpr[GPR_RSP], gen_flags(), 8);
+        plant_u64(c, 1, gpr[GPR_RSP], rnd(), 8);
+    else if (in->fn == op_iret || in->fn == op_ret_far)
+        plant(c, 1, gpr[GPR_RSP], frame, gen_frame(c, in->size, frame));
     else if (in->fn == op_pop_sreg)
         plant_u64(c, 1, gpr[GPR_RSP], gen_selector(), 8);
 }
@@ -271,9 +308,9 @@ static void solve_division(struct diff_case *c, const struct insn *in)
 static bool uses_stack(const struct insn *in)
 {
     static op_fn *const fns[] = {
-        op_push,     op_pop,  op_pop_rm,    op_pusha,   op_popa,
-        op_pushf,    op_popf, op_enter,     op_leave,   op_call,
-        op_call_ind, op_ret,  op_push_sreg, op_pop_sreg};
+        op_push,      op_pop,      op_pop_rm, op_pusha,   op_popa,     op_pushf,
+        op_popf,      op_enter,    op_leave,  op_call,    op_call_ind, op_ret,
+        op_push_sreg, op_pop_sreg, op_iret,   op_ret_far, op_call_far};
 
     for (unsigned int i = 0; i < ARRAY_SIZE(fns); i++)
         if (in->fn == fns[i])
@@ -422,6 +459,20 @@ void case_blank(const struct diff_case *c, u8 *window)
 /* ---- all of it -------------------------------------------------------------
  */
 
+/* AC, where nothing can be misaligned, as #AC is not offered. */
+static void gen_ac(struct diff_case *c, const struct insn *in)
+{
+    bool memory = in->mem || uses_stack(in) || in->row->flags & R_REP ||
+                  in->fn == op_xlat || in->fn == op_sse_maskmov ||
+                  in->fn == op_mmx_maskmov || in->row->dst == W_O ||
+                  in->row->src == W_O;
+
+    if (in->fn == op_pushf)
+        memory = c->in.gpr[GPR_RSP] & 7;
+    if (!c->seq && !memory && rnd_one_in(8))
+        c->in.rflags |= RFLAGS_AC;
+}
+
 static void gen_operands(struct diff_case *c)
 {
     struct insn in;
@@ -431,8 +482,10 @@ static void gen_operands(struct diff_case *c)
         c->plant[i].off = c->plant[i].len = 0;
     if (c->fpu)
         rnd_fpu(c->fx);
-    if (insn_decode(&in, c->code, c->len, c->bits32 ? MODE_32 : MODE_64) > 0)
+    if (insn_decode(&in, c->code, c->len, c->bits32 ? MODE_32 : MODE_64) > 0) {
         gen_solve(c, &in);
+        gen_ac(c, &in);
+    }
     if (!c->bits32)
         return;
     for (unsigned int i = 0; i < 16; i++)

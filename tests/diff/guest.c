@@ -17,15 +17,23 @@
 #define GPA_EXIT   0x300000ull
 #define GPA_IDT    0x400000ull
 #define GPA_GDT    0x401000ull
+#define GPA_TSS    0x402000ull
+#define GPA_STACK  0x403000ull
 #define IDT        0x7000000000ull /* linear */
 #define GDT        0x7000001000ull
+#define TSS        0x7000002000ull
+#define STACK      0x7000003000ull
+#define HANDLERS   0x7100000000ull /* one each 16 bytes; nothing is there */
+#define SYSCALL    (HANDLERS + VEC_SYSCALL * 16)
+#define KERNEL_CS  0x10
 
-#define PTE_TABLE 0x27ull /* present, writable, user, accessed */
-#define PTE_CODE  0x05ull
-#define PTE_DATA  0x07ull
-#define PTE_IDT   0x61ull
-#define PTE_AD    0x60ull
-#define PTE_NX    (1ull << 63)
+#define PTE_TABLE  0x27ull /* present, writable, user, accessed */
+#define PTE_CODE   0x05ull
+#define PTE_DATA   0x07ull
+#define PTE_IDT    0x61ull
+#define PTE_KERNEL 0x63ull
+#define PTE_AD     0x60ull
+#define PTE_NX     (1ull << 63)
 
 #define PAGES (3 + CODE_SIZE / PAGE_SIZE + DATA_SIZE / PAGE_SIZE)
 
@@ -76,16 +84,39 @@ static void guest_maps(struct guest *g, u64 base)
                       (off < DATA_RW ? PTE_DATA : PTE_CODE));
 }
 
-/* Gates of privilege 0 only: INT n is #GP. */
+/* As Linux has it: programs may use three gates, any other INT n is #GP. */
 static void guest_idt(struct guest *g)
 {
     guest_map(g, IDT, GPA_IDT | PTE_IDT | PTE_NX);
     for (unsigned int v = 0; v < 256; v++) {
-        u8 gate[16] = {[2] = 0x10, [5] = 0x8e};
+        bool user = v == EXC_BP || v == EXC_OF || v == LINUX_SYSCALL;
+        u64 to = HANDLERS + v * 16;
+        u64 gate[2] = {(to & 0xffff) | KERNEL_CS << 16 |
+                           (user ? 0xeeull : 0x8eull) << 40 |
+                           (to >> 16 & 0xffff) << 48,
+                       to >> 32};
 
         mem_write(g->mem, GPA_IDT + v * sizeof(gate), gate, sizeof(gate));
     }
     interp_state(g->cpu)->idt = (struct cpu_table){.base = IDT, .limit = 0xfff};
+}
+
+/* The stack of handlers, and where SYSCALL goes. */
+static void guest_entry(struct guest *g)
+{
+    struct cpu_state *s = interp_state(g->cpu);
+    u64 top = STACK + PAGE_SIZE;
+    u16 no_ports = 0x68; /* the bitmap is beyond the limit */
+
+    guest_map(g, TSS, GPA_TSS | PTE_IDT | PTE_NX);
+    guest_map(g, STACK, GPA_STACK | PTE_KERNEL | PTE_NX);
+    mem_write(g->mem, GPA_TSS + 4, &top, sizeof(top));
+    mem_write(g->mem, GPA_TSS + 0x66, &no_ports, sizeof(no_ports));
+    s->tr = (struct cpu_seg){
+        .base = TSS, .limit = 0x67, .sel = 0x40, .type = 11, .present = 1};
+    s->msr.star = 0x0023001000000000;
+    s->msr.lstar = SYSCALL;
+    s->msr.sfmask = 0x257fd5; /* what syscall_init() masks */
 }
 
 /* As Linux has it; what it has for TLS and for a processor's number is not
@@ -120,11 +151,11 @@ static void guest_segments(struct cpu_state *s)
         s->seg[i] = flat;
     s->seg[SEG_CS].type = 11;
     s->seg[SEG_FS].sel = s->seg[SEG_GS].sel = 0; /* they have bases */
-    s->tr.unusable = s->ldt.unusable = 1;
+    s->ldt.unusable = 1;
     memcpy(fresh, s->seg, sizeof(fresh));
 }
 
-/* As Linux has them; but #AC is not offered, so AC is never set. */
+/* As Linux has them. */
 static void guest_controls(struct cpu_state *s)
 {
     s->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
@@ -153,6 +184,7 @@ static void guest_new(struct guest *g)
     mem_write(g->mem, GPA_EXIT, shared->exits, PAGE_SIZE);
     guest_idt(g);
     guest_gdt(g);
+    guest_entry(g);
     s = interp_state(g->cpu);
     guest_segments(s);
     guest_controls(s);
@@ -228,9 +260,10 @@ static void guest_load(struct cpu *c, const struct diff_case *d)
         memcpy(c->s.xsave, d->fx, sizeof(d->fx));
 }
 
-static bool guest_goes_on(enum exec e)
+/* Not if a handler would run. */
+static bool guest_goes_on(const struct cpu *c, enum exec e)
 {
-    return e == EXEC_OK || e == EXEC_AGAIN;
+    return (e == EXEC_OK || e == EXEC_AGAIN) && c->cpl == 3;
 }
 
 /* One instruction and what comes of TF, as in run.c. */
@@ -240,7 +273,7 @@ static enum exec guest_step(struct cpu *c)
     u64 before = flags_get(c);
     enum exec e = step_one(c), trap = EXEC_OK;
 
-    if (must && guest_goes_on(e))
+    if (must && (e == EXEC_OK || e == EXEC_AGAIN))
         trap = exc_after_insn(c, before);
     return trap == EXEC_OK ? e : trap;
 }
@@ -249,7 +282,7 @@ static enum exec guest_steps(struct cpu *c)
 {
     enum exec e = EXEC_OK;
 
-    for (unsigned int n = 0; n < STEPS_MAX && guest_goes_on(e); n++)
+    for (unsigned int n = 0; n < STEPS_MAX && guest_goes_on(c, e); n++)
         e = guest_step(c);
     return e;
 }
@@ -261,7 +294,7 @@ static enum exec guest_blocks(struct cpu *c, bool poll)
     u64 end = c->icount + STEPS_MAX;
     enum exec e = EXEC_OK;
 
-    for (unsigned int n = 0; n < STEPS_MAX && guest_goes_on(e); n++) {
+    for (unsigned int n = 0; n < STEPS_MAX && guest_goes_on(c, e); n++) {
         bool step = cpu_must_step(c);
         const struct block *b = step ? NULL : block_get(c, c->s.rip);
 
@@ -295,8 +328,35 @@ static void guest_end(const struct diff_case *d, struct diff_regs *r)
         r->rip = case_slot(d) + TAKEN;
 }
 
-static void guest_store(const struct cpu *c, enum exec e, struct diff_regs *r)
+/* A handler has been entered: what it was told. */
+static void guest_entered(const struct guest *g, struct diff_regs *r)
 {
+    u64 vector = (r->rip - HANDLERS) / 16, frame[5];
+
+    r->vector = vector;
+    if (vector == VEC_SYSCALL) {
+        r->rip = r->gpr[GPR_RCX];
+        r->rflags = r->gpr[GPR_R11];
+        r->sel[SEG_CS] = USER_CS64;
+        r->sel[SEG_SS] = USER_DS;
+        return;
+    }
+    mem_read(g->mem, GPA_STACK + PAGE_SIZE - sizeof(frame), frame,
+             sizeof(frame));
+    r->rip = frame[0];
+    r->sel[SEG_CS] = (u16)frame[1];
+    r->rflags = frame[2];
+    r->gpr[GPR_RSP] = frame[3];
+    r->sel[SEG_SS] = (u16)frame[4];
+}
+
+static void guest_store(const struct guest *g, enum exec e, struct diff_regs *r)
+{
+    const struct cpu *c = g->cpu;
+
+    memset(r->sel, 0, sizeof(r->sel));
+    for (unsigned int i = 0; i < SEG_NR; i++)
+        r->sel[i] = c->s.seg[i].sel;
     memcpy(r->gpr, c->s.gpr, sizeof(r->gpr));
     r->rip = c->s.rip;
     r->rflags = flags_get(c);
@@ -304,6 +364,8 @@ static void guest_store(const struct cpu *c, enum exec e, struct diff_regs *r)
     r->gs = c->s.seg[SEG_GS].base;
     r->vector = 1000 + e;
     r->error = r->cr2 = 0;
+    if (c->cpl != 3)
+        guest_entered(g, r);
     if (e != EXEC_FAULT)
         return;
     r->vector = c->exc.vector;
@@ -325,8 +387,39 @@ void guest_run(enum tier t, const struct diff_case *d, struct diff_out *out)
         memcpy(out->fx, c->s.xsave, sizeof(out->fx));
     }
     case_blank(d, guest_window(t));
-    guest_store(c, e, &out->r);
+    guest_store(&guests[t], e, &out->r);
     guest_end(d, &out->r);
+}
+
+/* The instruction at RIP; fetches that fault are the end of the case. */
+static bool guest_strayed(struct cpu *c)
+{
+    enum code_mode mode = (enum code_mode)c->mode;
+    u64 off = c->s.rip - (c->s.rip >= HIGH ? HIGH : LOW) - CODE;
+    struct insn in;
+
+    return off < CODE_SIZE &&
+           insn_decode(&in, shared->code + off,
+                       (unsigned int)MIN(15ull, CODE_SIZE - off), mode) > 0 &&
+           insn_excluded(&in);
+}
+
+bool guest_strays(const struct diff_case *d)
+{
+    struct cpu *c = guests[TIER_STEP].cpu;
+    enum exec e = EXEC_OK;
+    bool strayed = false;
+
+    case_plant(d, guest_window(TIER_STEP));
+    guest_load(c, d);
+    for (unsigned int n = 0; n < STEPS_MAX && !strayed; n++) {
+        if (!guest_goes_on(c, e))
+            break;
+        strayed = guest_strayed(c);
+        e = guest_step(c);
+    }
+    fpu_leave(c);
+    return strayed || guest_goes_on(c, e);
 }
 
 bool guest_is_ud(const u8 *bytes)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* jail.c: the system calls of the child: to wait */
+/* jail.c: the system calls of the child: to wait. The words it waits at are
+ * named, as a case may have the number of futex in RAX. */
 #include <seccomp.h>
+#include <stdint.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -13,11 +15,19 @@ bool host_has_fsgs(void)
     return getauxval(AT_HWCAP2) & HWCAP2_FSGS;
 }
 
-void jail_enter(void)
+static int jail_allow(scmp_filter_ctx ctx, const void *word)
 {
-    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1,
+                            SCMP_A0(SCMP_CMP_EQ, (uintptr_t)word));
+}
 
-    if (!ctx || seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(futex), 0) < 0 ||
+void jail_enter(const void *word, const void *word2)
+{
+    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
+
+    if (!ctx ||
+        seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP) < 0 ||
+        jail_allow(ctx, word) < 0 || jail_allow(ctx, word2) < 0 ||
         seccomp_load(ctx) < 0)
         _exit(4);
 }

@@ -6,7 +6,10 @@
 
 #include <stdbool.h>
 
-void jail_enter(void);    /* or end the process */
+/* Or end the process. Left is a futex at one of these two words; any other
+ * call becomes SIGSYS. */
+void jail_enter(const void *word, const void *word2);
+
 bool host_has_fsgs(void); /* RDFSBASE and kin for programs */
 
 #endif

@@ -182,8 +182,9 @@ int main(int argc, char **argv)
     native_stop();
     guest_stop();
     printf("diff: seed %lu, %u forms, %lu cases (%lu faulted), %lu byte "
-           "strings (%lu of hidden instructions), %lu differ, %.0f s\n",
+           "strings (%lu of hidden instructions), %lu strayed, %lu differ, "
+           "%.0f s\n",
            o.seed, gen_count(), totals.cases, totals.faults, totals.bytes,
-           totals.hidden, totals.failed, now() - start);
+           totals.hidden, totals.strayed, totals.failed, now() - start);
     return totals.failed > 0;
 }

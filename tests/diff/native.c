@@ -7,6 +7,7 @@
  * the child to wait and nothing else: any bytes may be a system call.
  */
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,10 +23,8 @@
 #include "diff.h"
 #include "jail.h"
 
-#define HUNG_SECONDS 5
-#define USER_CS32    0x23
-#define USER_CS64    0x33
-#define USER_DS      0x2b
+#define LOOK_SECONDS 5 /* at a child that has not answered */
+#define HUNG_SECONDS 2 /* of its processor time: it will not come back */
 
 /* Runs where the thread's own FS is gone, and outside of what a sanitizer
  * knows. */
@@ -35,6 +34,10 @@
 #define BARE __attribute__((no_stack_protector, no_sanitize("address")))
 #endif
 
+/* At the end of the code or where a branch went, in code of what size; 0: a
+ * fault. */
+enum how { HOW_END = 1, HOW_BRANCH, HOW_END32, HOW_BRANCH32 };
+
 struct native_state {
     struct diff_regs r;
     u64 spare;
@@ -43,20 +46,20 @@ struct native_state {
     u32 far_offset;
     u16 far_selector;
     u16 spare2;
-    u8 fpu, how, fsgs; /* how: 1 at the end, 2 a branch was taken */
+    u8 fpu, how, fsgs; /* enum how */
     u64 host_rsp, host_fs, host_gs;
     u64 frame[5]; /* IRET: RIP, CS, RFLAGS, RSP, SS */
 } __attribute__((aligned(16)));
 _Static_assert(offsetof(struct native_state, r.rflags) == 128, "enter.S");
 _Static_assert(offsetof(struct native_state, r.gs) == 144, "enter.S");
-_Static_assert(offsetof(struct native_state, fx) == 192, "enter.S");
-_Static_assert(offsetof(struct native_state, target) == 704, "enter.S");
-_Static_assert(offsetof(struct native_state, far_offset) == 712, "enter.S");
-_Static_assert(offsetof(struct native_state, fpu) == 720, "enter.S");
-_Static_assert(offsetof(struct native_state, fsgs) == 722, "enter.S");
-_Static_assert(offsetof(struct native_state, host_rsp) == 728, "enter.S");
-_Static_assert(offsetof(struct native_state, host_gs) == 744, "enter.S");
-_Static_assert(offsetof(struct native_state, frame) == 752, "enter.S");
+_Static_assert(offsetof(struct native_state, fx) == 208, "enter.S");
+_Static_assert(offsetof(struct native_state, target) == 720, "enter.S");
+_Static_assert(offsetof(struct native_state, far_offset) == 728, "enter.S");
+_Static_assert(offsetof(struct native_state, fpu) == 736, "enter.S");
+_Static_assert(offsetof(struct native_state, fsgs) == 738, "enter.S");
+_Static_assert(offsetof(struct native_state, host_rsp) == 744, "enter.S");
+_Static_assert(offsetof(struct native_state, host_gs) == 760, "enter.S");
+_Static_assert(offsetof(struct native_state, frame) == 768, "enter.S");
 
 extern struct native_state native; /* enter.S */
 struct native_state native;
@@ -65,6 +68,8 @@ void native_enter32(void);
 void native_enter_trap(void);
 void native_end(void);
 void native_branch(void);
+void native_end32(void);
+void native_branch32(void);
 void native_leave(void) __attribute__((noreturn));
 
 struct diff_shared *shared;
@@ -90,6 +95,15 @@ BARE static void child_zero(void *to, size_t n)
     __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(0) : "memory");
 }
 
+/* A system call that the filter has caught: by which door? Nothing of it was
+ * done; INT 80 has cut RAX before. */
+BARE static u64 child_vector(const siginfo_t *info, const mcontext_t *m)
+{
+    if (info->si_signo != SIGSYS)
+        return (u64)m->gregs[REG_TRAPNO];
+    return info->si_arch == AUDIT_ARCH_I386 ? LINUX_SYSCALL : VEC_SYSCALL;
+}
+
 BARE static void child_signal(int sig, siginfo_t *info, void *ctx)
 {
     static const u8 order[16] = {
@@ -101,8 +115,11 @@ BARE static void child_signal(int sig, siginfo_t *info, void *ctx)
         native.r.gpr[i] = (u64)m->gregs[order[i]];
     native.r.rip = (u64)m->gregs[REG_RIP];
     native.r.rflags = (u64)m->gregs[REG_EFL];
-    native.r.vector = (u64)m->gregs[REG_TRAPNO];
-    native.r.error = (u64)m->gregs[REG_ERR];
+    native.r.vector = child_vector(info, m);
+    if (info->si_signo != SIGSYS)
+        native.r.error = (u64)m->gregs[REG_ERR];
+    native.r.sel[SEG_CS] = (u16)m->gregs[REG_CSGSFS];
+    native.r.sel[SEG_SS] = (u16)((u64)m->gregs[REG_CSGSFS] >> 48);
     native.r.cr2 = native.r.vector == EXC_PF ? (u64)m->gregs[REG_CR2] : 0;
     if (native.fpu)
         child_copy(native.fx, m->fpregs, sizeof(native.fx));
@@ -118,6 +135,23 @@ BARE static void child_enter_trap(const struct diff_case *c)
     native.frame[3] = c->in.gpr[GPR_RSP];
     native.frame[4] = USER_DS;
     native_enter_trap();
+}
+
+/* Where the code came to, and the selectors that are still there. */
+BARE static void child_result(const struct diff_case *c)
+{
+    u16 *sel = native.r.sel;
+
+    if (native.how) {
+        sel[SEG_CS] = native.how >= HOW_END32 ? USER_CS32 : USER_CS64;
+        __asm__("mov %%ss, %0" : "=m"(sel[SEG_SS]));
+        native.r.rip = native.how == HOW_END || native.how == HOW_END32
+                           ? c->at + c->len
+                           : case_slot(c) + TAKEN;
+    }
+    __asm__("mov %%es, %0\nmov %%ds, %1\nmov %%fs, %2\nmov %%gs, %3"
+            : "=m"(sel[SEG_ES]), "=m"(sel[SEG_DS]), "=m"(sel[SEG_FS]),
+              "=m"(sel[SEG_GS]));
 }
 
 BARE static void child_case(const struct diff_case *c, struct diff_out *out)
@@ -144,10 +178,7 @@ BARE static void child_case(const struct diff_case *c, struct diff_out *out)
         native_enter32();
     else
         native_enter();
-    if (native.how == 1)
-        native.r.rip = c->at + c->len;
-    else if (native.how == 2)
-        native.r.rip = case_slot(c) + TAKEN;
+    child_result(c);
     for (unsigned int i = 0; i < PLANTS; i++)
         child_zero(shared->window + c->blank[i].off, c->blank[i].len);
     child_copy(&out->r, &native.r, sizeof(native.r));
@@ -170,7 +201,7 @@ BARE static void child_loop(void)
 {
     u32 seen = 0;
 
-    jail_enter();
+    jail_enter(&shared->go, &shared->done);
     for (;;) {
         while (atomic_load(&shared->go) == seen)
             child_futex(&shared->go, FUTEX_WAIT, seen);
@@ -186,7 +217,8 @@ BARE static void child_loop(void)
 
 static void child_catch(void)
 {
-    static const int sigs[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+    static const int sigs[] = {SIGSEGV, SIGBUS,  SIGILL,
+                               SIGFPE,  SIGTRAP, SIGSYS};
     static u8 stack[65536];
     stack_t ss = {.ss_sp = stack, .ss_size = sizeof(stack)};
     struct sigaction sa = {.sa_sigaction = child_signal,
@@ -259,14 +291,16 @@ static void native_fork(void)
         child_main();
 }
 
-/* jmp *[rip] */
+/* jmp *[rip + 2]: aligned, as AC may be set */
 static void exit_jump(u8 *at, void (*to)(void))
 {
-    static const u8 jmp[6] = {0xff, 0x25};
+    static const u8 jmp[8] = {0xff, 0x25, 2};
 
     memcpy(at, jmp, sizeof(jmp));
     memcpy(at + sizeof(jmp), &to, sizeof(to));
 }
+
+#define FAR_JUMP 64 /* from there, in the page of exits */
 
 /* ljmp to 64-bit code at LOW */
 static void exit_far(u8 *at, u32 to)
@@ -280,8 +314,10 @@ static void native_exits(u8 *at)
 {
     exit_jump(at + END, native_end);
     exit_jump(at + BRANCH, native_branch);
-    exit_far(at + END32, LOW + EXIT + END);
-    exit_far(at + BRANCH32, LOW + EXIT + BRANCH);
+    exit_far(at + END32, LOW + EXIT + END32 + FAR_JUMP);
+    exit_far(at + BRANCH32, LOW + EXIT + BRANCH32 + FAR_JUMP);
+    exit_jump(at + END32 + FAR_JUMP, native_end32);
+    exit_jump(at + BRANCH32 + FAR_JUMP, native_branch32);
 }
 
 int native_start(void)
@@ -329,9 +365,30 @@ static bool native_lost(void)
     return false;
 }
 
+/* Processor time that the child has had; other work may keep it from any. */
+static double native_seconds(void)
+{
+    struct timespec t = {0};
+    clockid_t clock;
+
+    if (clock_getcpuclockid(child, &clock) == 0)
+        clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* It has died, or runs without end. */
+static bool native_gone(double since)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+           info.si_pid == child || native_seconds() - since > HUNG_SECONDS;
+}
+
 bool native_run(unsigned int nr)
 {
-    const struct timespec most = {.tv_sec = HUNG_SECONDS};
+    double start = native_seconds();
+    const struct timespec most = {.tv_sec = LOOK_SECONDS};
     u32 turn = atomic_load(&shared->go) + 1;
 
     if (native_off)
@@ -343,7 +400,7 @@ bool native_run(unsigned int nr)
         long r = syscall(SYS_futex, &shared->done, FUTEX_WAIT, turn - 1, &most,
                          NULL, 0);
 
-        if (r < 0 && errno == ETIMEDOUT)
+        if (r < 0 && errno == ETIMEDOUT && native_gone(start))
             return native_lost();
     }
     return true;
