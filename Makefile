@@ -40,7 +40,9 @@ OPT_tsan := -O1 -DINTERP_LOOP $(SAN_tsan)
 # them (&raw->disk); clang-tidy and ASan look for leaks too.
 OPT_analyze := -O2 -fanalyzer -Wno-analyzer-malloc-leak
 OPT_cov := -O0 -DINTERP_LOOP --coverage -fprofile-update=atomic
-OPT_fuzz := $(OPT_asan) -fsanitize=fuzzer-no-link
+# Counters of edges only: a call for each comparison is half of a run's time,
+# and what is compared with is in the inputs and words of the tree.
+OPT_fuzz := $(OPT_asan) -O2 -fsanitize-coverage=edge,inline-8bit-counters,pc-table
 OPT := $(OPT_$(MODE))
 $(if $(OPT),,$(error MODE=$(MODE): use rel, dbg, asan, tsan, cov, fuzz or analyze))
 
@@ -68,7 +70,8 @@ UNIT := $(wildcard tests/unit/test_*.c)
 UNITOBJ := $(UNIT:%.c=$B/%.o) $B/tests/unit/main.o
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZERS := $(FUZZ:tests/fuzz/fuzz_%.c=%)
-REPLAYOBJ := $(FUZZ:%.c=$B/%.o) $B/tests/fuzz/host.o $B/tests/fuzz/replay.o
+HOSTOBJ := $(addprefix $B/tests/fuzz/,host.o host_fd.o host_mem.o)
+REPLAYOBJ := $(FUZZ:%.c=$B/%.o) $(HOSTOBJ) $B/tests/fuzz/replay.o
 DEP = $(shell find build -name '*.d' 2>/dev/null)
 
 .DEFAULT_GOAL := all
@@ -174,15 +177,17 @@ $B/fuzzers.h: $(FUZZ)
 	$(Q)mkdir -p $(@D)
 	$(Q)printf 'FUZZER(%s)\n' $(FUZZERS) > $@
 
-# What tests/fuzz/host.c does instead of the host and of other threads.
+# What tests/fuzz/host*.c do instead of the host and of other threads.
 FUZZWRAP := clock_gettime getrandom loop_call loop_post loop_wait config_read \
-	blob_text
+	blob_text eventfd timerfd_create timerfd_settime epoll_create1 epoll_ctl \
+	epoll_wait close read write send recv accept4 malloc calloc realloc free \
+	lzma_alone_decoder lzma_stream_decoder BZ2_bzDecompressInit ZSTD_createDCtx
 $B/replay: $(REPLAYOBJ) $B/libmote.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(FUZZWRAP:%=-Wl,--wrap=%) -o $@ \
 		$^ $(LDLIBS)
 
-$B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/host.o $B/libmote.a
+$B/fuzz_%: $B/tests/fuzz/fuzz_%.o $(HOSTOBJ) $B/libmote.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(FUZZWRAP:%=-Wl,--wrap=%) \
 		-fsanitize=fuzzer -o $@ $^ $(LDLIBS)
@@ -270,10 +275,14 @@ FUZZLEN_decode := 32
 FUZZLEN_limit := 128
 FUZZLEN_interp := 160
 FUZZLEN_json := 2048
-FUZZ_FLAGS = -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=512 \
+FUZZLEN_net := 192
+FUZZLEN_console := 128
+FUZZ_FLAGS = -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=512 -entropic=0 \
 	-max_len=$(or $(FUZZLEN_$*),512) \
 	$(patsubst %,-dict=%,$(wildcard tests/fuzz/dict/$*.dict))
-FUZZ_RUN = ASAN_OPTIONS=quarantine_size_mb=4 build/fuzz-clang/fuzz_$*
+# Two frames of who allocates are enough to run an input again by itself.
+FUZZ_RUN = ASAN_OPTIONS=quarantine_size_mb=4:malloc_context_size=2 \
+	build/fuzz-clang/fuzz_$*
 
 fuzz: $(addprefix fuzz-,$(or $(T),$(FUZZERS)))
 

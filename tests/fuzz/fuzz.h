@@ -26,6 +26,16 @@ extern u64 fuzz_now, fuzz_seed; /* ns of every clock; any number */
  * to rest after max events is a bug. */
 void fuzz_pump(struct loop *loop, unsigned int max);
 
+/*
+ * host_fd.c: eventfds, timerfds and epoll sets are none of the kernel's, and
+ * neither are these: two ends of a stream that holds room bytes each way; what
+ * accepts the callers of fuzz_call(), which returns the caller's end, -1: too
+ * many wait.
+ */
+void fuzz_pair(int fd[2], u32 room);
+int fuzz_door(void);
+int fuzz_call(int door, u32 room);
+
 /* assert() for calls that do something. */
 #define must(call)                                                             \
     do {                                                                       \

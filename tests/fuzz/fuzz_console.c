@@ -6,9 +6,6 @@
  * chain comes back once, with no more bytes than it has room for, and the
  * device always comes to rest.
  */
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,20 +17,26 @@
 
 #define EVENTS 4096u /* until the device sleeps: chains, bytes, messages */
 #define GUARD  0xa5
+#define NUM    16u  /* of a queue */
+#define ROOM   600u /* of the host's ends: little, so that they are full */
 
 static struct vdrv d;
 static struct console *con;
-static int terminal, client; /* client -1: not there */
+static int keys, screen, client; /* client -1: not there */
 static struct chr tty = {
     .mode = CHR_STDIO,
     .sock = {.listen_fd = -1, .spare_fd = -1, .client_fd = -1}};
-static struct sockaddr_un addr = {.sun_family = AF_UNIX};
+static struct chr named = {
+    .mode = CHR_UNIX,
+    .in = {.fd = -1},
+    .out = {.fd = -1},
+    .sock = {.listen_fd = -1, .spare_fd = -1, .client_fd = -1}};
 
 static struct offered { /* by queue and head */
     u64 gpa;
     u32 len;
     bool write;
-} offered[6][VDRV_NUM_MAX];
+} offered[6][NUM];
 
 /* As vdrv_up(), but for the thread. */
 static void attach(struct virtio_dev *dev)
@@ -48,30 +51,23 @@ static void attach(struct virtio_dev *dev)
     *virtio_irq(dev) = (struct irq){.ops = &irq_ops, .ctx = &d, .fd = -1};
 }
 
+/* The terminal is two ends, as its descriptors are opened anew. */
 static void fuzz_up(void)
 {
-    struct console_port port[2] = {{NULL, &tty}, {"port", NULL}};
+    struct console_port port[2] = {{NULL, &tty}, {"port", &named}};
     struct virtio_dev *dev = NULL;
-    char name[64];
-    int fd[2];
+    int in[2], out[2];
 
     log_sink_set(fuzz_no_log);
-    signal(SIGPIPE, SIG_IGN);
-    snprintf(addr.sun_path, sizeof(addr.sun_path), "/tmp/mote-fuzz-%d",
-             getpid());
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) < 0)
+    fuzz_pair(in, ROOM);
+    fuzz_pair(out, ROOM);
+    keys = in[1];
+    screen = out[1];
+    tty.in = (struct chr_end){.fd = in[0], .ready_fd = -1, .polls = true};
+    tty.out = (struct chr_end){.fd = out[0], .ready_fd = -1, .polls = true};
+    named.sock.listen_fd = fuzz_door();
+    if (console_new(&dev, port, 2) < 0)
         abort();
-    terminal = fd[1];
-    tty.in = (struct chr_end){.fd = fd[0], .polls = true};
-    tty.out = tty.in;
-    if (chr_open(&port[1].chr, CHR_UNIX, addr.sun_path) < 0 ||
-        console_new(&dev, port, 2) < 0)
-        abort();
-    /* Clients find it without a name. */
-    snprintf(name, sizeof(name), "/proc/self/fd/%d",
-             open(addr.sun_path, O_PATH | O_CLOEXEC));
-    unlink(addr.sun_path);
-    memcpy(addr.sun_path, name, sizeof(name));
     con = container_of(dev, struct console, dev);
     attach(dev);
     client = -1;
@@ -119,29 +115,44 @@ static void client_goes(void)
 static void client_comes(void)
 {
     client_goes();
-    client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    if (connect(client, (const void *)&addr, sizeof(addr)) < 0)
-        client_goes();
+    client = fuzz_call(named.sock.listen_fd, ROOM);
+}
+
+static void host_listens(int fd)
+{
+    static u8 buf[ROOM];
+
+    while (recv(fd, buf, sizeof(buf), 0) > 0)
+        ;
 }
 
 /* Bytes to the guest; what it has sent is taken, or left lying. */
-static void host_talks(struct fuzz_input *in, int fd, bool listens)
+static void host_talks(struct fuzz_input *in, bool at_tty, bool listens)
 {
     size_t n = fuzz_take(in, 1);
     const u8 *bytes = fuzz_bytes(in, &n);
-    u8 buf[4096];
 
-    if (fd < 0)
+    if (!at_tty && client < 0)
         return;
-    (void)!send(fd, bytes, n, MSG_NOSIGNAL);
-    while (listens && recv(fd, buf, sizeof(buf), 0) > 0)
-        ;
+    (void)!send(at_tty ? keys : client, bytes, n, MSG_NOSIGNAL);
+    if (listens)
+        host_listens(at_tty ? screen : client);
 }
 
 static void time_passes(void)
 {
     fuzz_now += 2 * (u64)CONSOLE_PATIENCE_NS;
-    con->timer.fn(&con->timer, EPOLLIN);
+}
+
+/* As vdrv_init(), with short queues. */
+static void start(u64 features)
+{
+    must(vdrv_negotiate(&d, vdrv_offered(&d) & features));
+    for (unsigned int i = 0; i < d.dev->nr_vqs; i++)
+        vdrv_queue_up(&d, i, NUM);
+    vdrv_write(&d, VDRV_STATUS,
+               VDRV_S_ACK | VDRV_S_DRIVER | VDRV_S_FEATURES_OK |
+                   VDRV_S_DRIVER_OK);
 }
 
 static void restart(u64 features)
@@ -150,7 +161,7 @@ static void restart(u64 features)
     assert(vdrv_read(&d, VDRV_STATUS) == 0); /* every chain came home */
     for (unsigned int q = 0; q < d.dev->nr_vqs; q++)
         assert(virtio_vq(d.dev, q)->inflight == 0);
-    vdrv_init(&d, features);
+    start(features);
 }
 
 static void happen(struct fuzz_input *in, u64 features)
@@ -170,7 +181,7 @@ static void happen(struct fuzz_input *in, u64 features)
             client_goes();
         break;
     case 4:
-        host_talks(in, kind & 8 ? terminal : client, kind & 16);
+        host_talks(in, kind & 8, kind & 16);
         break;
     case 5:
         time_passes();
@@ -189,20 +200,22 @@ static void happen(struct fuzz_input *in, u64 features)
 /* Nothing of one run is left for the next, nor what was read ahead. */
 static void fuzz_rest(void)
 {
-    u8 buf[4096];
+    int fd;
 
     vdrv_reset(&d);
     assert(vdrv_read(&d, VDRV_STATUS) == 0);
     client_goes();
-    while (recv(terminal, buf, sizeof(buf), 0) > 0)
-        ;
     for (unsigned int turn = 0; turn < 2; turn++) {
+        time_passes();
+        host_listens(screen);
         for (unsigned int i = 0; i < con->nr_ports; i++) {
             con->port[i].stage_len = 0;
             port_watch(&con->port[i]);
         }
         fuzz_pump(&d.dev->loop, EVENTS);
     }
+    while ((fd = accept4(named.sock.listen_fd, NULL, NULL, 0)) >= 0)
+        close(fd);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
@@ -213,7 +226,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     if (!con)
         fuzz_up();
     features = fuzz_take(&in, 1) & 1 ? ~0ull : ~CONSOLE_F_MULTIPORT;
-    vdrv_init(&d, features);
+    start(features);
     while (in.left > 0)
         happen(&in, features);
     fuzz_rest();

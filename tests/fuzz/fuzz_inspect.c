@@ -17,7 +17,7 @@
 
 #define RAM (16 * MIB)
 
-static char dir[] = "/tmp/mote-fuzz-XXXXXX";
+static char dir[] = "/dev/shm/mote-fuzz-XXXXXX"; /* in memory */
 static char path[64];
 static int fd;
 static struct mem *ram;
@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     k.config = text(&in, lens & 0xff);
     k.builtin = text(&in, lens >> 8 & 0xff);
     k.index = text(&in, lens >> 16 & 0xff);
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, in.at, in.left, 0) < 0)
+    if (ftruncate(fd, (off_t)in.left) < 0 || pwrite(fd, in.at, in.left, 0) < 0)
         abort();
     inspect();
     modules(&k);

@@ -34,8 +34,7 @@ static void fuzz_up(void)
     log_sink_set(fuzz_no_log);
     if (!loop.wake.fn && loop_init(&loop) < 0)
         abort();
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) < 0)
-        abort();
+    fuzz_pair(fd, STREAM);
     peer = fd[1];
     p.nic =
         (struct nic){.ops = &passt_ops,

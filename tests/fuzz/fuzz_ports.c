@@ -4,7 +4,6 @@
  * ACPI registers and the clock that is not there, while a host talks to COM1.
  * Input: records of where, offset and size, value; or bytes of the host's.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,7 +15,8 @@
 
 #include "chr_impl.h"
 
-#define TEXT 256u /* bytes of serial_tail() */
+#define TEXT 256u  /* bytes of serial_tail() */
+#define ROOM 2048u /* of the host's ends */
 
 static const struct place {
     enum bus_space space;
@@ -40,7 +40,7 @@ static struct machine {
     bool line;
     enum power_reason ended; /* during the last access */
     u32 value;
-    int client; /* who talks to COM1 */
+    int keys, screen; /* who talks to COM1 */
     u64 heard;
 } m;
 
@@ -65,18 +65,18 @@ static void on_lower(struct irq *irq)
 static void fuzz_up(void)
 {
     static const struct irq_ops irq_ops = {on_raise, on_lower};
-    int fd[2];
+    int in[2], out[2];
 
     log_sink_set(fuzz_no_log);
-    signal(SIGPIPE, SIG_IGN);
     m = (struct machine){.power.end = on_end, .irq.ops = &irq_ops};
     bus_init(&m.bus);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) < 0)
-        abort();
-    m.client = fd[1];
+    fuzz_pair(in, ROOM);
+    fuzz_pair(out, ROOM);
+    m.keys = in[1];
+    m.screen = out[1];
     m.chr.mode = CHR_STDIO;
-    m.chr.in = (struct chr_end){.fd = fd[0], .polls = true};
-    m.chr.out = m.chr.in;
+    m.chr.in = (struct chr_end){.fd = in[0], .polls = true};
+    m.chr.out = (struct chr_end){.fd = out[0], .polls = true};
     if (serial_new(&m.serial, &m.bus, &m.irq, &m.chr) < 0 ||
         i8042_new(&m.i8042, &m.bus, &m.power) < 0 ||
         exit_port_new(&m.bus, &m.power) < 0 || cmos_new(&m.bus) < 0 ||
@@ -92,7 +92,9 @@ static void fuzz_down(void)
     serial_free(m.serial);
     i8042_free(m.i8042);
     close(m.chr.in.fd);
-    close(m.client);
+    close(m.chr.out.fd);
+    close(m.keys);
+    close(m.screen);
 }
 
 /* Everything has its bounds, and the line says what the UART does. */
@@ -154,12 +156,12 @@ static void host_talks(struct fuzz_input *in)
 {
     size_t n = fuzz_take(in, 1);
     const u8 *bytes = fuzz_bytes(in, &n);
-    u8 buf[4096];
+    static u8 buf[ROOM];
     ssize_t got;
 
-    (void)!send(m.client, bytes, n, MSG_NOSIGNAL);
+    (void)!send(m.keys, bytes, n, MSG_NOSIGNAL);
     fuzz_pump(&m.serial->loop, 256);
-    while ((got = recv(m.client, buf, sizeof(buf), 0)) > 0)
+    while ((got = recv(m.screen, buf, sizeof(buf), 0)) > 0)
         m.heard += (u64)got;
 }
 

@@ -13,7 +13,7 @@
 #include "rbd/disk.h"
 
 #define REQS  48u
-#define AREA  (3 * MIB)
+#define AREA  (1200 * KIB) /* longer than a part */
 #define GUARD 0x5au
 
 struct asked {
@@ -23,7 +23,7 @@ struct asked {
 };
 
 static struct rbd_ring *ring;
-static int ring_fd, submit_fd, done_fd;
+static int ring_fd, done_fd;
 static u8 *area; /* of every request, and a guard behind it */
 static struct asked asked[REQS];
 static struct disk *disk;
@@ -33,8 +33,6 @@ static void fuzz_up(void)
 {
     log_sink_set(fuzz_no_log);
     ring_fd = memfd_create("ring", MFD_CLOEXEC);
-    submit_fd = eventfd(0, EFD_NONBLOCK);
-    done_fd = eventfd(0, EFD_NONBLOCK);
     must(ftruncate(ring_fd, RBD_RING_SIZE) == 0);
     ring = mmap(NULL, RBD_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
                 ring_fd, 0);
@@ -55,7 +53,9 @@ static void ask(struct fuzz_input *in, u8 how)
 {
     struct asked *a = &asked[how % REQS];
     u64 op = fuzz_take(in, 1), sector = fuzz_take(in, 2);
-    u64 len = (fuzz_take(in, 2) % (AREA / DISK_SECTOR) + 1) * DISK_SECTOR;
+    u64 size = fuzz_take(in, 2); /* seldom longer than a part */
+    u64 len =
+        (size % (size >> 12 ? 260 : AREA / DISK_SECTOR) + 1) * DISK_SECTOR;
     u64 cut = fuzz_take(in, 2) % (len + 1);
 
     if (a->waits || disk->info.opening)
@@ -151,8 +151,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
         fuzz_up();
     *ring = (struct rbd_ring){.state = RBD_READY, .gen = 1, .size = 64 * MIB};
     opt.ring_fd = dup(ring_fd);
-    opt.submit_fd = dup(submit_fd);
-    opt.done_fd = dup(done_fd);
+    opt.submit_fd = eventfd(0, EFD_NONBLOCK);
+    opt.done_fd = done_fd = eventfd(0, EFD_NONBLOCK);
     must(loop_init(&loop) == 0 && rbd_disk_new(&disk, &opt) == 0);
     must(disk_attach(disk, &loop) == 0);
     must(write(done_fd, &(u64){1}, 8) == 8);
