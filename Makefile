@@ -96,7 +96,7 @@ $B/mote: $(OBJ)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
 # With those parts of the guest's init that read what others write.
-$B/libmote.a: $(LIBOBJ) $(addprefix $B/guest/,orders.o dhcp.o)
+$B/libmote.a: $(LIBOBJ) $(addprefix $B/guest/,orders.o dhcp.o user.o)
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) crs $@ $^
 

@@ -57,11 +57,12 @@ static void command_take_ends(const struct command_ends *e, int report)
 static void command_become(const struct orders *o, int report)
 {
     const struct rlimit files = {COMMAND_FILES_SOFT, COMMAND_FILES_HARD};
-    bool other = o->uid != 0 || o->gid != 0;
+    const struct user *u = &o->who;
+    bool other = u->uid != 0 || u->gid != 0 || u->nr_groups > 0;
 
     setrlimit(RLIMIT_NOFILE, &files);
-    if (other &&
-        (setgroups(0, NULL) < 0 || setgid(o->gid) < 0 || setuid(o->uid) < 0))
+    if (other && (setgroups(u->nr_groups, u->groups) < 0 ||
+                  setgid(u->gid) < 0 || setuid(u->uid) < 0))
         command_fail(report, GUEST_STEP_USER);
     if (o->workdir && chdir(o->workdir) < 0)
         command_fail(report, GUEST_STEP_WORKDIR);
@@ -107,12 +108,12 @@ static int command_pipe(int *theirs, int *ours, bool input, uid_t owner)
 static int command_pipes(struct command *c, struct command_ends *e,
                          const struct orders *o)
 {
-    int r = command_pipe(&e->out, &c->out, false, o->uid);
+    int r = command_pipe(&e->out, &c->out, false, o->who.uid);
 
     if (r == 0)
-        r = command_pipe(&e->err, &c->err, false, o->uid);
+        r = command_pipe(&e->err, &c->err, false, o->who.uid);
     if (r == 0 && o->input)
-        r = command_pipe(&e->in, &c->in, true, o->uid);
+        r = command_pipe(&e->in, &c->in, true, o->who.uid);
     else if (r == 0)
         e->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     return r == 0 && e->in < 0 ? -errno : r;
@@ -124,7 +125,7 @@ static int command_terminal(struct command *c, struct command_ends *e,
                             const struct orders *o)
 {
     struct tty t;
-    int r = tty_open(&t, o->cols, o->rows, o->uid);
+    int r = tty_open(&t, o->cols, o->rows, o->who.uid);
 
     if (r < 0)
         return r;

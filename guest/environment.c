@@ -4,11 +4,8 @@
 #include <stdlib.h>
 
 #include "environment.h"
-#include "text.h"
 
-#define ENVIRONMENT_PASSWD (64 * 1024) /* of the file, from its beginning */
-#define ENVIRONMENT_HOME   4096
-#define ENVIRONMENT_ADDED  3
+#define ENVIRONMENT_ADDED 3
 
 static bool environment_has(const struct orders *o, const char *name)
 {
@@ -21,52 +18,18 @@ static bool environment_has(const struct orders *o, const char *name)
     return false;
 }
 
-/* Field n of a line of /etc/passwd, cut out; NULL: there are fewer. */
-static char *environment_field(char *line, unsigned int n)
+static const char *environment_home(const struct user *u)
 {
-    for (; n > 0; n--) {
-        line = strchr(line, ':');
-        if (!line)
-            return NULL;
-        line++;
-    }
-    line[strcspn(line, ":")] = '\0';
-    return line;
-}
-
-/* name:password:UID:GID:comment:HOME:shell */
-static const char *environment_home_of(char *line, uid_t uid)
-{
-    char *home = environment_field(line, 5);
-    char *number = home ? environment_field(line, 2) : NULL;
-    u32 n;
-
-    if (!home || home[0] != '/' ||
-        !text_number(number, number + strlen(number), UINT32_MAX, &n) ||
-        n != uid)
-        return NULL;
-    return home;
-}
-
-static const char *environment_home(uid_t uid)
-{
-    static char text[ENVIRONMENT_PASSWD];
-    const char *home = NULL;
-    char *rest = text, *line;
-
-    text_read("/etc/passwd", text, sizeof(text));
-    while (!home && (line = text_line(&rest)))
-        home = environment_home_of(line, uid);
-    if (home)
-        return home;
-    return uid == 0 ? "/root" : "/";
+    if (u->home[0])
+        return u->home;
+    return u->uid == 0 ? "/root" : "/";
 }
 
 char **environment_complete(const struct orders *o)
 {
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
                          "/usr/bin:/sbin:/bin";
-    static char term[] = "TERM=xterm", home[ENVIRONMENT_HOME];
+    static char term[] = "TERM=xterm", home[USER_HOME + 8];
     char **env = calloc(o->nr_env + ENVIRONMENT_ADDED + 1, sizeof(*env));
     size_t n = o->nr_env;
 
@@ -78,7 +41,7 @@ char **environment_complete(const struct orders *o)
     if (o->tty && !environment_has(o, "TERM"))
         env[n++] = term;
     if (!environment_has(o, "HOME")) {
-        snprintf(home, sizeof(home), "HOME=%s", environment_home(o->uid));
+        snprintf(home, sizeof(home), "HOME=%s", environment_home(&o->who));
         env[n++] = home;
     }
     return env;

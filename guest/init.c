@@ -19,6 +19,8 @@
 #include "root.h"
 #include "say.h"
 #include "serve.h"
+#include "text.h"
+#include "user.h"
 
 /* The host hears which step failed; on the console it says why. */
 static _Noreturn void init_lost(const struct ports *p, enum guest_step step,
@@ -100,12 +102,25 @@ static void init_set_up(struct orders *o, struct ports *p)
     ports_tell(p, GUEST_READY, 0, 0, 0);
 }
 
-static void init_make_home(const struct orders *o, const struct ports *p)
+static void init_find_user(struct orders *o, const struct ports *p)
+{
+    static char passwd[USER_FILES], group[USER_FILES];
+    enum guest_step lost;
+
+    text_read("/etc/passwd", passwd, sizeof(passwd));
+    text_read("/etc/group", group, sizeof(group));
+    lost = user_find(&o->who, o->user, passwd, group);
+    if (lost)
+        init_lost(p, lost, ENOENT, 0);
+}
+
+static void init_make_home(struct orders *o, const struct ports *p)
 {
     int r = root_enter(o);
 
     if (r < 0)
         init_lost(p, GUEST_STEP_ROOT, r, 0);
+    init_find_user(o, p);
     r = mounts_rest();
     if (r < 0)
         init_lost(p, GUEST_STEP_MOUNTS, r, 0);

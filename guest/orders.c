@@ -15,12 +15,6 @@ static bool orders_pair(const char *text, char separator, u32 max, u32 *a,
            text_number(mid + 1, mid + 1 + strlen(mid + 1), max, b);
 }
 
-static bool orders_user(struct orders *o, const char *value)
-{
-    /* -1 means "unchanged" to setuid() and its like. */
-    return orders_pair(value, ':', UINT32_MAX - 1, &o->uid, &o->gid);
-}
-
 static bool orders_tty(struct orders *o, const char *value)
 {
     u32 cols, rows;
@@ -63,7 +57,7 @@ static bool orders_obey(struct orders *o, const char *word, char *value)
     else if (strcmp(word, "workdir") == 0)
         return orders_text(&o->workdir, value);
     else if (strcmp(word, "user") == 0)
-        return orders_user(o, value);
+        return orders_text(&o->user, value);
     else if (strcmp(word, "tty") == 0)
         return orders_tty(o, value);
     else if (strcmp(word, "stdin") == 0)

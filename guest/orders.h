@@ -7,6 +7,8 @@
 
 #include "mote/base.h"
 
+#include "user.h"
+
 #define ORDERS_MAX   (4 * MIB) /* more than Linux takes as arguments */
 #define ORDERS_TYPES 8u        /* of file systems */
 
@@ -14,13 +16,12 @@
 struct orders {
     char **argv, **env; /* each ended by NULL */
     size_t argc, nr_env;
-    const char *workdir, *hostname; /* NULL: not given */
-    const char *root;               /* its device; NULL: the initramfs */
+    const char *workdir, *hostname, *user; /* NULL: not given */
+    struct user who;  /* that is; init fills it in, when the root is there */
+    const char *root; /* its device; NULL: the initramfs */
     const char *rootfstype[ORDERS_TYPES];
     size_t nr_types;
     bool root_ro, input, tty, dhcp;
-    uid_t uid;
-    gid_t gid;
     u16 cols, rows;
 };
 

@@ -17,10 +17,11 @@
 #include "mote/virtio.h"
 
 struct command {
-    char **argv; /* NULL-ended */
-    char *root;  /* where its files are, in words for people */
-    bool input;  /* it reads mote's stdin */
-    bool tty;    /* its streams are a terminal */
+    char **argv;      /* NULL-ended */
+    char *root;       /* where its files are, in words for people */
+    const char *user; /* as it was named; NULL: it was not */
+    bool input;       /* it reads mote's stdin */
+    bool tty;         /* its streams are a terminal */
     struct loader_file initrd;
     struct rootfs rootfs; /* open as long as its disk may be opened */
 };

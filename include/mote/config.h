@@ -364,7 +364,7 @@ config_form_fn config_form_mac;     /* six hex pairs, one station's */
 config_form_fn config_form_forward; /* tcp:HOST:GUEST, udp:HOST:GUEST */
 config_form_fn config_form_address; /* IPv4 or IPv6 */
 config_form_fn config_form_partuuid;
-config_form_fn config_form_user; /* UID or UID:GID */
+config_form_fn config_form_user; /* USER or USER:GROUP, names or numbers */
 config_form_fn config_form_hostname;
 config_form_fn config_form_env;      /* a name without = */
 config_form_fn config_form_absolute; /* a path from the root */

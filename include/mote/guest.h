@@ -44,7 +44,8 @@
  *   env=NAME=TEXT  the whole environment; if they are not in it, PATH, HOME as
  *                  /etc/passwd has it, and with a terminal TERM are added
  *   workdir=PATH
- *   user=UID:GID   numeric
+ *   user=USER[:GROUP]
+ *                  names or numbers, by the root's /etc/passwd and /etc/group
  *   tty=COLSxROWS  the command gets a pseudo-terminal of this size
  *   stdin=1        GUEST_PORT_IN is there; else the command reads /dev/null
  *   root=DEVICE    /dev/vda: mount it, and make it the root
@@ -82,6 +83,8 @@ enum guest_step {
     GUEST_STEP_USER,
     GUEST_STEP_WORKDIR,
     GUEST_STEP_PORTS,
+    GUEST_STEP_NO_USER,  /* there is none of that name */
+    GUEST_STEP_NO_GROUP, /* the same */
 };
 
 enum host_to_guest {

@@ -164,13 +164,23 @@ static bool form_id_number(const char **text)
     return n < UINT32_MAX;
 }
 
+/* Or a name; what is all digits is a number. */
+static bool form_id(const char **text)
+{
+    size_t n = strspn(*text, FORM_ID "_.");
+
+    if (strspn(*text, "0123456789") == n)
+        return form_id_number(text);
+    *text += n;
+    return n <= 64;
+}
+
 const char *config_form_user(const char *text)
 {
-    if (form_id_number(&text) &&
-        (*text == '\0' ||
-         (*text++ == ':' && form_id_number(&text) && *text == '\0')))
+    if (form_id(&text) &&
+        (*text == '\0' || (*text++ == ':' && form_id(&text) && *text == '\0')))
         return NULL;
-    return "is not UID or UID:GID, in numbers";
+    return "is not USER or USER:GROUP, each a name or a number";
 }
 
 const char *config_form_hostname(const char *text)

@@ -62,6 +62,14 @@ int orders_argv(char ***argv, const struct config *c,
     return 0;
 }
 
+const char *orders_user(const struct config *c,
+                        const struct rootfs_command *image)
+{
+    if (c->run.user)
+        return c->run.user;
+    return image->user && *image->user ? image->user : NULL;
+}
+
 /* ---- its surroundings ------------------------------------------------------
  */
 
@@ -99,22 +107,17 @@ static void orders_put_env(FILE *f, const struct command *cmd,
         fprintf(f, "env=%s=%s%c", r->env[i].name, r->env[i].value, '\0');
 }
 
+/* Names are looked up in the guest, whose they are. */
 static int orders_put_user(FILE *f, const struct command *cmd,
                            const struct config *c)
 {
-    const char *image = cmd->rootfs.command.user;
-    const char *user = c->run.user;
+    const char *user = orders_user(c, &cmd->rootfs.command);
 
-    if (!user && image && *image)
-        user = image;
-    if (!user)
-        user = "0";
-    if (config_form_user(user))
+    if (user && config_form_user(user))
         return config_fail(c, &c->run.rootfs,
-                           "the image's user \"%s\" is no number: give --user "
-                           "UID:GID",
-                           user);
-    fprintf(f, "user=%s%s%c", user, strchr(user, ':') ? "" : ":0", '\0');
+                           "the image's user \"%s\" %s: give --user", user,
+                           config_form_user(user));
+    orders_put(f, "user", user ? user : "0:0");
     return 0;
 }
 

@@ -308,6 +308,7 @@ int command_prepare(struct command *cmd, struct config *c)
         r = prepare_name_root(&p);
     if (r == 0)
         r = orders_argv(&cmd->argv, c, &cmd->rootfs.command);
+    cmd->user = orders_user(c, &cmd->rootfs.command);
     if (r == 0)
         r = prepare_initrd(&p);
     kernel_info_fini(&p.kernel);

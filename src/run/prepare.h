@@ -21,6 +21,10 @@ int orders_argv(char ***argv, const struct config *c,
                 const struct rootfs_command *image);
 void orders_free_argv(char **argv);
 
+/* Who it runs as: the one given, or the image's; NULL: nobody says. */
+const char *orders_user(const struct config *c,
+                        const struct rootfs_command *image);
+
 /* The text of GUEST_ORDERS for cmd->argv; the caller frees it. 0 or a negative
  * errno, already reported. */
 int orders_make(char **text, size_t *len, const struct command *cmd,

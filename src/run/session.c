@@ -253,6 +253,11 @@ static const char *session_step(u32 step)
     return step < ARRAY_SIZE(text) && text[step] ? text[step] : "start";
 }
 
+static bool session_lacks_user(u32 step)
+{
+    return step == GUEST_STEP_NO_USER || step == GUEST_STEP_NO_GROUP;
+}
+
 /* Lines of the guest's console, made safe to print. */
 static void session_say_tail(const char *tail)
 {
@@ -293,6 +298,10 @@ void session_say(const struct session *s, const char *tail)
         err = (int)(m->a & 0xffff);
         log_error("%s: cannot be executed: %s (%s)", name, strerrordesc_np(err),
                   errno_name(err));
+    } else if (m->type == GUEST_SETUP_LOST && session_lacks_user(m->a)) {
+        log_error("%s: was not started: \"%s\": no such %s in %s", name,
+                  s->cmd->user ? s->cmd->user : "0:0",
+                  m->a == GUEST_STEP_NO_USER ? "user" : "group", s->cmd->root);
     } else if (m->type == GUEST_SETUP_LOST) {
         log_error("%s: was not started: the guest could not %s: %s (%s)", name,
                   session_step(m->a), strerrordesc_np(err), errno_name(err));

@@ -106,8 +106,9 @@ static const struct cli_case cli_cases[] = {
     {{"run", "--rootfs", "d", "--"}, BAD("--: there is no command behind it")},
     {{"version", "--", "x"}, BAD("--: mote version takes no command")},
     {{"run", "--env", "=b"}, BAD("--env: \"=b\" is not NAME=VALUE")},
-    {{"run", "--user", "www"},
-     BAD("--user: \"www\" is not UID or UID:GID, in numbers")},
+    {{"run", "--user", "www:"},
+     BAD("--user: \"www:\" is not USER or USER:GROUP, each a name or a "
+         "number")},
     {{"run", "--workdir", "tmp"},
      BAD("--workdir: \"tmp\" is not a path from the root on: /...")},
     {{"run", "--hostname", "a b"},

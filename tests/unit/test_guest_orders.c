@@ -18,14 +18,7 @@ static const struct orders_case {
     {TEXT("arg=x\0arg"), -EINVAL, "arg"},
     {TEXT("arg=x\0colour=red"), -EINVAL, "colour=red"},
     {TEXT("arg=x\0=y"), -EINVAL, "=y"},
-    {TEXT("user=1"), -EINVAL, "user=1"},
-    {TEXT("user=1:"), -EINVAL, "user=1:"},
-    {TEXT("user=:1"), -EINVAL, "user=:1"},
-    {TEXT("user=-1:0"), -EINVAL, "user=-1:0"},
-    {TEXT("user=0:4294967295"), -EINVAL, "user=0:4294967295"},
-    {TEXT("user=0:99999999999999999999"), -EINVAL,
-     "user=0:99999999999999999999"},
-    {TEXT("user=0: 1"), -EINVAL, "user=0: 1"},
+    {TEXT("user="), -EINVAL, "user="},
     {TEXT("tty=80"), -EINVAL, "tty=80"},
     {TEXT("tty=80x65536"), -EINVAL, "tty=80x65536"},
     {TEXT("stdin=0"), -EINVAL, "stdin=0"},
@@ -67,7 +60,7 @@ END_TEST
 
 START_TEST(test_all)
 {
-    char text[] = "arg=sh\0env=A=1\0arg=\0workdir=/w\0user=4294967294:7\0"
+    char text[] = "arg=sh\0env=A=1\0arg=\0workdir=/w\0user=www:7\0"
                   "tty=100x0\0stdin=1\0root=/dev/vda\0rootfstype=ext4\0"
                   "arg=a=b\nc\0rootfstype=xfs\0rootflags=ro\0net=dhcp\0"
                   "env=\0hostname=box";
@@ -84,8 +77,7 @@ START_TEST(test_all)
     ck_assert_str_eq(o.env[0], "A=1");
     ck_assert_ptr_null(o.env[2]);
     ck_assert_str_eq(o.workdir, "/w");
-    ck_assert_uint_eq(o.uid, 4294967294u);
-    ck_assert_uint_eq(o.gid, 7);
+    ck_assert_str_eq(o.user, "www:7");
     ck_assert(o.tty && o.input && o.root_ro && o.dhcp);
     ck_assert_uint_eq(o.cols, 100);
     ck_assert_uint_eq(o.rows, 0);
@@ -105,7 +97,7 @@ START_TEST(test_least)
 
     ck_assert_int_eq(orders_parse(&o, text, sizeof(text), &bad), 0);
     ck_assert(!o.tty && !o.input && !o.root && !o.dhcp && !o.workdir);
-    ck_assert_uint_eq(o.uid, 0);
+    ck_assert_ptr_null(o.user);
     ck_assert_ptr_null(o.env[0]);
     free_orders(&o);
 }

@@ -83,7 +83,7 @@ START_TEST(test_orders)
                   &cmd, &disk,
                   "arg=sh;arg=a=b;env=B=x y=z;workdir=/w;stdin=1;"
                   "root=/dev/vda;rootfstype=ext4;rootfstype=xfs;"
-                  "rootflags=ro;hostname=h;user=5:0;");
+                  "rootflags=ro;hostname=h;user=5;");
 }
 END_TEST
 
@@ -106,10 +106,14 @@ START_TEST(test_image)
                   &cmd, &none,
                   "arg=sh;arg=a=b;env=PATH=/x;env=A=given;workdir=/;"
                   "hostname=mote;user=1:2;");
-    cmd.rootfs.command.user = (char[]){"www-data"};
+    cmd.rootfs.command.user = (char[]){"www-data:4"};
+    expect_orders(RUN(""), &cmd, &none,
+                  "arg=sh;arg=a=b;env=PATH=/x;env=A=image;workdir=/srv;"
+                  "hostname=mote;user=www-data:4;");
+    cmd.rootfs.command.user = (char[]){"x y"};
     expect_orders(RUN(""), &cmd, &none, NULL);
     ck_assert_ptr_nonnull(
-        strstr(capture_text, "the image's user \"www-data\" is no number"));
+        strstr(capture_text, "the image's user \"x y\" is not USER"));
 }
 END_TEST
 
