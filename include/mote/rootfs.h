@@ -36,10 +36,15 @@ struct rootfs {
     struct rootfs_command command;
 };
 
+struct sandbox_config; /* config.h */
+
 struct rootfs_options {
     const char *path;
     u64 cpio_max;          /* more bytes of content than this: an image */
     const char *cache_dir; /* NULL: none; what was made before is found there */
+    const struct sandbox_config
+        *jail; /* of who reads an archive; its require,
+                * log_denials count. NULL: the default */
 };
 
 /*
@@ -132,6 +137,7 @@ void rootfs_content_close(const struct rootfs_tree *t, int fd);
  */
 int rootfs_from_dir(struct rootfs_tree *t, const char *path);
 int rootfs_from_archive(struct rootfs_tree *t, const char *path,
+                        const struct sandbox_config *jail,
                         struct rootfs_command *command);
 int rootfs_to_cpio(const struct rootfs_tree *t, int fd);
 int rootfs_to_ext4(const struct rootfs_tree *t, int fd);

@@ -329,6 +329,7 @@ static int archive_run(struct archive *a, struct rootfs_tree *t)
 }
 
 int rootfs_from_archive(struct rootfs_tree *t, const char *path,
+                        const struct sandbox_config *jail,
                         struct rootfs_command *command)
 {
     struct archive *a = calloc(1, sizeof(*a));
@@ -337,6 +338,7 @@ int rootfs_from_archive(struct rootfs_tree *t, const char *path,
     if (!a)
         return fail(-ENOMEM, "rootfs %s", t->what);
     *a = (struct archive){.what = t->what, .dir = -1, .sock = -1, .report = -1};
+    a->job.jail = jail;
     a->job.source = a->job.spool = a->job.sock = a->job.report = -1;
     receive_begin(&a->receive, t, command, UNTAR_BYTES_MAX);
     r = archive_open_source(a, path);

@@ -336,9 +336,12 @@ static int child_take_fds(const struct archive_job *job)
 }
 
 /* All that needs files, then the door is shut. */
-static int child_lock_in(void)
+static int child_lock_in(const struct sandbox_config *vm)
 {
-    static const struct sandbox_config jail = {.require = SANDBOX_BEST};
+    const struct sandbox_config jail = {.require =
+                                            vm ? vm->require : SANDBOX_BEST};
+    const enum filter_mode mode =
+        vm && vm->log_denials ? FILTER_LOG : FILTER_ENFORCE;
     const struct filter f = {
         .kind = FILTER_ARCHIVE, .nr_fds = 2, .fd = {CHILD_SPOOL, CHILD_SOCK}};
     struct sandbox_report report;
@@ -357,7 +360,7 @@ static int child_lock_in(void)
     if (r == 0)
         r = sandbox_alone_seal(&jail, false, &report);
     if (r == 0)
-        r = filter_init(FILTER_ENFORCE, CHILD_REPORT);
+        r = filter_init(mode, CHILD_REPORT);
     return r < 0 ? r : filter_load(&f, "archive");
 }
 
@@ -387,7 +390,7 @@ void archive_child(const struct archive_job *job)
         .lib = &child.lib, .spool = CHILD_SPOOL, .progress = child_on_progress};
     r = child_take_fds(job);
     if (r == 0)
-        r = child_lock_in();
+        r = child_lock_in(job->jail);
     if (r == 0)
         r = job->layout ? child_read_layout() : child_read_tar();
     child_end(r);

@@ -14,6 +14,7 @@ struct archive_job {
     int spool;  /* contents are written here */
     int sock;   /* records of wire.h; the way of blobs */
     int report; /* struct filter_report of a call that was denied */
+    const struct sandbox_config *jail; /* as rootfs_options have it */
 };
 
 /* The answer to WIRE_OPEN, with a descriptor unless err is negative. */

@@ -229,7 +229,7 @@ static int open_archive(struct opening *o)
     r = open_cached(o);
     if (r != -ENOENT)
         return r;
-    r = rootfs_from_archive(&o->tree, path, &o->out->command);
+    r = rootfs_from_archive(&o->tree, path, o->opt->jail, &o->out->command);
     if (r < 0)
         return r;
     if (o->cache.dir_fd < 0 && o->tree.bytes <= o->opt->cpio_max)

@@ -102,6 +102,7 @@ static int prepare_open(struct prepare *p, const char *path)
         .path = path,
         .cpio_max = MIN(PREPARE_CPIO_MAX, p->c->machine.mem_bytes / 8),
         .cache_dir = cache,
+        .jail = &p->c->sandbox,
     };
     int r = rootfs_open(&p->cmd->rootfs, &opt);
 

@@ -50,7 +50,7 @@ static int read_archive(const char *name)
     snprintf(path, sizeof(path), "%s/%s", archives, name);
     tree = (struct rootfs_tree){.what = name, .dir_fd = -1, .spool = -1};
     capture_start();
-    return rootfs_from_archive(&tree, path, &command);
+    return rootfs_from_archive(&tree, path, NULL, &command);
 }
 
 static void forget(void)

@@ -31,7 +31,8 @@ static void teardown(void)
 
 static int open_in(u64 cpio_max, const char *cache_dir)
 {
-    const struct rootfs_options opt = {in, cpio_max, cache_dir};
+    const struct rootfs_options opt = {
+        .path = in, .cpio_max = cpio_max, .cache_dir = cache_dir};
 
     return rootfs_open(&made, &opt);
 }
