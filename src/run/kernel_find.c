@@ -10,6 +10,7 @@
 #include "mote/log.h"
 
 #include "kernel.h"
+#include "places.h"
 
 #define FIND_BOOT "/boot/vmlinuz-*"
 
@@ -85,26 +86,15 @@ static void find_quote(char *out, size_t size, const char *text)
 /* Packages of kernels, unpacked: tools/guest is one that makes them. */
 static char *find_cached(unsigned int *denied)
 {
-    static const struct {
-        const char *variable, *below;
-    } dirs[] = {
-        {"MOTE_CACHE", ""},
-        {"XDG_CACHE_HOME", "/mote"},
-        {"HOME", "/.cache/mote"},
-    };
     char quoted[2048] = "", pattern[2300];
-    const char *dir;
+    char *dir = places_cache("packages");
 
-    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-        dir = find_env(dirs[i].variable);
-        if (!dir)
-            continue;
-        find_quote(quoted, sizeof(quoted), dir);
-        snprintf(pattern, sizeof(pattern), "%s%s/packages/*/boot/vmlinuz-*",
-                 quoted, dirs[i].below);
-        return kernel_newest(pattern, denied);
-    }
-    return NULL;
+    if (!dir)
+        return NULL;
+    find_quote(quoted, sizeof(quoted), dir);
+    free(dir);
+    snprintf(pattern, sizeof(pattern), "%s/*/boot/vmlinuz-*", quoted);
+    return kernel_newest(pattern, denied);
 }
 
 int kernel_find(char **path)

@@ -13,6 +13,7 @@
 #include "mote/run.h"
 
 #include "guest_init.h"
+#include "places.h"
 #include "prepare.h"
 
 /* With more content than this a root file system is a disk, and no longer
@@ -72,32 +73,9 @@ static void prepare_guess_types(struct prepare *p)
     }
 }
 
-/* Where made images are kept, and found again; NULL: nowhere. The caller frees
- * it. */
-static char *prepare_cache_dir(void)
-{
-    static const struct {
-        const char *variable, *below;
-    } places[] = {
-        {"MOTE_CACHE", "/rootfs"},
-        {"XDG_CACHE_HOME", "/mote/rootfs"},
-        {"HOME", "/.cache/mote/rootfs"},
-    };
-    char *dir = NULL;
-
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-        const char *value = getenv(places[i].variable);
-
-        if (value && *value == '/')
-            return asprintf(&dir, "%s%s", value, places[i].below) < 0 ? NULL
-                                                                      : dir;
-    }
-    return NULL;
-}
-
 static int prepare_open(struct prepare *p, const char *path)
 {
-    char *cache = prepare_cache_dir();
+    char *cache = places_cache("rootfs"); /* or NULL: there is none */
     struct rootfs_options opt = {
         .path = path,
         .cpio_max = MIN(PREPARE_CPIO_MAX, p->c->machine.mem_bytes / 8),

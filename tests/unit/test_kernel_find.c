@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kernel_find.c: which of several kernels, and what is said without any */
 #include "kernel_rig.h"
+#include "run/places.h"
 
 static void setup(void)
 {
@@ -94,6 +95,34 @@ START_TEST(test_cache_homes)
 }
 END_TEST
 
+/* Whatever the directory of the moment is: a relative one does not count. */
+START_TEST(test_cache_relative)
+{
+    char *path;
+
+    kr_text("rel/mote/packages/p/boot/vmlinuz-6.1", "x");
+    kr_text("rel/packages/p/boot/vmlinuz-6.2", "x");
+    kr_text(".cache/mote/packages/p/boot/vmlinuz-6.3", "x");
+    ck_assert_int_eq(chdir(lt_dir), 0);
+    setenv("MOTE_CACHE", "rel", 1);
+    setenv("XDG_CACHE_HOME", "./rel", 1);
+    setenv("HOME", lt_dir, 1);
+    ck_assert_int_eq(kernel_find(&path), 0);
+    ck_assert_str_eq(strrchr(path, '/'), "/vmlinuz-6.3");
+    free(path);
+    path = places_cache("rootfs");
+    ck_assert_str_eq(path, kr_path(".cache/mote/rootfs"));
+    free(path);
+    setenv("MOTE_CACHE", lt_dir, 1);
+    path = places_cache("rootfs");
+    ck_assert_str_eq(path, kr_path("rootfs"));
+    free(path);
+    unsetenv("HOME");
+    setenv("MOTE_CACHE", "", 1);
+    ck_assert_ptr_null(places_cache("rootfs"));
+}
+END_TEST
+
 START_TEST(test_named)
 {
     char *path;
@@ -137,6 +166,7 @@ Suite *suite_kernel_find(void)
     tcase_add_test(tc, test_denied);
     tcase_add_test(tc, test_cache);
     tcase_add_test(tc, test_cache_homes);
+    tcase_add_test(tc, test_cache_relative);
     tcase_add_test(tc, test_named);
     tcase_add_test(tc, test_none);
     suite_add_tcase(s, tc);
