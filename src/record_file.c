@@ -154,7 +154,8 @@ static int file_write(int fd, const char *text)
     return 0;
 }
 
-/* Under another name first, so that nobody reads half of it. */
+/* Under another name first, so that nobody reads half of it; on the disk before
+ * that, or after a crash of the host the name might be of an empty file. */
 static int file_replace(const char *text)
 {
     char temp[40];
@@ -166,6 +167,8 @@ static int file_replace(const char *text)
     if (fd < 0)
         return -errno;
     r = file_write(fd, text);
+    if (r == 0 && fsync(fd) < 0)
+        r = -errno;
     close(fd);
     if (r == 0 && renameat(file.dir, temp, file.dir, file.name) < 0)
         r = -errno;
