@@ -144,20 +144,24 @@ int thread_start(struct thread *t, const char *name, const struct filter *f,
 {
     int r;
 
-    *t = (struct thread){
-        .filter = *f, .fn = fn, .arg = arg, .parks = filter_on()};
+    *t = (struct thread){.filter = *f,
+                         .fn = fn,
+                         .arg = arg,
+                         .running = true,
+                         .parks = filter_on()};
     snprintf(t->name, sizeof(t->name), "%s", name);
     sem_init(&t->ready, 0, 0);
     sem_init(&t->parked, 0, 0);
     r = thread_create(t);
-    if (r < 0)
-        return r;
-    while (sem_wait(&t->ready) < 0)
+    while (r == 0 && sem_wait(&t->ready) < 0)
         ; /* EINTR */
-    t->running = t->loaded == 0;
-    if (!t->running)
+    if (r == 0 && t->loaded < 0) {
+        r = t->loaded;
         pthread_join(t->id, NULL);
-    return t->loaded;
+    }
+    if (r < 0)
+        t->running = false;
+    return r;
 }
 
 void thread_join(struct thread *t)

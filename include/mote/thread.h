@@ -69,7 +69,7 @@ struct thread {
     struct filter filter;
     thread_fn *fn;
     void *arg;
-    bool running;
+    bool running;        /* main's; set before the thread is there */
     bool parks;          /* a filtered thread cannot end: it lies down */
     int loaded;          /* the thread's answer, when ready is posted */
     sem_t ready, parked; /* the thread posts */
