@@ -19,6 +19,7 @@ static struct rig {
     enum power_reason reason;
     u32 value;
     u64 activity, step; /* per look */
+    u64 started_ms;
 } rig;
 
 static void rig_end(struct power *p, enum power_reason reason, u32 value)
@@ -35,20 +36,6 @@ static u64 rig_activity(void *ctx)
     return rig.activity += rig.step;
 }
 
-static void rig_start(struct deadline_config cfg)
-{
-    struct deadline_env env = {.cfg = &rig.cfg,
-                               .loop = &rig.loop,
-                               .power = &rig.power,
-                               .activity = rig_activity};
-
-    rig.cfg = cfg;
-    rig.power.end = rig_end;
-    ck_assert_int_eq(loop_init(&rig.loop), 0);
-    ck_assert_int_eq(deadline_init(&rig.deadline, &env), 0);
-    deadline_start(&rig.deadline);
-}
-
 static u64 rig_ms(void)
 {
     struct timespec ts;
@@ -57,14 +44,30 @@ static u64 rig_ms(void)
     return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
 }
 
-/* Serve the timer for so long, or until the end; returns what it took. */
+static void rig_start(struct deadline_config cfg)
+{
+    struct deadline_env env = {.cfg = &rig.cfg,
+                               .loop = &rig.loop,
+                               .power = &rig.power,
+                               .activity = rig_activity};
+
+    rig.cfg = cfg;
+    rig.started_ms = rig_ms();
+    rig.power.end = rig_end;
+    ck_assert_int_eq(loop_init(&rig.loop), 0);
+    ck_assert_int_eq(deadline_init(&rig.deadline, &env), 0);
+    deadline_start(&rig.deadline);
+}
+
+/* Serve the timer for so long, or until the end; returns how long ago
+ * rig_start() was. */
 static u64 rig_run(u64 ms)
 {
     u64 from = rig_ms(), now = from;
 
     for (; !rig.ended && now - from < ms; now = rig_ms())
         loop_turn(&rig.loop, (int)(ms - (now - from)));
-    return now - from;
+    return now - rig.started_ms;
 }
 
 static void rig_stop(void)
