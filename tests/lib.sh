@@ -6,6 +6,22 @@ passed=0
 failed=0
 skipped=0
 
+# sanitizer: of the mote that is tested, "asan", "tsan" or nothing
+sanitizer=$(grep -aom1 '__[at]san_init' "${MOTE:-./mote}" 2>/dev/null)
+sanitizer=${sanitizer#__}
+sanitizer=${sanitizer%_init}
+
+# PATIENCE: how many times as long as without a sanitizer all may take. Every
+# limit goes by it: timeout(1) here is tests/patience/timeout, loops that wait
+# count to "$((N * PATIENCE))".
+case $sanitizer in
+asan) : "${PATIENCE:=4}" ;;
+tsan) : "${PATIENCE:=8}" ;;
+*) : "${PATIENCE:=1}" ;;
+esac
+export PATIENCE
+[ "$PATIENCE" = 1 ] || PATH=$PWD/tests/patience:${PATH#"$PWD/tests/patience:"}
+
 ok() {
     passed=$((passed + 1))
     echo "ok - $*"

@@ -17,7 +17,7 @@ drive() {
 # until_said TEXT: the guest in the background; $pid, output in $tmp/out
 until_said() {
     local _
-    for _ in $(seq 600); do
+    for _ in $(seq $((600 * PATIENCE))); do
         grep -aq "$1" "$tmp/out" && return 0
         kill -0 "$pid" 2>/dev/null || return 1
         sleep 0.1
@@ -105,7 +105,7 @@ pause_in() {
         --memory 512M --engine "$fast" --append "$quick quiet mote.test=$test" \
         --disk "$dir/disk,on_error=pause" \
         >"$tmp/out" 2>"$tmp/err" </dev/null &
-    for _ in $(seq 600); do
+    for _ in $(seq $((600 * PATIENCE))); do
         grep -q "the VM is paused" "$tmp/err" && break
         sleep 0.1
     done

@@ -3,7 +3,7 @@
 # tests/boot/run behind devices.sh: $kernel, $fast, $tmp and until_said.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-net_megabytes=${MOTE_TEST_NET_MB:-100}
+net_megabytes=${MOTE_TEST_NET_MB:-$((100 / PATIENCE))}
 netns=() # what runs a command in the network of the test
 user=()  # what runs it as somebody else
 
