@@ -14,6 +14,9 @@
  *     EINTR/2               every second one fails
  *     short                 a pwritev() or preadv() of its first half
  *     delay=MS              it begins so much later
+ *     keep                  before it begins RULES.kept becomes what the file
+ *                           is: all that a loss of power behind an fdatasync()
+ *                           is sure to leave
  *
  * Filters of the program's own do not matter: a denial of theirs wins, what
  * they allow still comes here. The program keeps the process number.
@@ -31,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -39,7 +43,7 @@
 
 #define LATE_MAX 256
 
-enum action { GO_ON, FAIL, SHORT, DELAY };
+enum action { GO_ON, FAIL, SHORT, DELAY, KEEP };
 
 struct rule {
     enum action action;
@@ -99,6 +103,8 @@ static struct rule rule_parse(char *text)
 
     if (strcmp(text, "short") == 0)
         return (struct rule){.action = SHORT, .every = 1};
+    if (strcmp(text, "keep") == 0)
+        return (struct rule){.action = KEEP, .every = 1};
     if (sscanf(text, "delay=%d", &rule.value) == 1)
         return (struct rule){DELAY, rule.value, 1};
     if (slash) {
@@ -204,6 +210,26 @@ static ssize_t do_half(const struct seccomp_notif *req, bool writes)
     return n;
 }
 
+/* In one step, so that a test can look at it at any time. */
+static void keep(const struct seccomp_notif *req)
+{
+    int from = descriptor_of((pid_t)req->pid, (int)req->data.args[0]), to;
+    char name[512], kept[512];
+    off_t off = 0;
+
+    snprintf(kept, sizeof(kept), "%s.kept", in.rules);
+    snprintf(name, sizeof(name), "%s.keep", in.rules);
+    to = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (from < 0 || to < 0)
+        die("keep");
+    while (sendfile(to, from, &off, 1 << 30) > 0)
+        ;
+    close(from);
+    close(to);
+    if (rename(name, kept) < 0)
+        die(kept);
+}
+
 static void serve(const struct seccomp_notif *req)
 {
     char link[64], path[512] = "";
@@ -216,7 +242,10 @@ static void serve(const struct seccomp_notif *req)
              (int)req->data.args[0]);
     n = readlink(link, path, sizeof(path) - 1);
     rule = n < 0 ? (struct rule){.action = GO_ON} : rule_find(path, call);
-    if (rule.action == GO_ON || ++in.calls % rule.every != 0)
+    if (rule.action == KEEP)
+        keep(req);
+    if (rule.action == GO_ON || rule.action == KEEP ||
+        ++in.calls % rule.every != 0)
         go_on(req->id);
     else if (rule.action == DELAY)
         go_on_later(req->id, rule.value);
