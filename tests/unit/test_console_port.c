@@ -310,13 +310,9 @@ END_TEST
 /* ---- flow control ---------------------------------------------------------
  */
 
-#define FLOW_CHUNK 4096u
-#define FLOW_TOTAL (8 * MIB)
-#ifdef __SANITIZE_THREAD__
-#define FLOW_MEMORY 16384 /* KiB; its shadow grows */
-#else
-#define FLOW_MEMORY 4096
-#endif
+#define FLOW_CHUNK  4096u
+#define FLOW_TOTAL  (8 * MIB)
+#define FLOW_MEMORY (UNDER_TSAN ? 16384 : 4096) /* KiB; its shadow grows */
 
 struct flow {
     pthread_t thread;

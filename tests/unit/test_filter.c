@@ -414,13 +414,6 @@ static void on_usr1(int sig)
 {
 }
 
-/* TSan has a thread of its own, which would stay when this one ends. */
-#ifdef __SANITIZE_THREAD__
-#define EXIT_ENDS false
-#else
-#define EXIT_ENDS true
-#endif
-
 static void check_allowed(enum filter_kind kind, const struct rule *r)
 {
     struct outcome o;
@@ -432,7 +425,7 @@ static void check_allowed(enum filter_kind kind, const struct rule *r)
     }
     if (r->nr == SYS_clone) /* a thread on this one's stack; see below */
         return;
-    if (r->nr == SYS_exit && !EXIT_ENDS)
+    if (r->nr == SYS_exit && UNDER_TSAN) /* whose own thread would stay */
         return;
     o = try(kind, FILTER_ENFORCE, act_rule, r);
     if (r->nr == SYS_exit_group || r->nr == SYS_exit)
