@@ -183,7 +183,7 @@ $B/fuzzers.h: $(FUZZ)
 FUZZWRAP := clock_gettime getrandom loop_call loop_post loop_wait config_read \
 	blob_text eventfd timerfd_create timerfd_settime epoll_create1 epoll_ctl \
 	epoll_wait close read write send recv accept4 malloc calloc realloc free \
-	lzma_alone_decoder lzma_stream_decoder BZ2_bzDecompressInit ZSTD_createDCtx
+	mmap munmap lzma_alone_decoder lzma_stream_decoder BZ2_bzDecompressInit ZSTD_createDCtx
 $B/replay: $(REPLAYOBJ) $B/libmote.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(FUZZWRAP:%=-Wl,--wrap=%) -o $@ \
@@ -276,15 +276,17 @@ S ?= 60
 FUZZLEN_decode := 32
 FUZZLEN_limit := 128
 FUZZLEN_interp := 160
-FUZZLEN_json := 2048
+FUZZLEN_json := 1024
+FUZZLEN_layers := 256
+FUZZLEN_cli := 256
 FUZZLEN_net := 192
 FUZZLEN_console := 128
 FUZZ_FLAGS = -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=512 -entropic=0 \
 	-max_len=$(or $(FUZZLEN_$*),512) \
 	$(patsubst %,-dict=%,$(wildcard tests/fuzz/dict/$*.dict))
-# Two frames of who allocates are enough to run an input again by itself.
-FUZZ_RUN = ASAN_OPTIONS=quarantine_size_mb=4:malloc_context_size=2 \
-	build/fuzz-clang/fuzz_$*
+# Who has allocated what a report is about says the input run again by itself.
+FUZZ_RUN = ASAN_OPTIONS=quarantine_size_mb=1:thread_local_quarantine_size_kb=64$\
+	:malloc_context_size=0:max_malloc_fill_size=64 build/fuzz-clang/fuzz_$*
 
 fuzz: $(addprefix fuzz-,$(or $(T),$(FUZZERS)))
 

@@ -7,5 +7,6 @@
 #include <stdlib.h>
 
 #define ck_assert_int_eq(a, b) ((a) == (b) ? (void)0 : abort())
+#define ck_abort_msg(...)      abort()
 
 #endif

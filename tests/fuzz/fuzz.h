@@ -36,6 +36,13 @@ void fuzz_pair(int fd[2], u32 room);
 int fuzz_door(void);
 int fuzz_call(int door, u32 room);
 
+/* host_mem.c: what mmap() of this descriptor gives, for pages that come and go
+ * with each input take longer than it does. */
+extern struct fuzz_mapped {
+    int fd; /* -1: none */
+    void *at;
+} fuzz_mapped;
+
 /* assert() for calls that do something. */
 #define must(call)                                                             \
     do {                                                                       \

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "fuzz.h"
 #include "virtio/console.h"
 #include "virtio_driver.h"

@@ -151,6 +151,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
         fuzz_up();
     *ring = (struct rbd_ring){.state = RBD_READY, .gen = 1, .size = 64 * MIB};
     opt.ring_fd = dup(ring_fd);
+    fuzz_mapped = (struct fuzz_mapped){opt.ring_fd, ring};
     opt.submit_fd = eventfd(0, EFD_NONBLOCK);
     opt.done_fd = done_fd = eventfd(0, EFD_NONBLOCK);
     must(loop_init(&loop) == 0 && rbd_disk_new(&disk, &opt) == 0);
@@ -165,5 +166,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     assert(area[AREA] == GUARD);
     disk_free(disk);
     loop_fini(&loop);
+    fuzz_mapped = (struct fuzz_mapped){-1, NULL};
     return 0;
 }

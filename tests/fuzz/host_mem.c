@@ -10,6 +10,7 @@
 #include <lzma.h>
 #include <sanitizer/asan_interface.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <zstd.h>
 
 #include "fuzz.h"
@@ -25,6 +26,12 @@ static struct kept {
 } kept[KEPT];
 static unsigned int oldest; /* goes when there is no room */
 
+struct fuzz_mapped fuzz_mapped = {-1, NULL};
+
+void *__real_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
+int __real_munmap(void *at, size_t len);
+void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
+int __wrap_munmap(void *at, size_t len);
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
@@ -138,6 +145,20 @@ void __wrap_free(void *p)
     k->at = ~k->at;
     k->taken = false;
     ASAN_POISON_MEMORY_REGION(p, k->size);
+}
+
+/* ---- a mapping that stays ----------------------------------------------- */
+
+void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off)
+{
+    if (fd >= 0 && fd == fuzz_mapped.fd)
+        return fuzz_mapped.at;
+    return __real_mmap(at, len, prot, flags, fd, off);
+}
+
+int __wrap_munmap(void *at, size_t len)
+{
+    return at == fuzz_mapped.at ? 0 : __real_munmap(at, len);
 }
 
 /* ---- decoders, whose libraries call malloc() beyond the linker's reach -- */
