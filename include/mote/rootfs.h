@@ -42,9 +42,10 @@ struct rootfs_options {
     const char *path;
     u64 cpio_max;          /* more bytes of content than this: an image */
     const char *cache_dir; /* NULL: none; what was made before is found there */
-    const struct sandbox_config
-        *jail; /* of who reads an archive; its require,
-                * log_denials count. NULL: the default */
+    u64 cache_max; /* bytes; what is beyond goes, if unused. 0: no limit */
+    /* Of who reads an archive; its require and log_denials count. NULL: the
+     * default. */
+    const struct sandbox_config *jail;
 };
 
 /*

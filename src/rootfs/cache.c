@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache.c: images and archives that were made before */
-#include <dirent.h>
 #include <fcntl.h>
 #include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "mote/log.h"
@@ -15,10 +13,6 @@
 
 #include "cache.h"
 
-#define CACHE_SOURCE                                                           \
-    17u                /* bytes of a name that tell the source: "0123...-"     \
-                        */
-#define CACHE_DAYS  30 /* without use, then a file goes */
 #define CACHE_TRIES 10 /* to get one that others are about to replace */
 
 /* ---- the directory --------------------------------------------------------
@@ -98,9 +92,9 @@ void cache_name(struct cache *c, const u8 print[32])
     free(path);
 }
 
-void cache_open(struct cache *c, const char *dir, const char *what)
+void cache_open(struct cache *c, const char *dir, u64 max, const char *what)
 {
-    *c = (struct cache){.what = what, .dir_fd = -1};
+    *c = (struct cache){.what = what, .dir_fd = -1, .max = max};
     if (dir && strlen(dir) < sizeof(c->dir))
         cache_open_dir(c, dir);
 }
@@ -115,7 +109,7 @@ void cache_close(struct cache *c)
 /* ---- finding ---------------------------------------------------------------
  */
 
-static int cache_lock(int fd, int how)
+int cache_lock(int fd, int how)
 {
     int r;
 
@@ -125,8 +119,7 @@ static int cache_lock(int fd, int how)
     return r < 0 ? -errno : 0;
 }
 
-/* Is this still the file of that name? */
-static bool cache_is_named(const struct cache *c, int fd, const char *name)
+bool cache_is_named(const struct cache *c, int fd, const char *name)
 {
     struct stat ours, there;
 
@@ -217,49 +210,6 @@ int cache_begin(struct cache *c, bool *found)
         cache_warn(c, strerrordesc_np(-fd));
     cache_close(c);
     return cache_temporary(c);
-}
-
-/* Nobody uses it who holds a lock. */
-static void cache_remove(const struct cache *c, const char *name)
-{
-    int fd = openat(c->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    if (cache_lock(fd, LOCK_EX | LOCK_NB) == 0 && cache_is_named(c, fd, name))
-        unlinkat(c->dir_fd, name, 0);
-    close(fd);
-}
-
-/* Of the same source in another state; or not used for long. */
-static bool cache_is_old(const struct cache *c, const char *name)
-{
-    const char *end = strrchr(name, '.');
-    struct stat st;
-
-    if (!end || (strcmp(end, ".rootfs") != 0 && strcmp(end, ".part") != 0) ||
-        strcmp(name, c->name) == 0 || strcmp(name, c->part) == 0)
-        return false;
-    return strncmp(name, c->name, CACHE_SOURCE) == 0 ||
-           (fstatat(c->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            time(NULL) - st.st_mtime > CACHE_DAYS * 86400);
-}
-
-static void cache_clean(const struct cache *c)
-{
-    int fd = openat(c->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *d;
-
-    if (!dir) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    while ((d = readdir(dir))) /* NOLINT(concurrency-mt-unsafe): of our own */
-        if (cache_is_old(c, d->d_name))
-            cache_remove(c, d->d_name);
-    closedir(dir);
 }
 
 /* The lock stays, for the old descriptor is closed last. */

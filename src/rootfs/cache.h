@@ -17,11 +17,12 @@ struct cache {
     int dir_fd;       /* -1: files without a name instead */
     char dir[PATH_MAX];
     char name[64], part[72]; /* the file's; while it is made */
+    u64 max;                 /* bytes on disk of all files; 0: no limit */
 };
 
 /* Never fails: without a usable directory, which is warned of, there is no
  * cache. */
-void cache_open(struct cache *c, const char *dir, const char *what);
+void cache_open(struct cache *c, const char *dir, u64 max, const char *what);
 
 /* Which file it is from now on; print: of all that it depends on. */
 void cache_name(struct cache *c, const u8 print[32]);
@@ -34,9 +35,10 @@ int cache_find(struct cache *c);
  * that one: *found. A descriptor or a negative errno, already reported. */
 int cache_begin(struct cache *c, bool *found);
 
-/* It is complete; others made of the same source are removed. The descriptor of
- * the file, in use from now on and only to be read: what faces a guest may
- * inherit it. Or a negative errno, already reported; then fd is open. */
+/* It is complete; what the cache need not hold any more is removed. The
+ * descriptor of the file, in use from now on and only to be read: what faces a
+ * guest may inherit it. Or a negative errno, already reported; then fd is open.
+ */
 int cache_commit(struct cache *c, int fd);
 
 /* It will not be. fd is closed. */
@@ -44,5 +46,20 @@ void cache_abort(struct cache *c, int fd);
 
 /* A name by which to open the file again, while fd is open. NULL: no memory. */
 char *cache_path(const struct cache *c, int fd);
+
+/* ---- cache_clean.c: after a file was made ---------------------------------
+ */
+
+/*
+ * Remove what nobody uses and is of c's source, half made, not used for 30 days
+ * or, the least recently used first, too much. Never c's own file.
+ */
+void cache_clean(const struct cache *c);
+
+/* As flock(), with a negative errno. */
+int cache_lock(int fd, int how);
+
+/* Is fd still the file of that name? */
+bool cache_is_named(const struct cache *c, int fd, const char *name);
 
 #endif

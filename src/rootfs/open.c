@@ -173,7 +173,8 @@ static int open_dir(struct opening *o)
         if (o->tree.bytes <= o->opt->cpio_max)
             return open_as_cpio(o);
         if (i == 0)
-            cache_open(&o->cache, o->opt->cache_dir, o->opt->path);
+            cache_open(&o->cache, o->opt->cache_dir, o->opt->cache_max,
+                       o->opt->path);
         if (i == OPEN_TRIES)
             cache_close(&o->cache);
         cache_name(&o->cache, o->tree.print);
@@ -224,7 +225,8 @@ static int open_archive(struct opening *o)
     while (r == 0 && !open_settled(changed) && ++tries < OPEN_TRIES);
     if (r < 0)
         return r;
-    cache_open(&o->cache, tries < OPEN_TRIES ? o->opt->cache_dir : NULL, path);
+    cache_open(&o->cache, tries < OPEN_TRIES ? o->opt->cache_dir : NULL,
+               o->opt->cache_max, path);
     cache_name(&o->cache, print);
     r = open_cached(o);
     if (r != -ENOENT)

@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mote/base.h"
+#include "mote/config.h"
+#include "mote/log.h"
 
 #include "places.h"
+
+#define PLACES_CACHE_MAX (4 * GIB)
 
 char *places_cache(const char *below)
 {
@@ -27,4 +30,20 @@ char *places_cache(const char *below)
                        : dir;
     }
     return NULL;
+}
+
+int places_cache_max(u64 *bytes)
+{
+    const char *text = getenv("MOTE_CACHE_MAX"); /* NOLINT: no thread yet */
+
+    *bytes = PLACES_CACHE_MAX;
+    if (!text || !*text)
+        return 0;
+    *bytes = 0;
+    if (strcmp(text, "0") == 0 || config_parse_size(text, bytes) == 0)
+        return 0;
+    return fail_rule(-EINVAL,
+                     "$MOTE_CACHE_MAX: \"%s\" is not a size, such as 4G, or 0 "
+                     "for no limit",
+                     text);
 }

@@ -82,8 +82,10 @@ static int prepare_open(struct prepare *p, const char *path)
         .cache_dir = cache,
         .jail = &p->c->sandbox,
     };
-    int r = rootfs_open(&p->cmd->rootfs, &opt);
+    int r = places_cache_max(&opt.cache_max);
 
+    if (r == 0)
+        r = rootfs_open(&p->cmd->rootfs, &opt);
     free(cache);
     return r;
 }

@@ -123,6 +123,24 @@ START_TEST(test_cache_relative)
 }
 END_TEST
 
+START_TEST(test_cache_max)
+{
+    u64 max;
+
+    unsetenv("MOTE_CACHE_MAX");
+    ck_assert_int_eq(places_cache_max(&max), 0);
+    ck_assert_uint_eq(max, 4 * GIB);
+    setenv("MOTE_CACHE_MAX", "0", 1);
+    ck_assert_int_eq(places_cache_max(&max), 0);
+    ck_assert_uint_eq(max, 0);
+    setenv("MOTE_CACHE_MAX", "500M", 1);
+    ck_assert_int_eq(places_cache_max(&max), 0);
+    ck_assert_uint_eq(max, 500 * MIB);
+    setenv("MOTE_CACHE_MAX", "much", 1);
+    ck_assert_int_eq(places_cache_max(&max), -EINVAL);
+}
+END_TEST
+
 START_TEST(test_named)
 {
     char *path;
@@ -167,6 +185,7 @@ Suite *suite_kernel_find(void)
     tcase_add_test(tc, test_cache);
     tcase_add_test(tc, test_cache_homes);
     tcase_add_test(tc, test_cache_relative);
+    tcase_add_test(tc, test_cache_max);
     tcase_add_test(tc, test_named);
     tcase_add_test(tc, test_none);
     suite_add_tcase(s, tc);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rootfs: what a path is, what is made of it, and the cache between starts */
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "rootfs/command.h"
@@ -29,10 +30,14 @@ static void teardown(void)
     rig_teardown();
 }
 
+static u64 cache_max;
+
 static int open_in(u64 cpio_max, const char *cache_dir)
 {
-    const struct rootfs_options opt = {
-        .path = in, .cpio_max = cpio_max, .cache_dir = cache_dir};
+    const struct rootfs_options opt = {.path = in,
+                                       .cpio_max = cpio_max,
+                                       .cache_dir = cache_dir,
+                                       .cache_max = cache_max};
 
     return rootfs_open(&made, &opt);
 }
@@ -130,6 +135,76 @@ START_TEST(test_changed)
     ck_assert_uint_ne(inode_of(made.path), first);
     ck_assert_uint_eq(cached(".rootfs"), _i ? 2 : 1);
     rootfs_close(&old);
+}
+END_TEST
+
+/* Files of other sources, a MiB each: since how many days it is not used,
+ * whether somebody does use it, and whether it stays, with a limit or without.
+ */
+static const struct clean_case {
+    const char *name;
+    unsigned int days;
+    bool used, stays, unlimited;
+} clean_cases[] = {
+    {"0000000000000001-a.rootfs", 5, false, false, true},
+    {"0000000000000002-a.rootfs", 4, true, true, true},
+    {"0000000000000003-a.rootfs", 3, false, false, true},
+    {"0000000000000004-a.rootfs", 2, false, true, true},
+    {"0000000000000005-a.rootfs", 1, false, true, true},
+    {"0000000000000006-a.rootfs", 40, false, false, false},
+    {"0000000000000007-a.rootfs", 40, true, true, true},
+    {"0000000000000008-a.part", 0, false, false, false}, /* nobody makes it */
+    {"0000000000000009-a.part", 0, true, true, true},
+    {"else", 99, false, true, true}, /* not ours */
+};
+
+static int clean_prepare(const struct clean_case *t)
+{
+    char text[PATH_MAX + 128];
+    int fd;
+
+    snprintf(text, sizeof(text),
+             "cd \"$D/cache/below\" && head -c 1048576 /dev/zero >%s && "
+             "touch -d '%u days ago' %s",
+             t->name, t->days, t->name);
+    ck_assert_int_eq(rig_sh(text), 0);
+    if (!t->used)
+        return -1;
+    snprintf(text, sizeof(text), "%s/%s", cache, t->name);
+    fd = open(text, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_eq(flock(fd, LOCK_SH | LOCK_NB), 0);
+    return fd;
+}
+
+/* The image of the directory has one to two MiB; three more are in use. */
+START_TEST(test_clean)
+{
+    int fd[ARRAY_SIZE(clean_cases)];
+
+    ck_assert_int_eq(rig_sh("mkdir -m 700 \"$D/cache/below\""), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(clean_cases); i++)
+        fd[i] = clean_prepare(&clean_cases[i]);
+    cache_max = _i ? 0 : 7 * MIB;
+    ck_assert_int_eq(open_in(MIB / 2, cache), 0);
+    check_image();
+    for (size_t i = 0; i < ARRAY_SIZE(clean_cases); i++) {
+        const struct clean_case *t = &clean_cases[i];
+        char path[PATH_MAX + 64];
+        bool there;
+
+        snprintf(path, sizeof(path), "%s/%s", cache, t->name);
+        there = access(path, F_OK) == 0;
+        ck_assert_msg(there == (_i ? t->unlimited : t->stays), "%s %s", t->name,
+                      there ? "is there" : "is gone");
+        if (fd[i] >= 0)
+            close(fd[i]);
+    }
+    rootfs_close(&made);
+    cache_max = 1; /* what is made is never too much */
+    ck_assert_int_eq(rig_sh("echo >>\"$D/in/more\""), 0);
+    ck_assert_int_eq(open_in(MIB / 2, cache), 0);
+    check_image();
+    ck_assert_uint_eq(cached(".rootfs"), 1);
 }
 END_TEST
 
@@ -383,6 +458,7 @@ Suite *suite_rootfs_open(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_small);
     tcase_add_test(tc, test_cached);
+    tcase_add_loop_test(tc, test_clean, 0, 2);
     tcase_add_loop_test(tc, test_changed, 0, 2);
     tcase_add_loop_test(tc, test_no_cache, 0, ARRAY_SIZE(no_cache));
     tcase_add_test(tc, test_without_cache);
