@@ -96,6 +96,12 @@ static int main_monitor(const struct cli *cli, struct vm *vm)
     return vm_run(vm);
 }
 
+static int main_supervisor(struct vm *vm)
+{
+    vm_let_go(vm);
+    return sandbox_wait();
+}
+
 static int main_open_record(const struct config *c)
 {
     const char *why;
@@ -160,8 +166,10 @@ static int main_vm(struct cli *cli)
         r = vm_open(&vm, c, has_command ? &cmd : NULL);
     record_stamp(RECORD_OPENED);
     if (r == 0)
-        r = sandbox_enter(&c->sandbox, &status);
-    if (r == 0)
+        r = sandbox_enter(&c->sandbox);
+    if (r == SANDBOX_OUTSIDE)
+        status = main_supervisor(vm);
+    else if (r == 0)
         status = main_monitor(cli, vm);
     vm_free(vm);
     command_close(&cmd);

@@ -176,6 +176,12 @@ int vm_open(struct vm **out, const struct config *cfg, struct command *cmd)
     return vm_files_open(&vm->files, cfg, cmd);
 }
 
+void vm_let_go(struct vm *vm)
+{
+    loader_file_close(&vm->files.kernel);
+    loader_file_close(&vm->files.initrd);
+}
+
 /* ---- building ---------------------------------------------------------- */
 
 static int vm_new_loop(struct vm *vm)
@@ -421,7 +427,6 @@ int vm_load(struct vm *vm)
     plan.spec.initrd = vm_initrd(vm);
     r = loader_load(vm->mem, &plan.spec, res);
     loader_file_close(&vm->files.kernel);
-    loader_file_close(&vm->files.initrd);
     if (r < 0)
         return r;
     log_info("kernel %s: %s%s%s, %.1f ms to unpack", vm->cfg->boot.kernel,
@@ -474,6 +479,8 @@ int vm_run(struct vm *vm)
     record_stamp(RECORD_FIRST_INSN);
     for (unsigned int i = 0; i < vm->nr_vcpus; i++)
         vcpu_go(vm->vcpu[i], i == 0 ? &vm->loaded.bsp : NULL);
+    /* Nobody else has it: this gives its memory back, which takes a while. */
+    loader_file_close(&vm->files.initrd);
     deadline_start(&vm->deadline);
     vm_metrics_start(&vm->metrics);
     loop_run(&vm->loop);

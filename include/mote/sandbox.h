@@ -34,17 +34,20 @@ struct sandbox_report {
     char missing[256]; /* what was refused, why, and what to do; or "" */
 };
 
-#define SANDBOX_ENDED 1
+#define SANDBOX_OUTSIDE 1
 
 /*
- * Split in two. Returns 0 in the monitor, and SANDBOX_ENDED in the supervisor,
- * when the monitor has ended and *status is what mote exits with. No descriptor
- * is closed. A signal that ends mote, and SIGWINCH, reaches the monitor once,
- * from the supervisor; the monitor begins with these blocked. Main, once,
+ * Split in two. Returns 0 in the monitor, and SANDBOX_OUTSIDE in the
+ * supervisor, where sandbox_wait() is next. No descriptor is closed. The
+ * monitor begins with signals blocked that end mote, and SIGWINCH. Main, once,
  * before any thread; config stays. A negative errno, already reported, in
  * whichever of both it is that cannot go on.
  */
-int sandbox_enter(const struct sandbox_config *config, int *status);
+int sandbox_enter(const struct sandbox_config *config);
+
+/* Supervisor: until the monitor has ended. A signal that ends mote, and
+ * SIGWINCH, reaches it once, from here. Returns what mote exits with. */
+int sandbox_wait(void);
 
 /*
  * Close the jail: behind this the monitor opens nothing, and before it nothing

@@ -21,6 +21,10 @@ struct vm;
  * prepared, or NULL without a command; both stay. */
 int vm_open(struct vm **out, const struct config *cfg, struct command *cmd);
 
+/* In the supervisor: close what the monitor has, too, and will close when it
+ * has read it. An initramfs is in memory, and may be large. */
+void vm_let_go(struct vm *vm);
+
 /* In the jail, where nothing can be opened: memory, engine, devices, vCPUs. All
  * that is ever allocated, but for the loader's, is now. */
 int vm_build(struct vm *vm);

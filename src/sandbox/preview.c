@@ -17,16 +17,18 @@ static _Noreturn void preview_child(const struct sandbox_config *config,
                                     struct sandbox_report *report)
 {
     struct sandbox_config c = *config;
-    int status, r;
+    int status = STATUS_FAILURE, r;
 
     c.cgroup = NULL;
     if (c.require == SANDBOX_FULL)
         c.require = SANDBOX_BEST;
     alarm(PREVIEW_SECONDS);
-    r = sandbox_enter(&c, &status);
-    if (r == 0)
-        status = sandbox_seal(report) < 0 ? STATUS_FAILURE : STATUS_OK;
-    _exit(r < 0 ? STATUS_FAILURE : status);
+    r = sandbox_enter(&c);
+    if (r == SANDBOX_OUTSIDE)
+        status = sandbox_wait();
+    else if (r == 0 && sandbox_seal(report) == 0)
+        status = STATUS_OK;
+    _exit(status);
 }
 
 int sandbox_preview(const struct sandbox_config *config,

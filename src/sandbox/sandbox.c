@@ -301,12 +301,11 @@ static int split_meet(struct supervisor *s)
     return r;
 }
 
-int sandbox_enter(const struct sandbox_config *config, int *status)
+int sandbox_enter(const struct sandbox_config *config)
 {
     struct supervisor *s = &split.supervisor;
     int r = split_open(config);
 
-    *status = STATUS_FAILURE;
     if (r < 0)
         return r;
     fflush(NULL); /* or both would write it */
@@ -323,6 +322,10 @@ int sandbox_enter(const struct sandbox_config *config, int *status)
     if (r < 0)
         return r;
     s->report = split.report[0];
-    *status = supervisor_run(s);
-    return SANDBOX_ENDED;
+    return SANDBOX_OUTSIDE;
+}
+
+int sandbox_wait(void)
+{
+    return supervisor_run(&split.supervisor);
 }

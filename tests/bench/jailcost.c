@@ -56,14 +56,12 @@ static void start_threads(void)
 static void run_sample(struct sample *s, const struct sandbox_config *c)
 {
     struct sandbox_report report;
-    int status = 0, r = 0;
+    int r = c ? sandbox_enter(c) : 0;
 
-    if (c)
-        r = sandbox_enter(c, &status);
     if (c && r == 0)
         r = sandbox_seal(&report);
     if (r != 0)
-        _exit(r == SANDBOX_ENDED ? status : 1);
+        _exit(r == SANDBOX_OUTSIDE ? sandbox_wait() : 1);
     if (c) {
         s->jailed_ns = now_ns();
         s->level = report.level;
