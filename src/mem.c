@@ -6,6 +6,8 @@
 #include "mote/log.h"
 #include "mote/mem.h"
 
+#define MEM_SMALL (2 * MIB)
+
 static void mem_layout(struct mem *m, u64 size)
 {
     u64 low = MIN(size, MEM_LOW_END);
@@ -31,8 +33,9 @@ static int mem_map(struct mem *m)
     /* A core dump of the monitor must not hold a tenant's memory. */
     madvise(host, m->size, MADV_DONTDUMP);
     /* Where the host has them: a kernel is unpacked into nine huge pages in a
-     * tenth of the time that 4,600 page faults take. */
-    madvise(host, m->size, MADV_HUGEPAGE);
+     * tenth of the time that 4,600 page faults take. But not for what is below,
+     * where there are some tables. */
+    madvise(host + MEM_SMALL, m->size - MEM_SMALL, MADV_HUGEPAGE);
     for (unsigned int i = 0; i < m->nr_regions; i++)
         m->region[i].host_base = host + m->region[i].offset;
     return 0;

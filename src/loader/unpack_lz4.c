@@ -14,7 +14,8 @@
 #include "unpack.h"
 
 #define LZ4_LEGACY_MAGIC 0x184c2102u
-#define LZ4_LEGACY_BLOCK (8u << 20) /* what comes out of one, at most */
+#define LZ4_LEGACY_BLOCK (8u << 20)  /* what comes out of one, at most */
+#define LZ4_PREVIEW      (32u * KIB) /* enough for lengths of several MiB, too */
 #define LZ4_PACKED_MAX   ((u32)LZ4_COMPRESSBOUND(LZ4_LEGACY_BLOCK))
 
 /* Beside 0 and errors: the block has to be unpacked elsewhere and copied. */
@@ -49,7 +50,7 @@ static int lz4_preview(struct lz4 *z, u32 len)
 {
     struct unpack *u = z->u;
     u64 at = u->src->pos;
-    s64 got = source_read(u->src, u->buf, MIN(len, UNPACK_BUF));
+    s64 got = source_read(u->src, u->buf, MIN(len, LZ4_PREVIEW));
     int n;
 
     u->src->pos = at;
