@@ -263,6 +263,7 @@ test: check
 bench: setup-bench mote $B/rbdio $B/devpath $B/jailcost $B/filter
 	$(Q)tests/bench/boot
 	$(Q)tests/bench/run
+	$(Q)tests/bench/start
 	$(Q)tests/bench/blk
 	$(Q)tests/bench/net
 	$(Q)B=$B tests/bench/rbd
