@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     if (pwrite(fd, data + 1, len - 1, 0) != (ssize_t)len - 1)
         abort();
     src.fd = fd;
-    sink = (struct counter){.sink = {sink_room, sink_filled},
+    sink = (struct counter){.sink = {.room = sink_room, .filled = sink_filled},
                             .piece = 1ull << (data[0] & 15),
                             .refuse = data[0] & 0x10};
     pack = unpack_detect(data + 1, len - 1);
