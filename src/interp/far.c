@@ -312,19 +312,14 @@ static enum exec far_iret_real(struct cpu *c, const struct insn *in,
     return EXEC_OK;
 }
 
-static enum exec far_iret_outer(struct cpu *c, const struct insn *in,
-                                struct far_target *t)
+static enum exec far_iret_outer(struct cpu *c, struct far_target *t, u64 rsp,
+                                u16 sel)
 {
     struct desc ss;
-    u64 rsp, sel;
-    enum exec r = stack_peek(c, 3 * in->size, in->size, &rsp);
+    enum exec r = far_check_rip(c, t);
 
     if (r == EXEC_OK)
-        r = stack_peek(c, 4 * in->size, in->size, &sel);
-    if (r == EXEC_OK)
-        r = far_check_rip(c, t);
-    if (r == EXEC_OK)
-        r = far_read_ss(c, (u16)sel, &t->cs.seg, &ss);
+        r = far_read_ss(c, sel, &t->cs.seg, &ss);
     if (r == EXEC_OK)
         r = far_prepare(c, t);
     if (r == EXEC_OK)
@@ -345,23 +340,40 @@ static enum exec far_iret_same(struct cpu *c, const struct insn *in,
     return EXEC_OK;
 }
 
+/* Items of the stack, from the first to before the last. */
+static enum exec far_iret_peek(struct cpu *c, const struct insn *in, u64 *item,
+                               unsigned int first, unsigned int last)
+{
+    enum exec r = EXEC_OK;
+
+    for (unsigned int i = first; i < last && r == EXEC_OK; i++)
+        r = stack_peek(c, i * in->size, in->size, &item[i]);
+    return r;
+}
+
+/* All that will be popped is read before any of it is looked at. */
 static enum exec far_iret_prot(struct cpu *c, const struct insn *in,
-                               const u64 item[3])
+                               u64 item[5])
 {
     u64 flags = far_iret_flags(c, in->size, item[2]);
     u16 sel = (u16)item[1];
+    bool outer = c->mode == MODE_64 || (sel & 3) > c->cpl;
     struct far_target t;
-    enum exec r;
+    enum exec r = EXEC_OK;
 
     if (!c->long_mode && item[2] & RFLAGS_VM && c->cpl == 0)
         return EXEC_UNKNOWN;
+    if (outer)
+        r = far_iret_peek(c, in, item, 3, 5);
+    if (r != EXEC_OK)
+        return r;
     if (!sel_is_null(sel) && (sel & 3) < c->cpl)
         return raise_sel(c, EXC_GP, sel);
     r = far_target(c, sel, item[0], true, &t);
     if (r != EXEC_OK)
         return r;
-    if (c->mode == MODE_64 || (sel & 3) > c->cpl)
-        r = far_iret_outer(c, in, &t);
+    if (outer)
+        r = far_iret_outer(c, &t, item[3], (u16)item[4]);
     else
         r = far_iret_same(c, in, &t);
     if (r == EXEC_OK)
@@ -372,13 +384,12 @@ static enum exec far_iret_prot(struct cpu *c, const struct insn *in,
 enum exec op_iret(struct cpu *c, struct insn *in)
 {
     bool prot = c->s.cr0 & CR0_PE;
-    u64 item[3];
-    enum exec r = EXEC_OK;
+    u64 item[5];
+    enum exec r;
 
     if (prot && c->s.rflags & RFLAGS_NT) /* return from a nested task */
         return c->long_mode ? raise_gp(c) : EXEC_UNKNOWN;
-    for (unsigned int i = 0; i < 3 && r == EXEC_OK; i++)
-        r = stack_peek(c, i * in->size, in->size, &item[i]);
+    r = far_iret_peek(c, in, item, 0, 3);
     if (r != EXEC_OK)
         return r;
     return prot ? far_iret_prot(c, in, item) : far_iret_real(c, in, item);
