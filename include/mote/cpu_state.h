@@ -99,7 +99,7 @@ struct cpu_msrs {
     u64 tsc_aux, pat, misc_enable;
     u64 tsc;          /* guest TSC when the state was taken */
     u64 tsc_deadline; /* 0: not armed */
-    u64 kvm_system_time, kvm_wall_clock;
+    u64 kvm_system_time, kvm_wall_clock, kvm_pv_eoi;
 };
 
 #define XSAVE_SIZE 4096

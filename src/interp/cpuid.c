@@ -147,8 +147,8 @@ static void cpuid_kvm(u32 leaf, u32 out[4])
         memcpy(&out[ECX], "VMKV", 4);
         memcpy(&out[EDX], "M\0\0", 4);
     } else if (leaf == 0x40000001) {
-        /* NOP_IO_DELAY CLOCKSOURCE2 PV_UNHALT CLOCKSOURCE_STABLE */
-        out[EAX] = BIT(1) | BIT(3) | BIT(7) | BIT(24);
+        /* NOP_IO_DELAY CLOCKSOURCE2 PV_EOI PV_UNHALT CLOCKSOURCE_STABLE */
+        out[EAX] = BIT(1) | BIT(3) | BIT(6) | BIT(7) | BIT(24);
     }
 }
 

@@ -71,6 +71,7 @@ int lapic_pending(struct cpu *c)
  * poll_at = 0 after setting it, and plat_poll() takes in whatever is there. */
 void lapic_update(struct cpu *c)
 {
+    pv_eoi_sync(c, lapic_highest(c, LAPIC_IRR) >= 0);
     if (lapic_pending(c) >= 0)
         atomic_fetch_or(&c->attn, ATTN_IRQ);
     else if (atomic_load(&c->attn) & ATTN_IRQ)
@@ -90,9 +91,12 @@ void lapic_accept(struct cpu *c, u8 vector)
     lapic_bit_clear(c, LAPIC_IRR, vector);
     lapic_bit_set(c, LAPIC_ISR, vector);
     lapic_update(c);
+    if (!lapic_bit_test(c, LAPIC_TMR, vector) &&
+        lapic_highest(c, LAPIC_IRR) < 0)
+        pv_eoi_offer(c);
 }
 
-static void lapic_eoi(struct cpu *c)
+void lapic_retire(struct cpu *c)
 {
     int v = lapic_highest(c, LAPIC_ISR);
 
@@ -101,6 +105,13 @@ static void lapic_eoi(struct cpu *c)
     lapic_bit_clear(c, LAPIC_ISR, (u8)v);
     if (lapic_bit_test(c, LAPIC_TMR, (u8)v))
         ioapic_eoi(c->machine, (u8)v);
+}
+
+/* What the guest has ended by its word comes first. */
+static void lapic_eoi(struct cpu *c)
+{
+    pv_eoi_sync(c, true);
+    lapic_retire(c);
     lapic_changed(c);
 }
 
@@ -296,6 +307,7 @@ u32 lapic_mmio_read(struct cpu *c, unsigned int off)
 {
     u32 val = 0;
 
+    pv_eoi_sync(c, false);
     if (off & 0xf)
         return 0; /* registers are aligned to 16 bytes, the rest reserved */
     switch (off) {
@@ -348,6 +360,7 @@ bool lapic_msr_read(struct cpu *c, u32 msr, u64 *val)
     unsigned int reg = (msr - 0x800) * 16;
     u32 low;
 
+    pv_eoi_sync(c, false);
     if (!lapic_is_x2(c) || !lapic_read(c, reg, &low))
         return false;
     *val = low;
@@ -445,6 +458,8 @@ void lapic_reset(struct cpu *c)
         atomic_store(&c->lapic->level[i], 0);
     }
     c->lapic->esr = 0;
+    c->lapic->pv_eoi = false;
+    c->s.msr.kvm_pv_eoi = 0;
     c->s.msr.tsc_deadline = 0;
     c->lapic->expires = TIMER_OFF;
 }
@@ -482,6 +497,8 @@ bool lapic_base_write(struct cpu *c, u64 val)
 void lapic_save(struct cpu *c)
 {
     lapic_take(c);
+    lapic_update(c);
+    pv_eoi_sync(c, true);
     lapic_set(c, LAPIC_PPR, lapic_ppr(c));
     lapic_set(c, LAPIC_TMCCT, timer_current(c));
     c->s.cr8 = lapic_tpr_get(c);

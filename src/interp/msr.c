@@ -18,6 +18,7 @@ enum msr_number {
     MSR_X2APIC_LAST = 0x83f,
     MSR_KVM_WALL_CLOCK = 0x4b564d00,
     MSR_KVM_SYSTEM_TIME = 0x4b564d01,
+    MSR_KVM_PV_EOI = 0x4b564d04,
     MSR_EFER = 0xc0000080,
     MSR_STAR = 0xc0000081,
     MSR_LSTAR = 0xc0000082,
@@ -128,6 +129,9 @@ static bool msr_platform_read(struct cpu *c, u32 msr, u64 *val)
     case MSR_KVM_SYSTEM_TIME:
         *val = c->s.msr.kvm_system_time;
         return true;
+    case MSR_KVM_PV_EOI:
+        *val = c->s.msr.kvm_pv_eoi;
+        return true;
     default:
         return msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST &&
                lapic_msr_read(c, msr, val);
@@ -151,6 +155,8 @@ static bool msr_platform_write(struct cpu *c, u32 msr, u64 val)
     case MSR_KVM_SYSTEM_TIME:
         time_kvmclock_set(c, val);
         return true;
+    case MSR_KVM_PV_EOI:
+        return pv_eoi_set(c, val);
     default:
         return msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST &&
                lapic_msr_write(c, msr, val);

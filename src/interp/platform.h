@@ -110,6 +110,7 @@ struct lapic {
     u64 expires;    /* timer: ticks, or TIMER_OFF */
     u64 tsc_offset; /* guest TSC = ticks + this */
     u32 pv_version; /* of the kvmclock page */
+    bool pv_eoi;    /* the guest may end its interrupt by its word */
 };
 
 static inline u32 lapic_get(const struct cpu *c, unsigned int reg)
@@ -147,9 +148,24 @@ void lapic_take(struct cpu *c);
 /* Set or clear ATTN_IRQ by what is deliverable now. */
 void lapic_update(struct cpu *c);
 
+/* End the interrupt in service of the highest priority. */
+void lapic_retire(struct cpu *c);
+
 /* s.lapic, s.cr8 <-> what runs. Around the engine's get_state, set_state. */
 void lapic_save(struct cpu *c);
 void lapic_load(struct cpu *c);
+
+/* ---- pv_eoi.c ---------------------------------------------------------- */
+
+/* Has the guest ended its interrupt by its word? wanted: if not, it shall do so
+ * by a write of EOI. */
+void pv_eoi_sync(struct cpu *c, bool wanted);
+
+/* An interrupt is delivered whose end may be told by the word. */
+void pv_eoi_offer(struct cpu *c);
+
+/* MSR 4B564D04; false: #GP. */
+bool pv_eoi_set(struct cpu *c, u64 msr);
 
 /* ---- smp.c: messages between APICs, any thread ------------------------- */
 

@@ -32,6 +32,7 @@ static const struct {
     {MSR_TSC_DEADLINE,      offsetof(struct cpu_msrs, tsc_deadline)},
     {MSR_KVM_WALL_CLOCK_NEW, offsetof(struct cpu_msrs, kvm_wall_clock)},
     {MSR_KVM_SYSTEM_TIME_NEW, offsetof(struct cpu_msrs, kvm_system_time)},
+    {MSR_KVM_PV_EOI_EN,     offsetof(struct cpu_msrs, kvm_pv_eoi)},
 };
 /* clang-format on */
 
