@@ -78,6 +78,12 @@ static void cli_level(struct cli *cli, const char *value)
     cli_set_word(cli, &cli->c->log.level, "--level", &config_levels, value);
 }
 
+static void cli_interp_stats(struct cli *cli, const char *value)
+{
+    cli->c->machine.interp_stats = true;
+    config_set_option(cli->c, &cli->c->machine.interp_stats, "--interp-stats");
+}
+
 static void cli_boot_timer(struct cli *cli, const char *value)
 {
     cli->c->boot_timer = true;
@@ -230,6 +236,8 @@ const struct cli_option cli_run_options[] = {
      .set = cli_level},
     {"--boot-timer", NULL, "log when the guest's init says it has started",
      .set = cli_boot_timer},
+    {"--interp-stats", NULL, "tell at the end what the interpreter counted",
+     .set = cli_interp_stats},
     {"--print-config", NULL, "print the configuration as JSON, start nothing",
      .set = cli_print_config},
     {"--sandbox", "MODE", "best, full or off [best]; filters are never off",

@@ -150,6 +150,17 @@ static void json_add_end(json_t *root, const struct record *r)
     json_object_set_new(root, "hint", json_maybe(record_hint(r)));
 }
 
+static json_t *json_interp_stats(const struct record_counts *c)
+{
+    if (!c->interp_stats)
+        return json_null();
+    return json_pack("{sI sI sI sI sI sI}", "block_misses",
+                     (json_int_t)c->blocks, "tlb_misses",
+                     (json_int_t)c->tlb_misses, "smc_hits", (json_int_t)c->smc,
+                     "interrupts", (json_int_t)c->irqs, "eoi_writes",
+                     (json_int_t)c->eois, "exclusive", (json_int_t)c->alone);
+}
+
 static void json_add_engine(json_t *root, const struct record_page *p)
 {
     json_object_set_new(root, "engine",
@@ -159,6 +170,7 @@ static void json_add_engine(json_t *root, const struct record_page *p)
     json_object_set_new(root, "instructions", json_u64(p->counts.insns));
     json_object_set_new(root, "emulated", json_u64(p->counts.emulated));
     json_object_set_new(root, "kvm_exits", json_u64(p->counts.kvm_exits));
+    json_object_set_new(root, "interp_stats", json_interp_stats(&p->counts));
 }
 
 char *record_json(const struct record *r)

@@ -112,6 +112,11 @@ static enum record_reason vm_record_reason(const struct vm *vm)
     return reasons[vm->reason];
 }
 
+static bool vm_is_kvm(const struct vm *vm)
+{
+    return strcmp(vm->engine->ops->name, "kvm") == 0;
+}
+
 static void vm_record_devices(const struct vm *vm)
 {
     const struct vm_devices *d = &vm->devices;
@@ -135,6 +140,12 @@ static void vm_record_devices(const struct vm *vm)
     }
 }
 
+/* KVM counts nothing of the kind. */
+static bool vm_tells_stats(const struct vm *vm)
+{
+    return vm->cfg->machine.interp_stats && !vm_is_kvm(vm);
+}
+
 void vm_record(const struct vm *vm)
 {
     struct engine_stats es = {0};
@@ -142,7 +153,15 @@ void vm_record(const struct vm *vm)
     struct vcpu_stats vs;
 
     vm->engine->ops->stats(vm->engine, &es);
-    counts = (struct record_counts){.insns = es.insns, .kvm_exits = es.exits};
+    counts = (struct record_counts){.insns = es.insns,
+                                    .kvm_exits = es.exits,
+                                    .interp_stats = vm_tells_stats(vm),
+                                    .blocks = es.blocks,
+                                    .tlb_misses = es.tlb_miss,
+                                    .smc = es.smc,
+                                    .irqs = es.irqs,
+                                    .eois = es.eois,
+                                    .alone = es.alone};
     for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
         vcpu_stats(vm->vcpu[i], &vs);
         counts.emulated += vs.emulated;
@@ -189,6 +208,15 @@ static void vm_say_kvm(const struct vm *vm, const struct engine_stats *es)
                  (unsigned long long)sum.unknown);
 }
 
+static void vm_say_interp(const struct engine_stats *es)
+{
+    log_info("exit: interpreter: %llu block misses, %llu TLB misses, %llu SMC "
+             "hits, %llu interrupts, %llu EOI writes, %llu times exclusive",
+             (unsigned long long)es->blocks, (unsigned long long)es->tlb_miss,
+             (unsigned long long)es->smc, (unsigned long long)es->irqs,
+             (unsigned long long)es->eois, (unsigned long long)es->alone);
+}
+
 void vm_say_summary(const struct vm *vm, u64 ns)
 {
     struct engine_stats es = {0};
@@ -197,14 +225,13 @@ void vm_say_summary(const struct vm *vm, u64 ns)
 
     vm->engine->ops->stats(vm->engine, &es);
     serial_stats(vm->serial, &ss);
-    if (strcmp(vm->engine->ops->name, "kvm") == 0)
+    if (vm_is_kvm(vm))
         vm_say_kvm(vm, &es);
     else
         log_info("exit: %.1f million instructions, %.0f million/s",
                  (double)es.insns / 1e6, (double)es.insns / 1e6 / sec);
-    log_debug("exit: %llu blocks decoded, %llu TLB misses, %llu stores to code",
-              (unsigned long long)es.blocks, (unsigned long long)es.tlb_miss,
-              (unsigned long long)es.smc);
+    if (vm_tells_stats(vm))
+        vm_say_interp(&es);
     log_info("exit: engine %s, %u vCPU%s, %.2f s; console %llu bytes, %llu "
              "dropped; log %llu lines dropped",
              vm->engine->ops->name, vm->nr_vcpus, vm->nr_vcpus > 1 ? "s" : "",

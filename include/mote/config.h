@@ -49,6 +49,7 @@ struct machine_config {
     u64 mem_bytes;
     bool smt;
     enum engine_kind engine;
+    bool interp_stats; /* what the interpreter counts is told at the end */
 };
 
 enum console_device { CONSOLE_SERIAL, CONSOLE_VIRTIO }; /* ttyS0, hvc0 */

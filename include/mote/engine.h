@@ -53,10 +53,11 @@ struct engine_vcpu;
 struct engine_stats {
     u64 exits; /* KVM_RUN returns; of these, to serve: */
     u64 pio_in, pio_out, mmio_read, mmio_write;
-    u64 insns;    /* interpreter: instructions completed */
-    u64 blocks;   /* interpreter: blocks decoded */
-    u64 tlb_miss; /* interpreter */
-    u64 smc;      /* interpreter: stores that hit decoded code */
+    /* The interpreter: instructions completed, and on its slow paths blocks
+     * that were not there, walks of the page tables, stores that hit decoded
+     * code, interrupts taken, ends of interrupt written, and moments in which
+     * one vCPU was alone. */
+    u64 insns, blocks, tlb_miss, smc, irqs, eois, alone;
 };
 
 struct engine_ops {

@@ -161,6 +161,7 @@ static const struct key machine_config[] = {
     LATER_WHY("gdb_socket_path",
               "not supported; use the guest's own kgdb"),
     {"engine", KEY_WORD, FIELD(machine.engine), .words = &config_engines},
+    {"interp_stats", KEY_BOOL, FIELD(machine.interp_stats)},
     {.name = NULL},
 };
 

@@ -74,6 +74,7 @@ void alone_begin(struct cpu *c)
         alone_yield(c);
         none = 0;
     }
+    c->stats->alone++;
     for (unsigned int i = 0; i < m->nr_cpus; i++)
         if (m->cpu[i] && m->cpu[i] != c)
             alone_ask(m->cpu[i]);

@@ -154,7 +154,7 @@ struct cpu {
     struct machine *machine;
     struct block_cache *blocks;
     unsigned int id, nr_cpus;
-    struct engine_stats *stats; /* tlb_miss, smc, blocks; never NULL */
+    struct engine_stats *stats; /* counted on slow paths; never NULL */
 
     /* Block tier. A link holds while its epoch does: [EPOCH_LOCAL] moves with
      * every change of translations, [EPOCH_GLOBAL] not with CR3, and

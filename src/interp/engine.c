@@ -9,6 +9,9 @@
 /* A visit's upper bound; run() goes round until somebody wants it back. */
 #define ENGINE_BUDGET (1ull << 40)
 
+/* Of struct engine_stats: nothing but numbers */
+#define STATS (sizeof(struct engine_stats) / sizeof(u64))
+
 struct engine_vcpu {
     struct cpu *cpu;
     struct lapic lapic;
@@ -19,8 +22,8 @@ struct engine_interp {
     struct engine engine;
     struct engine_env env;
     struct machine machine;
-    struct lock settling; /* the clock, by whoever runs first */
-    _Atomic(u64) insns, blocks, tlb_miss, smc; /* vCPUs add, anybody reads */
+    struct lock settling;      /* the clock, by whoever runs first */
+    _Atomic(u64) stats[STATS]; /* vCPUs add, anybody reads */
 };
 
 static struct engine_interp *engine_interp(struct engine *e)
@@ -80,16 +83,14 @@ static void engine_kick(struct engine_vcpu *v)
 
 /* ---- run --------------------------------------------------------------- */
 
-static void engine_count(struct engine_vcpu *v, const struct interp_run *run)
+static void engine_count(struct engine_vcpu *v)
 {
-    struct engine_stats *s = v->cpu->stats;
-    struct engine_interp *ei = v->engine;
+    u64 s[STATS];
 
-    atomic_fetch_add(&ei->insns, run->done);
-    atomic_fetch_add(&ei->blocks, s->blocks);
-    atomic_fetch_add(&ei->tlb_miss, s->tlb_miss);
-    atomic_fetch_add(&ei->smc, s->smc);
-    *s = (struct engine_stats){0};
+    memcpy(s, v->cpu->stats, sizeof(s));
+    for (unsigned int i = 0; i < STATS; i++)
+        atomic_fetch_add(&v->engine->stats[i], s[i]);
+    *v->cpu->stats = (struct engine_stats){0};
 }
 
 /* A gap of ours: the guest gets #UD, as from KVM at CPL 3, and lives. */
@@ -163,7 +164,7 @@ VCPU_ONLY static void engine_run(struct engine_vcpu *v, struct vcpu_exit *x)
         struct interp_run run = {.budget = ENGINE_BUDGET};
         enum interp_stop stop = interp_run(v->cpu, &run);
 
-        engine_count(v, &run);
+        engine_count(v);
         stopped = engine_stopped(v, stop, &run, x);
     } while (!stopped);
 }
@@ -273,12 +274,11 @@ static int engine_irq_connect(struct engine *e, struct irq *irq, u32 gsi)
 
 static void engine_stats(struct engine *e, struct engine_stats *out)
 {
-    struct engine_interp *ei = engine_interp(e);
+    u64 s[STATS];
 
-    *out = (struct engine_stats){.insns = atomic_load(&ei->insns),
-                                 .blocks = atomic_load(&ei->blocks),
-                                 .tlb_miss = atomic_load(&ei->tlb_miss),
-                                 .smc = atomic_load(&ei->smc)};
+    for (unsigned int i = 0; i < STATS; i++)
+        s[i] = atomic_load(&engine_interp(e)->stats[i]);
+    memcpy(out, s, sizeof(s));
 }
 
 static void engine_free(struct engine *e)

@@ -119,6 +119,7 @@ static enum exec run_interrupts(struct cpu *c)
     if (vector < 0)
         return EXEC_OK;
     lapic_accept(c, (u8)vector);
+    c->stats->irqs++;
     return exc_interrupt(c, (u8)vector);
 }
 

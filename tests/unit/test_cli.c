@@ -219,6 +219,7 @@ START_TEST(test_cli_values)
                     strdup("l"),
                     strdup("--level=OFF"),
                     strdup("--boot-timer"),
+                    strdup("--interp-stats"),
                     strdup("--id"),
                     strdup("x"),
                     NULL};
@@ -241,6 +242,7 @@ START_TEST(test_cli_values)
     ck_assert_str_eq(c.log.path, "l");
     ck_assert_int_eq(c.log.level, LOG_OFF);
     ck_assert(c.boot_timer);
+    ck_assert(c.machine.interp_stats);
     ck_assert_str_eq(c.id, "x");
     config_fini(&c);
     for (size_t i = 0; argv[i]; i++)

@@ -74,7 +74,8 @@ START_TEST(test_whole)
     record_level("full", "");
     record_layer("landlock");
     record_thread("main");
-    record_counts(&(struct record_counts){.insns = 5, .emulated = 6});
+    record_counts(&(struct record_counts){
+        .insns = 5, .emulated = 6, .interp_stats = true, .smc = 4});
     record_device(&(struct record_device){
         .kind = "drive", .name = "root", .requests = 3, .bytes_in = 4096});
     record_error("disk: first\n");
@@ -95,6 +96,8 @@ START_TEST(test_whole)
     ck_assert_int_eq(
         json_integer_value(json_object_get(root, "command_status")), 7);
     ck_assert_int_eq(json_integer_value(json_object_get(root, "emulated")), 6);
+    at = json_object_get(root, "interp_stats");
+    ck_assert_int_eq(json_integer_value(json_object_get(at, "smc_hits")), 4);
     at = json_object_get(root, "boot_us");
     ck_assert(json_is_integer(json_object_get(at, "init")));
     ck_assert(json_is_null(json_object_get(at, "command")));
