@@ -16,7 +16,7 @@
 #include "mote/undo.h"
 #include "mote/vm.h"
 
-#include "cli.h"
+#include "mote/cli.h"
 
 /* A caller that closed stdin, stdout or stderr must not have guest memory or
  * a log file take their numbers. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli.h"
+#include "cli/parts.h"
 #include "fuzz.h"
 #include "printed.h"
 

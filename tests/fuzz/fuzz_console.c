@@ -14,7 +14,7 @@
 #include "virtio/console.h"
 #include "virtio_driver.h"
 
-#include "chr_impl.h"
+#include "chr/impl.h"
 
 #define EVENTS 4096u /* until the device sleeps: chains, bytes, messages */
 #define GUARD  0xa5

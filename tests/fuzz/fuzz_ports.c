@@ -13,7 +13,7 @@
 /* For its rings: the archive's copy is left out. */
 #include "dev/serial.c"
 
-#include "chr_impl.h"
+#include "chr/impl.h"
 
 #define TEXT 256u  /* bytes of serial_tail() */
 #define ROOM 2048u /* of the host's ends */

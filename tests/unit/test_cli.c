@@ -3,7 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "cli.h"
+#include "cli/parts.h"
 
 #include "capture.h"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli.h"
+#include "cli/parts.h"
 #include "config_rig.h"
 
 struct run_case {
@@ -33,10 +33,11 @@ static const struct run_case row_cases[] = {
      "mote: t:1:21: run.workdir: \"tmp\" is not a path from the root on: "
      "/...\n"},
     {"{\"run\": {\"user\": \"4294967295\"}}",
-     "mote: t:1:18: run.user: \"4294967295\" is not UID or UID:GID, in "
-     "numbers\n"},
+     "mote: t:1:18: run.user: \"4294967295\" is not USER or USER:GROUP, "
+     "each a name or a number\n"},
     {"{\"run\": {\"user\": \"1:\"}}",
-     "mote: t:1:18: run.user: \"1:\" is not UID or UID:GID, in numbers\n"},
+     "mote: t:1:18: run.user: \"1:\" is not USER or USER:GROUP, each a name "
+     "or a number\n"},
     {"{\"run\": {\"hostname\": \"\"}}",
      "mote: t:1:22: run.hostname: \"\" is not 1 to 63 letters, digits, - and "
      ".\n"},

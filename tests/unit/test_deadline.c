@@ -8,7 +8,7 @@
 #include "mote/log.h"
 #include "mote/record.h"
 
-#include "deadline.h"
+#include "vm/deadline.h"
 
 static struct rig {
     struct loop loop;

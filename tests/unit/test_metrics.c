@@ -12,7 +12,7 @@
 #include "capture.h"
 #include "mote/config.h"
 #include "mote/metrics.h"
-#include "vm_metrics.h"
+#include "vm/metrics.h"
 
 static char dir[] = "/tmp/mote-metrics-XXXXXX", path[64];
 

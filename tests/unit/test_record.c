@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "capture.h"
-#include "record_impl.h"
+#include "record/impl.h"
 
 static char dir[] = "/tmp/mote-record-XXXXXX", path[64];
 

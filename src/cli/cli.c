@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli.h"
+#include "parts.h"
 
 #define CLI_OPTION_MAX 64
 

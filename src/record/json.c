@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* record_json.c: the exit record as JSON; docs/exit-status.md names its keys */
+/* json.c: the exit record as JSON; docs/exit-status.md names its keys */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "record_impl.h"
+#include "impl.h"
 
 /* Text of the page's; null when it is empty. */
 static json_t *json_text(const char *text, size_t max)

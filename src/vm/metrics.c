@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vm_metrics.c: what of a VM goes into a line of metrics, and when */
+/* metrics.c: what of a VM goes into a line of metrics, and when */
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "mote/log.h"
 #include "mote/metrics.h"
 
-#include "vm_impl.h"
+#include "impl.h"
 
 /* ---- when -----------------------------------------------------------------
  */

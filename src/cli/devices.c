@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli_devices.c: --disk, --net, --console, --port, --rng. A value is a head and
+ * devices.c: --disk, --net, --console, --port, --rng. A value is a head and
  * words behind commas, "d.img,ro,cache=unsafe"; a path with a comma needs the
  * configuration file.
  */
@@ -9,7 +9,7 @@
 
 #include "mote/mem.h"
 
-#include "cli.h"
+#include "parts.h"
 
 #define CLI_WORD_MAX 24
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record_text.c: what the notes of an ended monitor mean. They may be anything:
+ * text.c: what the notes of an ended monitor mean. They may be anything:
  * a guest that took the monitor over could write them.
  */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "record_impl.h"
+#include "impl.h"
 
 #define PANIC_MARK "Kernel panic - not syncing: "
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* record_impl.h: the pages between monitor and supervisor, for record*.c */
+/* impl.h: the pages between monitor and supervisor, for the parts of record.c
+ */
 #ifndef MOTE_RECORD_IMPL_H
 #define MOTE_RECORD_IMPL_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_rbd.c: --rbd and the options of mote rbd-gc */
+/* rbd.c: --rbd and the options of mote rbd-gc */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli.h"
+#include "parts.h"
 
 const char cli_rbd_help[] =
     "POOL[/NAMESPACE]/IMAGE[@SNAPSHOT][,root][,ro]\n"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_set.c: values of options into members of the configuration */
+/* set.c: values of options into members of the configuration */
 #include <stdlib.h>
 
-#include "cli.h"
+#include "parts.h"
 
 void cli_set_string(struct cli *cli, char **field, const char *option,
                     const char *value)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_check.c: "mote check": what would fail, as text or JSON */
+/* check.c: "mote check": what would fail, as text or JSON */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "mote/check.h"
 
-#include "cli.h"
+#include "parts.h"
 
 static const char *const check_level[] = {
     [FINDING_OK] = "ok",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* record_file.c: the exit record on its way out, whole or not at all */
+/* file.c: the exit record on its way out, whole or not at all */
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,7 +10,7 @@
 
 #include "mote/log.h"
 
-#include "record_impl.h"
+#include "impl.h"
 
 #define FILE_WAIT_MS 1000 /* for a reader that takes nothing */
 

@@ -5,7 +5,7 @@
 
 #include "mote/clock.h"
 
-#include "record_impl.h"
+#include "impl.h"
 
 /* Shared across the fork that makes the monitor; NULL: no notes are taken.
  * Where nothing can be shared they are the monitor's own, and deadlines can

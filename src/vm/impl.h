@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vm_impl.h: the machine, for the parts of vm.c */
+/* impl.h: the machine, for the parts of vm.c */
 #ifndef MOTE_VM_IMPL_H
 #define MOTE_VM_IMPL_H
 
@@ -12,8 +12,8 @@
 #include "mote/vm.h"
 
 #include "deadline.h"
-#include "vm_devices.h"
-#include "vm_metrics.h"
+#include "devices.h"
+#include "metrics.h"
 
 struct vm {
     const struct config *cfg;

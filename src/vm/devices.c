@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vm_devices.c: the configuration's drives, interfaces, entropy source and
+/* devices.c: the configuration's drives, interfaces, entropy source and
  * virtio console, in slots of the MMIO window */
 #include <stdio.h>
 
@@ -7,7 +7,7 @@
 #include "mote/dev.h"
 #include "mote/log.h"
 
-#include "vm_devices.h"
+#include "devices.h"
 
 /* What flushes and slow backends may take of an orderly end, all together. */
 #define DEVICES_STOP_MS 1000

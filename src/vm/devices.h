@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vm_devices.h: the virtio devices of a VM, for vm.c. Call order:
+ * devices.h: the virtio devices of a VM, for vm.c. Call order:
  * vm_devices_plan, vm_devices_new, vm_devices_start, then vm_devices_stop when
  * every vCPU has ended, vm_devices_free. All on main.
  */
@@ -13,7 +13,7 @@
 #include "mote/power.h"
 #include "mote/virtio.h"
 
-#include "vm_files.h"
+#include "files.h"
 
 struct vm_devices_env { /* borrowed for the life of the devices */
     const struct config *cfg;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_run.c: mote run: short forms of the configuration's keys */
+/* run.c: mote run: short forms of the configuration's keys */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "mote/mem.h"
 
-#include "cli.h"
+#include "parts.h"
 
 static void cli_kernel(struct cli *cli, const char *value)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vm_files.c: opens what the configuration names */
+/* files.c: opens what the configuration names */
 #include <unistd.h>
 
 #include "mote/log.h"
 #include "mote/rbd.h"
 
-#include "vm_files.h"
+#include "files.h"
 
 static int files_open_disk(struct disk **out, const struct drive_config *dc,
                            const char *vm_id)

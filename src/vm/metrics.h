@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vm_metrics.h: the counters of a VM, told when it starts, every minute, and
+ * metrics.h: the counters of a VM, told when it starts, every minute, and
  * when it ends. One timer on main's loop; a VM without metrics has none. All on
  * main.
  */

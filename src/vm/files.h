@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vm_files.h: all that a VM has of the host: files, device nodes, sockets and
+ * files.h: all that a VM has of the host: files, device nodes, sockets and
  * passt, opened before the jail closes, so that behind it nothing needs a path.
  * A device takes what is behind it out of here; the rest is closed at the end.
  * All on main.

@@ -11,7 +11,7 @@
 #include "mote/log.h"
 #include "mote/record.h"
 
-#include "chr_impl.h"
+#include "impl.h"
 #include "term.h"
 
 #define CHR_ESCAPE 0x01 /* Ctrl-A */

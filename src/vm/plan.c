@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vm_plan.c: what the guest is told of its machine, known before there is one
+/* plan.c: what the guest is told of its machine, known before there is one
  */
 #include <stdio.h>
 
 #include "mote/vm.h"
 
-#include "vm_devices.h"
+#include "devices.h"
 
 /* Too long: loader_cmdline() has said so before it matters. */
 static const char *plan_words(const struct boot_config *bc, char *buf,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_isolation.c: what a VM could do to its host, of which it is built but not
+/* isolation.c: what a VM could do to its host, of which it is built but not
  * run: --print-isolation */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 
 #include "mote/vm.h"
 
-#include "cli.h"
+#include "parts.h"
 
 static json_t *isolation_namespaces(const struct sandbox_report *jail)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli_firecracker.c: Firecracker's own options, for orchestrators that start
+ * firecracker.c: Firecracker's own options, for orchestrators that start
  * one process for one file. What is not obeyed is refused by name.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli.h"
+#include "parts.h"
 
 /* Of the HTTP API whose file form mote takes; clients compare it. */
 #define FC_API_LEVEL "1.12.1"

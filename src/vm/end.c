@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vm_end.c: what is said of a machine that has ended */
+/* end.c: what is said of a machine that has ended */
 #include <stdio.h>
 
 #include "mote/log.h"
 #include "mote/record.h"
 
-#include "vm_impl.h"
+#include "impl.h"
 
 #define VM_TAIL 2048 /* bytes of the console */
 

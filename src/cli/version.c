@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_version.c: what this mote is, and what this host lets it do */
+/* version.c: what this mote is, and what this host lets it do */
 #include <jansson.h>
 #include <stdio.h>
 
 #include "mote/engine.h"
 
-#include "cli.h"
+#include "parts.h"
 
 static const char *version_kvm(const struct kvm_probe *kvm)
 {

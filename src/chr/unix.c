@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chr_unix.c: a listening Unix socket and its one client */
+/* unix.c: a listening Unix socket and its one client */
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "mote/log.h"
 
-#include "chr_impl.h"
+#include "impl.h"
 
 #define CHR_BACKLOG 4 /* clients that wait for their turn */
 

@@ -10,7 +10,7 @@
 #include "mote/log.h"
 #include "mote/record.h"
 
-#include "vm_impl.h"
+#include "impl.h"
 
 /* ---- the end ----------------------------------------------------------- */
 

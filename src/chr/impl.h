@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chr_impl.h: what chr.c and chr_unix.c share */
+/* impl.h: what chr.c and unix.c share */
 #ifndef MOTE_CHR_IMPL_H
 #define MOTE_CHR_IMPL_H
 
