@@ -427,7 +427,7 @@ void lapic_tpr_set(struct cpu *c, u8 cr8)
 
 static void lapic_reg_put(struct cpu_state *s, unsigned int reg, u32 val)
 {
-    le32_put(s->lapic + reg, val);
+    __atomic_store_n((u32 *)(void *)(s->lapic + reg), val, __ATOMIC_RELAXED);
 }
 
 /* SDM vol. 3A 10.12.5.1: in x2APIC mode ID and LDR follow from the number. */
@@ -440,15 +440,30 @@ static void lapic_regs_number(struct cpu_state *s, unsigned int id)
 }
 
 /* SDM vol. 3A 10.4.7.1 */
+static u32 lapic_reset_value(unsigned int reg)
+{
+    switch (reg) {
+    case LAPIC_VER:
+        return LAPIC_VERSION;
+    case LAPIC_DFR:
+        return 0xffffffff;
+    case LAPIC_SVR:
+        return 0xff;
+    case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
+        return LVT_MASKED;
+    default:
+        return 0;
+    }
+}
+
+/* The others read these when they send: no register is for a moment what it was
+ * not before and will not be. */
 void lapic_regs_reset(struct cpu_state *s, unsigned int id)
 {
-    memset(s->lapic, 0, sizeof(s->lapic));
+    for (unsigned int reg = 0; reg < sizeof(s->lapic); reg += 16)
+        if (reg != LAPIC_ID && reg != LAPIC_LDR)
+            lapic_reg_put(s, reg, lapic_reset_value(reg));
     lapic_regs_number(s, id);
-    lapic_reg_put(s, LAPIC_VER, LAPIC_VERSION);
-    lapic_reg_put(s, LAPIC_DFR, 0xffffffff);
-    lapic_reg_put(s, LAPIC_SVR, 0xff);
-    for (unsigned int i = 0; i < ARRAY_SIZE(lapic_lvts); i++)
-        lapic_reg_put(s, lapic_lvts[i].reg, LVT_MASKED);
 }
 
 void lapic_reset(struct cpu *c)
@@ -484,7 +499,7 @@ bool lapic_base_write(struct cpu *c, u64 val)
 
     if (!lapic_base_allowed(old, val))
         return false;
-    c->s.apic_base = val;
+    __atomic_store_n(&c->s.apic_base, val, __ATOMIC_RELAXED);
     if (!(val & APIC_BASE_ENABLE))
         lapic_reset(c);
     else if ((old ^ val) & APIC_BASE_EXTD)

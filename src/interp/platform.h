@@ -124,9 +124,15 @@ static inline void lapic_set(struct cpu *c, unsigned int reg, u32 val)
     __atomic_store_n((u32 *)(void *)(c->s.lapic + reg), val, __ATOMIC_RELAXED);
 }
 
+/* Any thread; the owner writes it. */
+static inline u64 lapic_base(const struct cpu *c)
+{
+    return __atomic_load_n(&c->s.apic_base, __ATOMIC_RELAXED);
+}
+
 static inline bool lapic_is_x2(const struct cpu *c)
 {
-    return c->s.apic_base & APIC_BASE_EXTD;
+    return lapic_base(c) & APIC_BASE_EXTD;
 }
 
 /* Registers as after RESET; s.apic_base says in which mode. */

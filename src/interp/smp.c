@@ -51,7 +51,7 @@ bool apic_matches(const struct cpu *c, const struct apic_msg *msg)
 {
     u32 dest = msg->dest;
 
-    if (!(c->s.apic_base & APIC_BASE_ENABLE))
+    if (!(lapic_base(c) & APIC_BASE_ENABLE))
         return false;
     if (msg->ioapic && dest == XAPIC_BROADCAST)
         dest = X2APIC_BROADCAST;
@@ -125,21 +125,19 @@ void apic_send(struct machine *m, const struct cpu *from,
 
 /* ---- INIT and SIPI: SDM vol. 3A 9.4.4.2, table 10-1 --------------------- */
 
-/* What INIT leaves alone: MSRs and the TSC, x87 and SSE, where the APIC is. */
+/* INIT leaves alone MSRs and the TSC, x87 and SSE, and where the APIC is and
+ * what number it has: others look at those to send the SIPI that comes next. */
 void cpu_init(struct cpu *c)
 {
-    struct cpu_state *s = &c->s;
-    struct cpu_msrs msr = s->msr;
-    u64 apic_base = s->apic_base, xcr0 = s->xcr0;
-    u8 xsave[sizeof(s->xsave)];
+    struct cpu_state *s = &c->s, reset;
 
     fpu_leave(c);
-    memcpy(xsave, s->xsave, sizeof(xsave));
-    cpu_state_reset(s, c->id);
-    memcpy(s->xsave, xsave, sizeof(xsave));
-    s->msr = msr;
-    s->xcr0 = xcr0;
-    s->apic_base = apic_base;
+    cpu_state_reset(&reset, c->id);
+    memcpy(s, &reset, offsetof(struct cpu_state, apic_base));
+    memcpy(s->dr, reset.dr, sizeof(s->dr));
+    s->dr6 = reset.dr6;
+    s->dr7 = reset.dr7;
+    s->event = reset.event;
     lapic_reset(c);
     s->mp_state = MP_WAIT_SIPI;
     flags_set(c, s->rflags);

@@ -138,6 +138,41 @@ START_TEST(test_init_sipi)
 }
 END_TEST
 
+/* A kernel sends SIPI right behind INIT: the vCPU that is in the middle of it
+ * is addressed all the same, and by its own number only. */
+#define INIT_ROUNDS 20000
+
+static atomic_bool init_over;
+
+static void *init_thread(void *arg)
+{
+    for (unsigned int i = 0; i < INIT_ROUNDS; i++)
+        cpu_init(arg);
+    atomic_store(&init_over, true);
+    return NULL;
+}
+
+START_TEST(test_init_addressed)
+{
+    const struct apic_msg own = {.dest = 2}, other = {.dest = 0};
+    struct cpu *c = fix_cpu(2);
+    unsigned int lost = 0, wrong = 0;
+    pthread_t t;
+
+    if (_i == X2)
+        fix_x2apic(c);
+    atomic_store(&init_over, false);
+    ck_assert_int_eq(pthread_create(&t, NULL, init_thread, c), 0);
+    while (!atomic_load(&init_over)) {
+        lost += !apic_matches(c, &own);
+        wrong += apic_matches(c, &other);
+    }
+    pthread_join(t, NULL);
+    ck_assert_uint_eq(lost, 0);
+    ck_assert_uint_eq(wrong, 0);
+}
+END_TEST
+
 /* Four threads are alone in turn, and none while another one is inside. */
 #define ALONE_ROUNDS 2000
 
@@ -222,6 +257,7 @@ Suite *suite_smp(void)
     tcase_add_loop_test(tc, test_shorthand, 0, ARRAY_SIZE(shorthands));
     tcase_add_loop_test(tc, test_mode, 0, ARRAY_SIZE(modes));
     tcase_add_test(tc, test_init_sipi);
+    tcase_add_loop_test(tc, test_init_addressed, X, X2 + 1);
     tcase_add_test(tc, test_alone);
     tcase_add_test(tc, test_lowest);
     tcase_add_test(tc, test_notify);
