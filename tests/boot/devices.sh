@@ -198,6 +198,8 @@ flood() {
 test_flood() {
     local name
     wanted flood || return
+    [ -z "$sanitizer" ] ||
+        { skip sanitizer "flood: $sanitizer's memory and speed say nothing"; return; }
     flood serial &
     flood hvc --console stdio,device=virtio &
     wait

@@ -114,7 +114,7 @@ static void setup(void)
     ck_assert_int_eq(engine_interp_new(&engine, &env), 0);
     ck_assert_int_eq(engine->ops->vcpu_new(engine, &vcpu, 0), 0);
     ck_assert_int_eq(engine->ops->set_state(vcpu, &rig.c->s, CPU_ALL), 0);
-    alarm(15);
+    unit_alarm(15);
 }
 
 static void teardown(void)

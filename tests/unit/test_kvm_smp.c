@@ -166,14 +166,21 @@ static void irq_tables(struct tvm *t, struct cpu_state *s)
     tvm_load(t, IRQ_HANDLER, guest_irq_handler, guest_irq_handler_end);
 }
 
+struct raiser {
+    struct tvm *t;
+    struct irq irq;
+};
+
+/* When the guest has set all up, then each time that its handler has run. */
 static void *raise_irqs(void *arg)
 {
-    struct irq *irq = arg;
+    struct raiser *r = arg;
 
-    for (unsigned int i = 0; i < 3; i++) {
-        usleep(20000);
-        irq_raise(irq);
-        irq_lower(irq);
+    for (unsigned int i = 1; i < 4; i++) {
+        while (atomic_load(&r->t->nr) < i)
+            usleep(1000);
+        irq_raise(&r->irq);
+        irq_lower(&r->irq);
     }
     return NULL;
 }
@@ -182,7 +189,7 @@ START_TEST(test_irq)
 {
     struct cpu_state s;
     struct vcpu_exit x;
-    struct irq irq;
+    struct raiser r;
     pthread_t id;
     struct tvm *t;
 
@@ -191,9 +198,10 @@ START_TEST(test_irq)
     t = tvm_new_with(irq, &s);
     irq_tables(t, &s);
     tvm_set(t, &s);
-    ck_assert_int_eq(t->engine->ops->irq_connect(t->engine, &irq, 5), 0);
-    ck_assert_int_ge(irq.fd, 0);
-    pthread_create(&id, NULL, raise_irqs, &irq);
+    r.t = t;
+    ck_assert_int_eq(t->engine->ops->irq_connect(t->engine, &r.irq, 5), 0);
+    ck_assert_int_ge(r.irq.fd, 0);
+    pthread_create(&id, NULL, raise_irqs, &r);
     ck_assert_int_eq(tvm_run(t, &x), VCPU_KICKED);
     pthread_join(id, NULL);
     ck_assert_uint_eq(t->nr, 4);

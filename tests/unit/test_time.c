@@ -396,7 +396,7 @@ static struct cpu *halted_cpu(void)
     clock_init(&fix_machine.clock);
     clock_settle(&fix_machine.clock);
     c->s.mp_state = MP_HALTED;
-    alarm(10); /* a sleep for ever fails instead */
+    unit_alarm(10); /* a sleep for ever fails instead */
     return c;
 }
 

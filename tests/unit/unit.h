@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifdef __SANITIZE_THREAD__
 #define UNDER_TSAN 1
@@ -30,6 +31,14 @@ static inline int unit_requires(const char *word)
         at = at ? at + 1 : NULL;
     }
     return 0;
+}
+
+/* alarm(), with the patience that Check has been told to have. */
+static inline void unit_alarm(unsigned int seconds)
+{
+    const char *times = getenv("CK_TIMEOUT_MULTIPLIER");
+
+    alarm(seconds * (times ? (unsigned int)atoi(times) : 1));
 }
 
 /* "skip - reason"; a failure where REQUIRE names the word. The test returns
