@@ -276,7 +276,8 @@ bench: setup-bench mote $B/rbdio $B/devpath $B/jailcost $B/filter
 S ?= 60
 FUZZLEN_decode := 32
 FUZZLEN_limit := 128
-FUZZLEN_interp := 160
+FUZZLEN_interp := 96
+FUZZLEN_overlay := 128
 FUZZLEN_json := 1024
 FUZZLEN_oci := 1024
 FUZZLEN_bzimage := 1280

@@ -235,15 +235,23 @@ static int meta_check_header(const struct overlay_map *m, const u8 *h)
     return 0;
 }
 
-/* No state 3, and nothing past the last block. Counts those in the layer. */
+/* No state 3, and nothing past the last block. Counts those in the layer; most
+ * are not. */
 static bool meta_states_valid(struct overlay_map *m, u64 page)
 {
+    const u8 *states = meta_page(m, page) + OVERLAY_PAGE_HEAD;
     u64 first = page * OVERLAY_PAGE_BLOCKS;
 
-    for (u64 b = first; b < first + OVERLAY_PAGE_BLOCKS; b++) {
-        enum overlay_state st = overlay_map_get(m, b);
+    for (u64 i = 0; i < OVERLAY_PAGE_BLOCKS; i++) {
+        enum overlay_state st;
 
-        if (st > OVERLAY_ZERO || (b >= m->nr_blocks && st != OVERLAY_BASE))
+        if (states[i / 4] == 0) {
+            i |= 3; /* four of the base */
+            continue;
+        }
+        st = overlay_map_get(m, first + i);
+        if (st > OVERLAY_ZERO ||
+            (first + i >= m->nr_blocks && st != OVERLAY_BASE))
             return false;
         m->nr_data += st == OVERLAY_DATA;
     }

@@ -19,7 +19,7 @@
 #define RIG_PD   0x6000u
 #define RIG_PT   0x7000u
 #define DEVICE   0xd0000000ull
-#define BUDGET   128u
+#define BUDGET   64u
 #define CODE_MAX 512u
 
 static struct rig one, two;

@@ -18,7 +18,7 @@
 #include "fuzz.h"
 #include "mote/disk.h"
 
-#define SECTORS (3u * 128u + 5u) /* the last block is a short one */
+#define SECTORS (2u * 128u + 5u) /* the last block is a short one */
 #define SIZE    (SECTORS * 512u)
 #define PAGES   3u /* header, and the map's one page twice */
 
