@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mote/frame.h"
 #include "mote/log.h"
 #include "mote/nic.h"
 
@@ -171,23 +172,6 @@ static int passt_frame(struct passt *p, u32 *len)
     return 0;
 }
 
-/* Scatter len bytes; those that were taken. */
-static u32 passt_scatter(const struct iovec *iov, unsigned int nr, u32 skip,
-                         const u8 *buf, u32 len)
-{
-    u32 done = 0;
-
-    for (unsigned int i = 0; i < nr && done < len; i++) {
-        size_t off = MIN((size_t)skip, iov[i].iov_len);
-        size_t n = MIN(iov[i].iov_len - off, (size_t)(len - done));
-
-        memcpy((u8 *)iov[i].iov_base + off, buf + done, n);
-        skip -= (u32)off;
-        done += (u32)n;
-    }
-    return done;
-}
-
 static ssize_t passt_recv(struct nic *n, unsigned int pair,
                           const struct iovec *iov, unsigned int nr)
 {
@@ -213,8 +197,8 @@ static ssize_t passt_recv(struct nic *n, unsigned int pair,
     }
     frame = p->in + p->in_start + LEN_BYTES;
     p->in_start += LEN_BYTES + len;
-    if (passt_scatter(iov, nr, 0, hdr, NIC_HDR_LEN) != NIC_HDR_LEN ||
-        passt_scatter(iov, nr, NIC_HDR_LEN, frame, len) != len)
+    if (frame_scatter(iov, nr, 0, hdr, NIC_HDR_LEN) != NIC_HDR_LEN ||
+        frame_scatter(iov, nr, NIC_HDR_LEN, frame, len) != len)
         return -EMSGSIZE;
     return (ssize_t)(NIC_HDR_LEN + len);
 }
@@ -236,25 +220,6 @@ static int passt_flush(struct passt *p)
     return 0;
 }
 
-/* RFC 1071, over native words: byte order does not matter to the sum. */
-static u16 passt_sum(const u8 *buf, u32 len)
-{
-    u64 sum = 0;
-
-    for (; len >= 4; buf += 4, len -= 4)
-        sum += le32_get(buf);
-    if (len >= 2) {
-        sum += le16_get(buf);
-        buf += 2;
-        len -= 2;
-    }
-    if (len > 0)
-        sum += *buf;
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return (u16)sum;
-}
-
 /* What NEEDS_CSUM asks for (virtio 1.2, 5.1.6.2); the field already holds the
  * sum of the pseudo header. */
 static int passt_checksum(const u8 *hdr, u8 *frame, u32 len)
@@ -271,26 +236,9 @@ static int passt_checksum(const u8 *hdr, u8 *frame, u32 len)
         return 0;
     if (start > len || field + 2 > len)
         return -EINVAL;
-    sum = (u16)~passt_sum(frame + start, len - start);
+    sum = (u16)~frame_sum(frame + start, len - start, 0);
     le16_put(frame + field, sum ? sum : 0xffff); /* 0 is "none" in UDP */
     return 0;
-}
-
-/* Copy len bytes from skip on; false if there are fewer. */
-static bool passt_gather(const struct iovec *iov, unsigned int nr, u32 skip,
-                         u8 *buf, u32 len)
-{
-    u32 done = 0;
-
-    for (unsigned int i = 0; i < nr && done < len; i++) {
-        size_t off = MIN((size_t)skip, iov[i].iov_len);
-        size_t n = MIN(iov[i].iov_len - off, (size_t)(len - done));
-
-        memcpy(buf + done, (const u8 *)iov[i].iov_base + off, n);
-        skip -= (u32)off;
-        done += (u32)n;
-    }
-    return done == len;
 }
 
 static int passt_send(struct nic *n, unsigned int pair, const struct iovec *iov,
@@ -313,8 +261,8 @@ static int passt_send(struct nic *n, unsigned int pair, const struct iovec *iov,
     if (len < NIC_HDR_LEN + FRAME_MIN || len > NIC_FRAME_MAX)
         return -EMSGSIZE;
     len -= NIC_HDR_LEN;
-    if (!passt_gather(iov, nr, 0, hdr, NIC_HDR_LEN) ||
-        !passt_gather(iov, nr, NIC_HDR_LEN, frame, (u32)len))
+    if (!frame_gather(iov, nr, 0, hdr, NIC_HDR_LEN) ||
+        !frame_gather(iov, nr, NIC_HDR_LEN, frame, (u32)len))
         return -EMSGSIZE;
     r = passt_checksum(hdr, frame, (u32)len);
     if (r < 0)
