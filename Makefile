@@ -103,7 +103,7 @@ $B/libmote.a: $(LIBOBJ) $(addprefix $B/guest/,orders.o dhcp.o user.o)
 	$(Q)rm -f $@ && $(AR) crs $@ $^
 
 $B/src/interp/%.o: CFLAGS_ALL += $(INTERP)
-$(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o net/%.o rootfs/%.o \
+$(addprefix $B/src/,mem.o bus.o loader/%.o virtio/%.o block/%.o mmds/%.o net/%.o rootfs/%.o \
 	sandbox/%.o run/kernel_%.o run/modules.o): CFLAGS_ALL += $(STRICT)
 # Unit tests may include the private header of what they test.
 $B/tests/unit/%.o: CPPFLAGS += -Isrc -I. -I$B -include tests/unit/unit.h
