@@ -26,7 +26,7 @@ _mote() {
     --level) values="Off Error Warning Info Debug Trace" ;;
     --console) values="stdio file: unix: off" ;;
     --net) values="user tap= fd=" ;;
-    --kernel | --initrd | --rootfs | --config | --config-file | --record | --disk | --log-path | --metrics-path | --key | --conf)
+    --kernel | --initrd | --rootfs | --config | --config-file | --record | --metadata | --disk | --log-path | --metrics-path | --key | --conf)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return

@@ -12,6 +12,7 @@
 #include "mote/disk.h"
 #include "mote/limit.h"
 #include "mote/log.h"
+#include "mote/mmds.h"
 #include "mote/nic.h"
 
 enum exit_status { /* documented in README.md; Firecracker's numbers */
@@ -149,6 +150,16 @@ struct net_config {
     struct limit_config rx, tx;
 };
 
+struct mmds_config {                  /* the metadata service */
+    char *net[CONFIG_DEVICE_MAX + 1]; /* ids, NULL-ended; none: every one */
+    char *address;                    /* NULL: MMDS_ADDRESS */
+    enum mmds_version version;
+    bool text_only;
+    char *path;        /* of the data; NULL: there are none */
+    unsigned int size; /* limit of the data; 0: MMDS_SIZE */
+    bool given;        /* there is one */
+};
+
 struct entropy_config {
     struct limit_config limit;
     bool given; /* there is one */
@@ -246,6 +257,7 @@ struct config {
     struct drive_config drive[CONFIG_DEVICE_MAX];
     unsigned int nr_nets, option_nets;
     struct net_config net[CONFIG_DEVICE_MAX];
+    struct mmds_config mmds;
     struct entropy_config entropy;
     unsigned int nr_ports;
     struct port_config port[CONFIG_PORT_MAX];
@@ -300,6 +312,12 @@ const struct net_config *config_net(const struct config *c, unsigned int i);
 /* Is it so for the guest? A snapshot is, unless there is an overlay or a clone.
  */
 bool config_drive_read_only(const struct drive_config *d);
+
+/* Does the metadata service answer on this interface? */
+bool config_net_has_mmds(const struct config *c, const struct net_config *n);
+
+/* Borrows c's strings. */
+struct mmds_options config_mmds(const struct config *c);
 
 /* Is there a virtio-console, for hvc0 or for ports? */
 bool config_has_virtio_console(const struct config *c);
@@ -364,6 +382,7 @@ config_form_fn config_form_port;    /* [A-Za-z0-9_.-]{1,64} */
 config_form_fn config_form_mac;     /* six hex pairs, one station's */
 config_form_fn config_form_forward; /* tcp:HOST:GUEST, udp:HOST:GUEST */
 config_form_fn config_form_address; /* IPv4 or IPv6 */
+config_form_fn config_form_link_local;
 config_form_fn config_form_partuuid;
 config_form_fn config_form_user; /* USER or USER:GROUP, names or numbers */
 config_form_fn config_form_hostname;

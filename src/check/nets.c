@@ -2,7 +2,7 @@
 /* nets.c: network interfaces */
 #include <stdio.h>
 
-#include "mote/nic.h"
+#include "mote/mmds.h"
 
 #include "check.h"
 
@@ -42,6 +42,24 @@ static void net_user(struct checking *k, const struct net_config *n,
         finding_add(k->f, FINDING_OK, what, "user-mode, by %s", path);
 }
 
+static void net_mmds(struct checking *k, const char *what)
+{
+    const struct mmds_config *m = &k->c->mmds;
+    struct mmds_options opt = config_mmds(k->c);
+    char text[256];
+    u32 bytes;
+
+    if (!m->path)
+        finding_add(k->f, FINDING_WARN, what,
+                    "metadata: there are none: give --metadata FILE, or "
+                    "mmds-config.metadata_path");
+    else if (mmds_peek(&opt, &bytes, text, sizeof(text)) == 0)
+        finding_add(k->f, FINDING_OK, what,
+                    "metadata: %u bytes at %s, version %d", bytes,
+                    m->address ? m->address : MMDS_ADDRESS,
+                    m->version == MMDS_V1 ? 1 : 2);
+}
+
 void host_nets(struct checking *k)
 {
     char what[80];
@@ -54,5 +72,7 @@ void host_nets(struct checking *k)
             net_user(k, n, what);
         else if (n->backend == NET_FD ? n->fd > 0 : n->tap != NULL)
             net_tap(k, n, what);
+        if (config_net_has_mmds(k->c, n))
+            net_mmds(k, what);
     }
 }

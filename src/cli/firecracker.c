@@ -89,6 +89,17 @@ static void fc_no_seccomp(struct cli *cli, const char *value)
     log_warn("--no-seccomp: ignored; filters are never off");
 }
 
+static void fc_metadata(struct cli *cli, const char *value)
+{
+    cli_set_path(cli, &cli->c->mmds.path, "--metadata", value);
+}
+
+static void fc_mmds_size(struct cli *cli, const char *value)
+{
+    cli_set_number(cli, &cli->c->mmds.size, "--mmds-size-limit", 1,
+                   MMDS_SIZE_MAX, value);
+}
+
 /* Firecracker says in its metrics how long the start of its API took. */
 static void fc_start_time(struct cli *cli, const char *value)
 {
@@ -99,13 +110,6 @@ static void fc_start_time(struct cli *cli, const char *value)
 
 /* ---- refused --------------------------------------------------------------
  */
-
-static void fc_mmds(struct cli *cli, const char *value)
-{
-    cli_error(cli, "--metadata, --mmds-size-limit: the metadata service (MMDS) "
-                   "is not supported yet, and a guest must not miss its data "
-                   "unnoticed");
-}
 
 static void fc_payload(struct cli *cli, const char *value)
 {
@@ -137,6 +141,10 @@ static const struct cli_option fc_options[] = {
      .set = fc_config_file},
     {"--no-api", NULL, "without the HTTP API; needed", .set = fc_no_api},
     {"--id", "S", "name of the VM [anonymous-instance]", .set = fc_id},
+    {"--metadata", "FILE", "JSON object that mmds-config serves the guest",
+     .set = fc_metadata},
+    {"--mmds-size-limit", "N", "bytes that it may have [51200]",
+     .set = fc_mmds_size},
     {"--boot-timer", NULL, "log when the guest's init says it has started",
      .set = fc_boot_timer},
     {"--log-path", "PATH", "file or FIFO for the log [stderr]",
@@ -156,8 +164,6 @@ static const struct cli_option fc_options[] = {
      .set = fc_no_seccomp},
     {"--api-sock", "PATH", "ignored with --no-api, else " NOT_YET,
      .set = fc_api_sock},
-    {"--metadata", "FILE", NOT_YET, .set = fc_mmds},
-    {"--mmds-size-limit", "N", NOT_YET, .set = fc_mmds},
     {"--http-api-max-payload-size", "N", NOT_YET, .set = fc_payload},
     {"--snapshot-version", NULL, NOT_YET, .set = fc_snapshot},
     {"--describe-snapshot", "FILE", NOT_YET, .set = fc_snapshot},
@@ -209,6 +215,15 @@ static int fc_move(struct config *c, char **field, const char *value)
     return *field ? 0 : fail(-ENOMEM, "configuration");
 }
 
+/* As there: data without an mmds-config are in nobody's way. */
+static void fc_look_at_metadata(const struct config *c)
+{
+    if (c->mmds.path && !c->mmds.given)
+        log_warn("--metadata %s: there is no mmds-config in the file, so the "
+                 "guest does not get to see it",
+                 c->mmds.path);
+}
+
 /* The file's logger and metrics blocks win. */
 static int fc_log(struct cli *cli)
 {
@@ -247,6 +262,7 @@ enum cli_command cli_firecracker(struct cli *cli, char **argv, int *status)
     *status = STATUS_BAD_CONFIG;
     if (config_read(cli->c, cli->config) < 0 || fc_log(cli) < 0)
         return CLI_DONE;
+    fc_look_at_metadata(cli->c);
     config_complete(cli->c);
     return config_check(cli->c) < 0 ? CLI_DONE : CLI_RUN;
 }

@@ -7,6 +7,15 @@
 
 #include "parts.h"
 
+static void cli_metadata(struct cli *cli, const char *value)
+{
+    struct mmds_config *m = &cli->c->mmds;
+
+    cli_set_path(cli, &m->path, "--metadata", value);
+    config_set_option(cli->c, &m->given, "--metadata");
+    m->given = true;
+}
+
 static void cli_kernel(struct cli *cli, const char *value)
 {
     cli_set_path(cli, &cli->c->boot.kernel, "--kernel", value);
@@ -224,6 +233,9 @@ const struct cli_option cli_run_options[] = {
     {"--disk", "SPEC", cli_disk_help, .set = cli_disk, .repeats = true},
     {"--rbd", "SPEC", cli_rbd_help, .set = cli_rbd, .repeats = true},
     {"--net", "SPEC", cli_net_help, .set = cli_net, .repeats = true},
+    {"--metadata", "FILE",
+     "JSON object that the guest gets from 169.254.169.254",
+     .set = cli_metadata},
     {"--rng", NULL, "give the guest a source of entropy", .set = cli_rng},
     {"--console", "SPEC", cli_console_help, .set = cli_console},
     {"--port", "SPEC", cli_port_help, .set = cli_port, .repeats = true},

@@ -134,7 +134,8 @@ static int check_sandbox(const struct config *c)
 int config_check(const struct config *c)
 {
     int r = check_boot(c) | check_machine(c) | check_console(c) |
-            check_devices(c) | check_paths(c) | check_sandbox(c) | check_run(c);
+            check_devices(c) | check_mmds(c) | check_paths(c) |
+            check_sandbox(c) | check_run(c);
 
     return r ? -EINVAL : 0;
 }

@@ -18,6 +18,9 @@ int check_paths(const struct config *c);
 /* One command, and what it needs. */
 int check_run(const struct config *c);
 
+/* The metadata service, and what it is to serve. */
+int check_mmds(const struct config *c);
+
 /* Drives, network interfaces, and how many devices there are. */
 int check_devices(const struct config *c);
 

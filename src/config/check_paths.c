@@ -7,8 +7,9 @@
 
 #include "check.h"
 
-/* Boot 2, console, log, metrics, record; a drive's image and overlay; ports. */
-#define CHECK_USE_MAX (6 + CONFIG_DEVICE_MAX * 2 + CONFIG_PORT_MAX)
+/* Boot 2, console, log, metrics, metadata, record; a drive's image and overlay;
+ * ports. */
+#define CHECK_USE_MAX (7 + CONFIG_DEVICE_MAX * 2 + CONFIG_PORT_MAX)
 
 /* One mention of a path. */
 struct use {
@@ -163,6 +164,7 @@ static void uses_collect(struct uses *all, const struct config *c)
     uses_add(all, &c->console.path, true, NULL, "the console's file");
     uses_add(all, &c->log.path, true, NULL, "the log");
     uses_add(all, &c->metrics.path, true, NULL, "the metrics' file");
+    uses_add(all, &c->mmds.path, false, NULL, "the metadata");
     for (unsigned int i = 0; i < c->nr_drives; i++)
         uses_add_drive(all, &c->drive[i]);
     for (unsigned int i = 0; i < c->nr_ports; i++)

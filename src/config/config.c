@@ -50,6 +50,14 @@ static void config_free_rbd(struct rbd_config *r)
     }
 }
 
+static void config_free_mmds(struct mmds_config *m)
+{
+    for (size_t i = 0; m->net[i]; i++)
+        free(m->net[i]);
+    free(m->address);
+    free(m->path);
+}
+
 static void config_free_devices(struct config *c)
 {
     for (unsigned int i = 0; i < c->nr_drives; i++) {
@@ -61,6 +69,7 @@ static void config_free_devices(struct config *c)
     }
     for (unsigned int i = 0; i < c->nr_nets; i++)
         config_free_net(&c->net[i]);
+    config_free_mmds(&c->mmds);
     for (unsigned int i = 0; i < c->nr_ports; i++) {
         free(c->port[i].name);
         free(c->port[i].path);
@@ -145,6 +154,29 @@ bool config_drive_read_only(const struct drive_config *d)
 const struct net_config *config_net(const struct config *c, unsigned int i)
 {
     return &c->net[config_turn(i, c->option_nets, c->nr_nets)];
+}
+
+bool config_net_has_mmds(const struct config *c, const struct net_config *n)
+{
+    const struct mmds_config *m = &c->mmds;
+
+    for (size_t i = 0; m->given && m->net[i]; i++)
+        if (strcmp(m->net[i], n->id) == 0)
+            return true;
+    return m->given && !m->net[0];
+}
+
+struct mmds_options config_mmds(const struct config *c)
+{
+    const struct mmds_config *m = &c->mmds;
+
+    return (struct mmds_options){
+        .path = m->path,
+        .address = m->address,
+        .size = m->size,
+        .version = m->version,
+        .text_only = m->text_only,
+    };
 }
 
 bool config_has_command(const struct config *c)

@@ -95,6 +95,20 @@ const char *config_form_address(const char *text)
     return "is not an IP address";
 }
 
+/* Without the first and the last 256, which are reserved (RFC 3927, 2.1). */
+const char *config_form_link_local(const char *text)
+{
+    struct in_addr addr;
+    u32 host;
+
+    if (inet_pton(AF_INET, text, &addr) != 1)
+        return "is not an IPv4 address";
+    host = ntohl(addr.s_addr);
+    if (host >= 0xa9fe0100 && host <= 0xa9fefeff)
+        return NULL;
+    return "is not link-local: 169.254.1.0 to 169.254.254.255";
+}
+
 /* It goes on the kernel's command line: a UUID, or a disk signature and a
  * number (0002dd75-01), nothing that could become another parameter. */
 const char *config_form_partuuid(const char *text)

@@ -295,6 +295,10 @@ static void parse_strings(struct parse *p, const struct key *k, const json_t *v)
         parse_error(p, SPOT_VALUE, "%s is not an array", parse_type(v));
         return;
     }
+    if (json_array_size(v) < k->min)
+        parse_error(p, SPOT_VALUE, "[] names none");
+    if (!origin_find(p->c, field))
+        origin_set_file(p->c, field, &p->path, p->key);
     for (size_t i = 0; i < json_array_size(v); i++) {
         const json_t *element = json_array_get(v, i);
         size_t len = parse_enter_element(p, (unsigned int)i);

@@ -7,9 +7,9 @@
 
 #include "position.h"
 
-/* Members of struct config that can be set: 23 in blocks, then at most 36 of
- * each drive, 24 of each interface and 3 of each port. */
-#define ORIGIN_MAX  (36 + CONFIG_DEVICE_MAX * (36 + 24) + CONFIG_PORT_MAX * 3)
+/* Members of struct config that can be set: 43 in blocks, then at most 37 of
+ * each drive, 25 of each interface and 3 of each port. */
+#define ORIGIN_MAX  (43 + CONFIG_DEVICE_MAX * (37 + 25) + CONFIG_PORT_MAX * 3)
 #define ORIGIN_PATH 128
 
 struct origin {

@@ -121,6 +121,13 @@ static const struct config_word backend_list[] = {
 };
 static const struct config_words net_backends = {.list = backend_list};
 
+static const struct config_word mmds_version_list[] = {
+    {"V1", MMDS_V1},
+    {"V2", MMDS_V2},
+    {NULL, 0},
+};
+static const struct config_words mmds_versions = {.list = mmds_version_list};
+
 static const struct config_word require_list[] = {
     {"best", SANDBOX_BEST},
     {"full", SANDBOX_FULL},
@@ -312,6 +319,19 @@ static const struct key network_interface[] = {
     {.name = NULL},
 };
 
+static const struct key mmds[] = {
+    {"network_interfaces", KEY_STRINGS, IN(mmds_config, net), .min = 1,
+     .max = CONFIG_DEVICE_MAX, .form = config_form_id},
+    {"version", KEY_WORD, IN(mmds_config, version), .words = &mmds_versions},
+    {"ipv4_address", KEY_STRING, IN(mmds_config, address),
+     .form = config_form_link_local},
+    {"imds_compat", KEY_BOOL, IN(mmds_config, text_only)},
+    {"metadata_path", KEY_STRING, .filled = true, IN(mmds_config, path)},
+    {"size_limit", KEY_INT, IN(mmds_config, size), .min = 1,
+     .max = MMDS_SIZE_MAX},
+    {.name = NULL},
+};
+
 static const struct key entropy[] = {
     LIMIT("rate_limiter", entropy_config, limit),
     {.name = NULL},
@@ -418,8 +438,9 @@ const struct key schema[] = {
      .nr = offsetof(struct config, nr_ports)},
     {"metrics", KEY_OBJECT, FIELD(metrics), .keys = metrics,
      .size = sizeof(struct metrics_config)},
-    LATER_WHY("mmds-config",
-              "the metadata service is not supported yet"),
+    {"mmds-config", KEY_OBJECT, FIELD(mmds), .keys = mmds,
+     .size = sizeof(struct mmds_config),
+     .given = offsetof(struct mmds_config, given)},
     LATER_WHY("balloon",
               "not supported yet; sandbox.limits.memory_mib bounds what the host gives"),
     LATER_WHY("pmem",

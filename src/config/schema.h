@@ -8,7 +8,7 @@
 enum key_kind {
     KEY_OBJECT,
     KEY_ARRAY,   /* of objects */
-    KEY_STRINGS, /* an array of strings; max of them and a NULL */
+    KEY_STRINGS, /* an array of strings; min to max of them and a NULL */
     KEY_LIST,    /* the same, allocated: char **, NULL if not given */
     KEY_PAIRS,   /* an object of strings with free names; as KEY_ARRAY */
     KEY_STRING,

@@ -59,6 +59,24 @@ static int files_open_nic(struct nic **out, const struct net_config *nc)
                                    : tap_open(out, &tap);
 }
 
+static int files_open_mmds(struct vm_files *f, const struct config *cfg)
+{
+    struct mmds_options opt = config_mmds(cfg);
+
+    return cfg->mmds.given ? mmds_open(&f->mmds, &opt) : 0;
+}
+
+static int files_open_net(struct vm_files *f, const struct config *cfg,
+                          unsigned int i)
+{
+    const struct net_config *nc = config_net(cfg, i);
+    int r = files_open_nic(&f->nic[i], nc);
+
+    if (r < 0 || !config_net_has_mmds(cfg, nc))
+        return r;
+    return mmds_wrap(&f->nic[i], f->mmds);
+}
+
 static int files_open_devices(struct vm_files *f, const struct config *cfg)
 {
     int r = 0;
@@ -67,8 +85,10 @@ static int files_open_devices(struct vm_files *f, const struct config *cfg)
         r = files_open_disk(&f->disk[i], config_drive(cfg, i), cfg->id);
     if (r == 0)
         r = rbd_start(&cfg->sandbox); /* early: as slow as the cluster */
+    if (r == 0)
+        r = files_open_mmds(f, cfg);
     for (unsigned int i = 0; r == 0 && i < cfg->nr_nets; i++)
-        r = files_open_nic(&f->nic[i], config_net(cfg, i));
+        r = files_open_net(f, cfg, i);
     return r;
 }
 
@@ -161,6 +181,7 @@ void vm_files_close(struct vm_files *f)
             f->nic[i]->ops->free(f->nic[i]);
         disk_free(f->disk[i]);
     }
+    mmds_free(f->mmds);
     loader_file_close(&f->initrd);
     loader_file_close(&f->kernel);
     kvm_close(&f->kvm);

@@ -13,6 +13,7 @@
 #include "mote/disk.h"
 #include "mote/engine.h"
 #include "mote/loader.h"
+#include "mote/mmds.h"
 #include "mote/nic.h"
 
 struct vm_files {
@@ -20,6 +21,7 @@ struct vm_files {
     struct loader_file kernel, initrd;
     struct disk *disk[CONFIG_DEVICE_MAX]; /* as config_drive() counts */
     struct nic *nic[CONFIG_DEVICE_MAX];   /* as config_net() counts */
+    struct mmds *mmds;                    /* of interfaces, or NULL */
     struct chr *serial;
     unsigned int nr_ports;
     struct console_port port[CONSOLE_PORT_MAX]; /* hvc0, the configuration's,

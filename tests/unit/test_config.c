@@ -84,8 +84,6 @@ static const struct json_case json_cases[] = {
     {"{\"metrics\": {\"metrics_path\": \"m\", \"properties\": {\"a\": "
      "\"b\"}}}",
      NULL},
-    {"{\"mmds-config\": {\"network_interfaces\": [\"eth0\"]}}",
-     "mote: t:1:2: mmds-config: the metadata service is not supported yet\n"},
     {"{\"cpu-config\": \"c.json\"}",
      "mote: t:1:2: cpu-config: CPU templates are not supported; the guest "
      "sees what its engine has\n"},

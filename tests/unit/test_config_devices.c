@@ -104,6 +104,25 @@ static const struct device_case key_cases[] = {
      "mote: t:3:39: drives[0].rate_limiter.bytes: unknown key; known here: "
      "bandwidth, ops\n"},
     {"'network-interfaces': [{" N "}]", NULL},
+    {"'mmds-config': {'network_interfaces': ['n', 'm'], 'version': 'V2', "
+     "'ipv4_address': '169.254.1.0', 'imds_compat': true, 'metadata_path': "
+     "'m', 'size_limit': 1048576}",
+     NULL},
+    {"'mmds-config': {'version': 'V1', 'ipv4_address': null}", NULL},
+    {"'mmds-config': {'network_interfaces': [],\n'version': 'V3', "
+     "'ipv4_address': '169.254.0.255', 'size_limit': 0}",
+     "mote: t:2:39: mmds-config.network_interfaces: [] names none\n"
+     "mote: t:3:12: mmds-config.version: \"V3\" is not one of V1, V2; did you "
+     "mean \"V1\"?\n"
+     "mote: t:3:34: mmds-config.ipv4_address: \"169.254.0.255\" is not "
+     "link-local: 169.254.1.0 to 169.254.254.255\n"
+     "mote: t:3:65: mmds-config.size_limit: 0 is out of range 1..1048576\n"},
+    {"'mmds-config': {'ipv4_address': '169.254.255.0'}",
+     "mote: t:2:33: mmds-config.ipv4_address: \"169.254.255.0\" is not "
+     "link-local: 169.254.1.0 to 169.254.254.255\n"},
+    {"'mmds-config': {'ipv4_address': 'fe80::1'}",
+     "mote: t:2:33: mmds-config.ipv4_address: \"fe80::1\" is not an IPv4 "
+     "address\n"},
     {"'network-interfaces': [{" N ", 'guest_mac': '06:00:ac:10:00:02',"
      "'mtu': 1500, 'rx_rate_limiter': {}, 'tx_rate_limiter': null,"
      "'backend': 'tap', 'queue_pairs': 2}]",
@@ -319,6 +338,31 @@ static const struct device_case rule_cases[] = {
     {"'network-interfaces': [{'iface_id': 'a', 'backend': 'fd', 'fd': 7},\n"
      "{'iface_id': 'b', 'backend': 'fd', 'fd': 7}]",
      "mote: t:3:42: network-interfaces[1].fd: 7 is in use by a already\n"},
+    {"'mmds-config': {'network_interfaces': ['a']}",
+     "mote: t:2:16: mmds-config: metadata are served on a network interface, "
+     "and there is none: add --net, or network-interfaces\n"},
+    {"'network-interfaces': [{'iface_id': 'a', 'host_dev_name': 't'}],\n"
+     "'mmds-config': {'network_interfaces': ['a', 'b'], 'metadata_path': "
+     "'disk'}",
+     "mote: t:3:39: mmds-config.network_interfaces: \"b\" is no interface's "
+     "iface_id\n"
+     "mote: t:3:68: mmds-config.metadata_path: disk: line 1, column 1: not "
+     "JSON: invalid token near 'x'\n"},
+    {"'network-interfaces': [{'iface_id': 'a', 'host_dev_name': 't'}],\n"
+     "'mmds-config': {'metadata_path': 'nope'}",
+     "mote: t:3:34: mmds-config.metadata_path: nope: No such file or directory "
+     "(ENOENT)\n"},
+    {"'network-interfaces': [{'iface_id': 'a', 'host_dev_name': 't'}],\n"
+     "'mmds-config': {'metadata_path': 'data', 'size_limit': 6}",
+     "mote: t:3:34: mmds-config.metadata_path: data: 7 bytes as compact JSON; "
+     "6 are allowed, or what --mmds-size-limit or size_limit says\n"},
+    {"'network-interfaces': [{'iface_id': 'a', 'host_dev_name': 't'}],\n"
+     "'mmds-config': {'metadata_path': 'data', 'size_limit': 7}",
+     NULL},
+    {"'network-interfaces': [{'iface_id': 'a', 'host_dev_name': 't'}],\n"
+     "'mmds-config': {'metadata_path': 'data'}, 'logger': {'log_path': "
+     "'data'}",
+     "mote: t:3:34: mmds-config.metadata_path: data is the log already\n"},
     {"'console': {'mode': 'unix', 'path': 's'}",
      "mote: t:2:21: console.mode: \"unix\" is for \"device\": \"virtio\" only; "
      "the serial port takes no clients\n"},
@@ -355,8 +399,10 @@ START_TEST(test_rules)
     write_file("kernel", "x");
     write_file("disk", "x");
     write_file("empty", "");
+    write_file("data", "{ \"a\": 1 }");
     ck_assert_int_eq(config_rig_parse(&c, text), 0);
     r = config_check(&c);
+    unlink("data");
     unlink("kernel");
     unlink("disk");
     unlink("empty");
