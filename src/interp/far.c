@@ -351,13 +351,14 @@ static enum exec far_iret_peek(struct cpu *c, const struct insn *in, u64 *item,
     return r;
 }
 
-/* All that will be popped is read before any of it is looked at. */
+/* All that may be popped is read before any of it is looked at: SS and RSP also
+ * if the selector turns out to be of an inner level. */
 static enum exec far_iret_prot(struct cpu *c, const struct insn *in,
                                u64 item[5])
 {
     u64 flags = far_iret_flags(c, in->size, item[2]);
     u16 sel = (u16)item[1];
-    bool outer = c->mode == MODE_64 || (sel & 3) > c->cpl;
+    bool outer = c->mode == MODE_64 || (sel & 3) != c->cpl;
     struct far_target t;
     enum exec r = EXEC_OK;
 

@@ -281,6 +281,10 @@ static void solve_stack(struct diff_case *c, const struct insn *in)
 
     if (rnd() & 1)
         gpr[GPR_RSP] = gen_address(c, 8);
+    /* A far call into 64-bit code pushes there. Linux takes a fault of 32-bit
+     * code above 4 GiB for an erratum of the K8's: it tries again, for ever. */
+    if (c->bits32 && in->fn == op_call_far && (u32)gpr[GPR_RSP] < 8)
+        gpr[GPR_RSP] += 8;
     if (in->fn == op_leave)
         gpr[GPR_RBP] = gen_address(c, 8);
     if (in->fn == op_ret)
