@@ -18,6 +18,7 @@
 
 #include "disk.h"
 
+#define ERRNO_MAX    4095 /* of Linux */
 #define RBD_PART_MAX ((u64)RBD_SLOT_CHUNKS * RBD_CHUNK)
 #define RBD_KEEP     8 /* chunks: an idle disk's */
 
@@ -268,6 +269,15 @@ DEV_ONLY static void rbd_kick(struct disk *disk)
 
 /* ---- answers ------------------------------------------------------------- */
 
+/* The worker may say any number: what is no error is success, and what no error
+ * can be is one of reading and writing. */
+static s32 rbd_error(s32 told)
+{
+    if (told >= 0)
+        return 0;
+    return told >= -ERRNO_MAX ? told : -EIO;
+}
+
 /* Done with err: all that is asked. What has slots keeps them, since the worker
  * may still write to their chunks, until it answers or is dead. Returns how
  * many requests these were. */
@@ -300,7 +310,7 @@ static unsigned int rbd_let_go(struct rbd_disk *d, s32 err)
 /* Nothing more will come of this disk. */
 static void rbd_end(struct rbd_disk *d, s32 err)
 {
-    d->final = err < 0 ? err : -EIO;
+    d->final = err < 0 ? err : -EIO; /* it ends, whatever is told */
     d->joined = false;
     rbd_let_go(d, d->final);
 }
@@ -326,7 +336,7 @@ static void rbd_answer(struct rbd_disk *d, u32 id, s32 ret)
         part_copy(d, p);
     part_put(d, id);
     if (req)
-        rbd_part_over(d, req, ret < 0 ? ret : 0);
+        rbd_part_over(d, req, rbd_error(ret));
 }
 
 /* -EPROTO: an answer to what was not asked. */
@@ -412,7 +422,7 @@ static void rbd_look_at_state(struct rbd_disk *d)
         break;
     case RBD_FAILED:
     case RBD_LATCHED:
-        rbd_end(d, atomic_load(&d->ring->err));
+        rbd_end(d, rbd_error(atomic_load(&d->ring->err)));
         if (d->disk.info.opening && d->disk.lost)
             d->disk.lost(d->disk.ctx);
         break;

@@ -305,9 +305,23 @@ static void lie_far_number(struct worker *w)
     atomic_store(&w->ring->done, ~0u);
 }
 
+/* Errors that there are not. */
+static void lie_errors(struct worker *w)
+{
+    rbd_ring_done(w->ring, 255, INT32_MIN);
+    rbd_ring_done(w->ring, 254, -4096);
+}
+
+static void lie_end(struct worker *w)
+{
+    atomic_store(&w->ring->err, INT32_MIN);
+    worker_state(w, RBD_LATCHED, 1);
+}
+
 typedef void lie_fn(struct worker *w);
-static lie_fn *const lies[] = {lie_twice, lie_free_slot, lie_circle, lie_number,
-                               lie_far_number};
+static lie_fn *const lies[] = {lie_twice,  lie_free_slot,  lie_circle,
+                               lie_number, lie_far_number, lie_errors,
+                               lie_end};
 
 /* The disk ends, each request is answered once, nothing else happens. */
 START_TEST(test_lies)
