@@ -50,6 +50,18 @@ int sandbox_enter(const struct sandbox_config *config);
 int sandbox_wait(void);
 
 /*
+ * Make the cgroup of the configuration, for processes that start before
+ * sandbox_enter(), which does it otherwise. *fd: what they join it by; the
+ * caller's; -1: none was asked for. 0 or a negative errno, already reported.
+ * Main, where undo_all() will be.
+ */
+int sandbox_open_cgroup(const struct sandbox_config *config, int *fd);
+
+/* The calling process is in it from now on, with all that it starts. 0 or a
+ * negative errno, already reported. */
+int sandbox_join_cgroup(int fd);
+
+/*
  * Close the jail: behind this the monitor opens nothing, and before it nothing
  * untrusted may be read. What takes long is done beside the monitor, which can
  * build its VM in between. Monitor, once, before any thread. 0, or a negative

@@ -24,7 +24,7 @@ struct rbd_spec *spec_map(int fd)
 
 /* ---- descriptors --------------------------------------------------------- */
 
-#define SPEC_FDS (5 + 3 * RBD_IMAGE_MAX)
+#define SPEC_FDS (6 + 3 * RBD_IMAGE_MAX)
 
 /* All that a worker is given; -1 is none. */
 static unsigned int spec_fds(const struct rbd_spec *s, int spec_fd, int stop_fd,
@@ -35,6 +35,7 @@ static unsigned int spec_fds(const struct rbd_spec *s, int spec_fd, int stop_fd,
     fd[n++] = spec_fd;
     fd[n++] = stop_fd;
     fd[n++] = s->log.fd;
+    fd[n++] = s->jail.cgroup_fd;
     fd[n++] = s->cluster.key_fd;
     fd[n++] = s->cluster.conf_fd;
     for (u32 i = 0; i < s->nr_images; i++) {

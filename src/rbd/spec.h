@@ -49,6 +49,7 @@ struct rbd_jail {
     u32 require; /* enum sandbox_require */
     u32 uid, gid;
     bool log_denials;
+    int cgroup_fd; /* for sandbox_join_cgroup(), or -1 */
 };
 
 struct rbd_spec {

@@ -14,6 +14,7 @@
 
 #include "mote/log.h"
 #include "mote/rbd.h"
+#include "mote/sandbox.h"
 #include "mote/undo.h"
 
 #include "disk.h"
@@ -343,14 +344,16 @@ static void rbd_stop(struct undo *u)
     waitpid(g->keeper, NULL, 0);
 }
 
-static int rbd_start_group(struct rbd_group *g, const struct sandbox_config *c)
+static int rbd_start_group(struct rbd_group *g, const struct sandbox_config *c,
+                           int cgroup_fd)
 {
     int pipe_fd[2];
 
     g->spec->jail = (struct rbd_jail){.require = c->require,
                                       .uid = c->uid,
                                       .gid = c->gid,
-                                      .log_denials = c->log_denials};
+                                      .log_denials = c->log_denials,
+                                      .cgroup_fd = cgroup_fd};
     log_share(&g->spec->log);
     if (pipe2(pipe_fd, O_CLOEXEC) < 0)
         return fail(-errno, "rbd: pipe2");
@@ -366,10 +369,14 @@ static int rbd_start_group(struct rbd_group *g, const struct sandbox_config *c)
 
 int rbd_start(const struct sandbox_config *sandbox)
 {
-    int r = 0;
+    int cgroup_fd = -1, r = 0;
 
+    if (rbd_nr_groups)
+        r = sandbox_open_cgroup(sandbox, &cgroup_fd);
     for (unsigned int i = 0; r == 0 && i < rbd_nr_groups; i++)
-        r = rbd_start_group(&rbd_group[i], sandbox);
+        r = rbd_start_group(&rbd_group[i], sandbox, cgroup_fd);
+    if (cgroup_fd >= 0)
+        close(cgroup_fd);
     /* Copied; several drives may name the same one. */
     for (unsigned int i = 0; i < rbd_nr_groups; i++)
         if (rbd_group[i].access->key_fd)

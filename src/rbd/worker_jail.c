@@ -11,6 +11,17 @@
 /* A connection to every OSD; the caller's hard limit, if that is lower. */
 #define WORKER_NOFILE 65536
 
+/* Before it takes memory. The keeper stays outside: it removes clones also
+ * after a want of memory. */
+static int worker_jail_join(const struct rbd_jail *s)
+{
+    int r = s->cgroup_fd < 0 ? 0 : sandbox_join_cgroup(s->cgroup_fd);
+
+    if (s->cgroup_fd >= 0)
+        close(s->cgroup_fd);
+    return r;
+}
+
 int worker_jail_begin(struct worker_jail *j, const struct rbd_spec *spec,
                       int spec_fd, int stop_fd)
 {
@@ -25,6 +36,8 @@ int worker_jail_begin(struct worker_jail *j, const struct rbd_spec *spec,
         .mode = s->log_denials ? FILTER_LOG : FILTER_ENFORCE};
     if (r == 0)
         r = log_take_stderr();
+    if (r == 0)
+        r = worker_jail_join(s);
     return r < 0 ? r : sandbox_alone_begin(&j->config, &j->report);
 }
 

@@ -187,6 +187,22 @@ int cgroup_add(struct cgroup *g, pid_t pid)
     return r < 0 ? fail(r, "sandbox.cgroup: join %s", g->path) : 0;
 }
 
+int cgroup_open_procs(const struct cgroup *g, int *fd)
+{
+    *fd = -1;
+    if (!g->path)
+        return 0;
+    *fd = openat(g->dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    return *fd < 0 ? fail(-errno, "sandbox.cgroup: %s/cgroup.procs", g->path)
+                   : 0;
+}
+
+/* "0" is who writes; the rights are those of who has opened it. */
+int sandbox_join_cgroup(int fd)
+{
+    return write(fd, "0", 1) != 1 ? fail(-errno, "sandbox.cgroup: join it") : 0;
+}
+
 bool cgroup_was_oom(const struct cgroup *g)
 {
     return g->path && cgroup_oom_kills(g) > g->oom_kills;

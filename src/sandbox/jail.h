@@ -73,6 +73,9 @@ struct cgroup {
 int cgroup_open(struct cgroup *g, const struct sandbox_config *c);
 int cgroup_add(struct cgroup *g, pid_t pid);
 
+/* For sandbox_join_cgroup(); -1: there is none. As above. */
+int cgroup_open_procs(const struct cgroup *g, int *fd);
+
 /* Has the kernel killed for want of memory since cgroup_open()? */
 bool cgroup_was_oom(const struct cgroup *g);
 

@@ -196,6 +196,21 @@ static void split_close_others(void)
     split_close(&split.netns);
 }
 
+/* Once. */
+static int split_open_cgroup(const struct sandbox_config *c)
+{
+    struct cgroup *g = &split.supervisor.cgroup;
+
+    return g->path ? 0 : cgroup_open(g, c);
+}
+
+int sandbox_open_cgroup(const struct sandbox_config *c, int *fd)
+{
+    int r = split_open_cgroup(c);
+
+    return r < 0 ? r : cgroup_open_procs(&split.supervisor.cgroup, fd);
+}
+
 static int split_open(const struct sandbox_config *c)
 {
     int r;
@@ -209,8 +224,9 @@ static int split_open(const struct sandbox_config *c)
         .done = {-1, -1},
         .netns = -1,
         .middle = -1,
+        .supervisor.cgroup = split.supervisor.cgroup,
     };
-    r = cgroup_open(&split.supervisor.cgroup, c);
+    r = split_open_cgroup(c);
     if (r == 0)
         r = namespaces_open_net(c, &split.netns);
     if (r < 0)

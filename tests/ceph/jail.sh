@@ -8,10 +8,10 @@ jail_access() {
     echo "user=vm,mon=127.0.0.1:$port,key=$cluster/vm.key"
 }
 
-# jail_mote RBD: a guest that runs for ever and asks for nothing; for "&"
+# jail_mote RBD OPTIONS...: a guest that runs for ever and asks for nothing; for "&"
 jail_mote() {
-    exec timeout -k 5 60 "$mote" run --kernel "$tmp/guest" --memory 32M \
-        --engine interp --append hang --rbd "$1,$(jail_access)"
+    exec timeout -k 20 150 "$mote" run --kernel "$tmp/guest" --memory 32M \
+        --engine interp --append hang --rbd "$1,$(jail_access)" "${@:2}"
 }
 
 # The worker below this script whose filters are both there, on all threads.
@@ -84,6 +84,43 @@ jail_wait() {
         sleep 0.2
     done
     return 1
+}
+
+# A cgroup that can be made, of any controller, or nothing.
+jail_group() {
+    local dir
+    for dir in /sys/fs/cgroup/pids /sys/fs/cgroup; do
+        mkdir "$dir/mote-ceph.$$" 2>/dev/null || continue
+        [ -e "$dir/mote-ceph.$$/cgroup.procs" ] && echo "$dir/mote-ceph.$$"
+        rmdir "$dir/mote-ceph.$$" && return
+    done
+}
+
+# jail_is_in GROUP PID
+jail_is_in() {
+    grep -qx "$2" "$1/cgroup.procs"
+}
+
+# The VM's cgroup has its workers, also the second one; not who keeps them.
+jail_cgroup() {
+    local pid first group
+    group=$(jail_group)
+    [ -n "$group" ] || { skip cgroup "no cgroup to be made here"; return; }
+    echo "{ \"sandbox\": { \"cgroup\": \"$group\" } }" >"$tmp/group.json"
+    jail_mote rbd/io --config "$tmp/group.json" >"$tmp/out" 2>"$tmp/err" </dev/null &
+    pid=$!
+    jail_worker || { not_ok "a worker in a cgroup: $(cat "$tmp/err")"; return; }
+    check "a cgroup has the worker" jail_is_in "$group" "$worker"
+    first=$worker
+    kill -KILL "$worker"
+    jail_worker
+    check "... and the second one" [ "$worker" != "$first" ]
+    check "... too" jail_is_in "$group" "$worker"
+    check "... and not the keeper" \
+        [ -z "$(grep -x "$(mine rbd-keeper)" "$group/cgroup.procs")" ]
+    kill -TERM "$pid"
+    wait "$pid"
+    check "... and goes with the VM: $(tail -n 1 "$tmp/err")" [ ! -e "$group" ]
 }
 
 # A VM on a clone: looked at, its worker killed, its image resized, its end.
@@ -184,6 +221,7 @@ test_guest() {
 test_jail() {
     wanted jail || return
     jail_vm
+    jail_cgroup
     jail_hosts
     jail_libraries
 }
