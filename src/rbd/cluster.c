@@ -276,13 +276,13 @@ int cluster_pool(struct cluster *c, const char *who, const char *pool,
     return 0;
 }
 
-void cluster_note_address(struct cluster *c)
+void cluster_note_address(const struct cluster *c, char to[RBD_NAME_MAX])
 {
     char *text;
 
     if (!c->lib->rados_getaddrs || c->lib->rados_getaddrs(c->rados, &text) < 0)
         return;
-    snprintf(c->spec->address, sizeof(c->spec->address), "%s", text);
+    snprintf(to, RBD_NAME_MAX, "%s", text);
     free(text);
 }
 

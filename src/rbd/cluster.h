@@ -30,8 +30,9 @@ int cluster_connect(struct cluster *c);
 int cluster_pool(struct cluster *c, const char *who, const char *pool,
                  const char *ns, rados_ioctx_t *out);
 
-/* Note this client's address in the spec, for the one that must fence it. */
-void cluster_note_address(struct cluster *c);
+/* This client's address, for the one that must fence it; to stays as it is
+ * where librados does not tell. */
+void cluster_note_address(const struct cluster *c, char to[RBD_NAME_MAX]);
 
 void cluster_close(struct cluster *c);
 

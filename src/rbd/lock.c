@@ -71,9 +71,19 @@ static int lock_clear(struct image *im, const char *owner)
     return 0;
 }
 
-static int lock_exclusive(struct image *im)
+/* The lock is nobody's when this is called: who it will be is noted first, for
+ * a worker that dies having it, and could not say so, has to be known to the
+ * next one. */
+static int lock_acquire(struct image *im)
 {
     const struct rbd_lib *lib = im->cluster->lib;
+
+    cluster_note_address(im->cluster, im->spec->holder);
+    return lib->rbd_lock_acquire(im->rbd, RBD_LOCK_MODE_EXCLUSIVE);
+}
+
+static int lock_exclusive(struct image *im)
+{
     char owner[RBD_NAME_MAX];
     int r = lock_owner(im, owner);
 
@@ -81,12 +91,12 @@ static int lock_exclusive(struct image *im)
         r = lock_clear(im, owner);
     if (r < 0)
         return r;
-    r = lib->rbd_lock_acquire(im->rbd, RBD_LOCK_MODE_EXCLUSIVE);
+    r = lock_acquire(im);
     if (r == -EROFS || r == -EBUSY)
         return lock_held(im, owner);
     if (r < 0)
         return fail(r, "%s: cannot be locked", im->who);
-    return lock_owner(im, im->spec->holder);
+    return lock_owner(im, im->spec->holder); /* in the cluster's own words */
 }
 
 /* Without a lock to break: nobody may hear the dead worker any more. */
@@ -110,7 +120,7 @@ static int lock_none(struct image *im)
     int r = im->gen > 1 ? lock_fence(im) : 0;
 
     if (r == 0)
-        cluster_note_address(im->cluster);
+        cluster_note_address(im->cluster, im->cluster->spec->address);
     return r;
 }
 
