@@ -339,15 +339,17 @@ static void rbd_answer(struct rbd_disk *d, u32 id, s32 ret)
         rbd_part_over(d, req, rbd_error(ret));
 }
 
-/* -EPROTO: an answer to what was not asked. */
+/* -EPROTO: an answer to what was not asked, or a list in a circle: what is
+ * answered may be asked anew at once, in the same slot. */
 static int rbd_reap(struct rbd_disk *d)
 {
     u32 list = rbd_ring_take(d->ring);
+    unsigned int n = 0;
     s32 ret = 0;
     int id;
 
     while ((id = rbd_ring_walk(d->ring, &list, &ret)) >= 0) {
-        if (!d->part[id].in_flight)
+        if (!d->part[id].in_flight || n++ == RBD_SLOTS)
             return -EPROTO;
         rbd_answer(d, (u32)id, ret);
     }
@@ -379,10 +381,21 @@ static void rbd_release(struct rbd_disk *d)
     d->least_free = RBD_CHUNKS;
 }
 
-/* Another worker knows nothing of what the last one was asked. The guest has
- * had no answer, and requests in flight at once have no order. */
-static void rbd_join(struct rbd_disk *d, u32 gen)
+/*
+ * Another worker knows nothing of what the last one was asked. The guest has
+ * had no answer, and requests in flight at once have no order.
+ *
+ * What the last one has answered is looked at once more: it is dead, so it is
+ * the last of it; but this thread may have rested between its first look and
+ * this one, for as long as a worker needs to start. What is in flight then has
+ * no answer on the way that could be taken for the next one's.
+ */
+static int rbd_join(struct rbd_disk *d, u32 gen)
 {
+    int r = rbd_reap(d);
+
+    if (r < 0)
+        return r;
     d->gen = gen;
     d->joined = true;
     for (u32 id = 0; id < RBD_SLOTS; id++) {
@@ -393,6 +406,7 @@ static void rbd_join(struct rbd_disk *d, u32 gen)
         else if (p->in_flight)
             part_put(d, id);
     }
+    return 0;
 }
 
 static void rbd_look_at_size(struct rbd_disk *d)
@@ -407,18 +421,20 @@ static void rbd_look_at_size(struct rbd_disk *d)
         d->disk.resized(d->disk.ctx);
 }
 
-static void rbd_look_at_state(struct rbd_disk *d)
+/* -EPROTO: as rbd_reap(). */
+static int rbd_look_at_state(struct rbd_disk *d)
 {
     u32 state = atomic_load(&d->ring->state);
     u32 gen = atomic_load(&d->ring->gen) & 0xffff;
 
     if (d->final < 0)
-        return;
+        return 0;
     switch (state) {
     case RBD_READY:
         rbd_look_at_size(d);
-        if (!d->joined || gen != d->gen)
-            rbd_join(d, gen);
+        if (gen != d->gen)
+            return rbd_join(d, gen);
+        d->joined = true;
         break;
     case RBD_FAILED:
     case RBD_LATCHED:
@@ -429,6 +445,7 @@ static void rbd_look_at_state(struct rbd_disk *d)
     default: /* DEAD, STARTING: wait for what comes */
         d->joined = false;
     }
+    return 0;
 }
 
 static void rbd_look_at_flags(struct rbd_disk *d)
@@ -443,11 +460,14 @@ static void rbd_look_at_flags(struct rbd_disk *d)
 
 DEV_ONLY static void rbd_look(struct rbd_disk *d)
 {
-    if (rbd_reap(d) < 0) {
+    int r = rbd_reap(d);
+
+    if (r == 0)
+        r = rbd_look_at_state(d);
+    if (r < 0) {
         log_error("drive %s: its worker broke the rules of the ring", d->name);
         rbd_end(d, -EIO);
     }
-    rbd_look_at_state(d);
     rbd_pump(d);
     rbd_look_at_flags(d);
     rbd_kick(&d->disk);

@@ -167,8 +167,8 @@ static inline u32 rbd_ring_take(struct rbd_ring *r)
 }
 
 /* The slot at *list and its answer; *list moves on. -1: the end; -2: no slot
- * has this number. The caller checks that the slot is in flight, which also
- * ends a list that runs in a circle. */
+ * has this number. The caller checks that the slot is in flight, and ends a
+ * list that runs in a circle. */
 static inline int rbd_ring_walk(struct rbd_ring *r, u32 *list, s32 *ret)
 {
     u32 id = *list - 1;

@@ -135,6 +135,45 @@ START_TEST(test_worker_dies)
 }
 END_TEST
 
+static struct worker *late;
+
+/* Between the look at answers and that at the state. */
+static void on_late(void *ctx)
+{
+    rbd_ring_done(late->ring, 0xff & late->ring->sq[0], 0);
+}
+
+/* The worker's last answer comes when this thread, which rests, has looked at
+ * answers already, and sees the next worker only: it is no answer of that one,
+ * which is not asked again. */
+START_TEST(test_answer_of_the_dead)
+{
+    u8 a[512] = {1}, b[512] = {2};
+    struct iovec iov[2] = {{a, 512}, {b, 512}};
+    struct rig_req req[2] = {request(DISK_WRITE, &iov[0], 1, 0),
+                             request(DISK_WRITE, &iov[1], 1, 512)};
+    struct worker w;
+
+    worker_ready(&w);
+    late = &w;
+    rig_submit(&w.rig, &req[0]);
+    rig_submit(&w.rig, &req[1]);
+    w.head = atomic_load(&w.ring->sq_tail);
+    w.rig.disk->resized = on_late;
+    worker_state(&w, RBD_READY, 2);
+    atomic_store(&w.ring->size, SIZE + DISK_SECTOR); /* so that it is called */
+    worker_turn(&w);
+    ck_assert_uint_eq(req[0].answers, 1);
+    ck_assert_uint_eq(req[1].answers, 0);
+    ck_assert_uint_eq(worker_serve(&w, ~0u), 1); /* the other one */
+    worker_turn(&w);
+    ck_assert(req[0].answers == 1 && req[0].err == 0);
+    ck_assert(req[1].answers == 1 && req[1].err == 0);
+    ck_assert_mem_eq(w.image + 512, b, 512);
+    worker_down(&w);
+}
+END_TEST
+
 /* For good: all that was asked and will be asked gets the error. */
 START_TEST(test_latched)
 {
@@ -345,6 +384,39 @@ START_TEST(test_lies)
 }
 END_TEST
 
+static unsigned int again;
+
+static void on_again(struct disk_req *req, int err)
+{
+    if (err < 0 || ++again == 100000)
+        return;
+    disk_submit(late->rig.disk, req);
+}
+
+/* A circle, and a guest that asks anew for what was answered, in the same slot.
+ */
+START_TEST(test_circle)
+{
+    u8 buf[512] = {0};
+    struct iovec iov = {buf, sizeof(buf)};
+    struct disk_req req = {.op = DISK_READ,
+                           .len = sizeof(buf),
+                           .iov = &iov,
+                           .nr_iov = 1,
+                           .done = on_again};
+    struct worker w;
+
+    worker_ready(&w);
+    late = &w;
+    disk_submit(w.rig.disk, &req);
+    lie_circle(&w);
+    ck_assert_int_eq(write(w.done_fd, &(u64){1}, 8), 8);
+    worker_turn(&w);
+    ck_assert_uint_eq(again, RBD_SLOTS);
+    worker_down(&w);
+}
+END_TEST
+
 Suite *suite_rbd_disk(void);
 Suite *suite_rbd_disk(void)
 {
@@ -356,11 +428,13 @@ Suite *suite_rbd_disk(void)
     tcase_add_test(tc, test_more_than_slots);
     tcase_add_test(tc, test_errors);
     tcase_add_test(tc, test_worker_dies);
+    tcase_add_test(tc, test_answer_of_the_dead);
     tcase_add_test(tc, test_latched);
     tcase_add_test(tc, test_never_ready);
     tcase_add_test(tc, test_resize);
     tcase_add_loop_test(tc, test_abandon, 0, ARRAY_SIZE(places));
     tcase_add_loop_test(tc, test_abandon_all, 0, 2);
+    tcase_add_test(tc, test_circle);
     tcase_add_loop_test(tc, test_lies, 0, ARRAY_SIZE(lies));
     suite_add_tcase(s, tc);
     return s;
