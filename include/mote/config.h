@@ -213,7 +213,7 @@ struct sandbox_config {
 
 struct deadline_config { /* ms of the running VM; 0: none */
     unsigned int boot_ms, wall_ms, cpu_ms, idle_ms;
-    unsigned int stop_ms; /* what SIGTERM leaves a command */
+    unsigned int stop_ms; /* what SIGTERM leaves the command, or the guest */
 };
 
 #define CONFIG_ARG_MAX     4096 /* of a command */

@@ -15,6 +15,7 @@
 
 #define SERIAL_PORT     0x3f8 /* COM1 */
 #define SERIAL_GSI      4
+#define I8042_GSI       1
 #define I8042_PORT_DATA 0x60
 #define I8042_PORT_CMD  0x64
 #define CMOS_PORT       0x70 /* index, +1 data */
@@ -47,11 +48,19 @@ void serial_stats(struct serial *s, struct serial_stats *out);
  * NUL, control characters as dots. For reports; any thread. */
 size_t serial_tail(struct serial *s, char *buf, size_t len);
 
-/* Keyboard controller: the reset line and no keyboard; it answers the commands
- * of a driver's probe at once. */
+/*
+ * Keyboard controller: the reset line, and a keyboard for one thing; it answers
+ * the commands of a driver's probe at once. irq: I8042_GSI, connected by the
+ * caller.
+ */
 struct i8042;
-int i8042_new(struct i8042 **out, struct bus *bus, struct power *power);
+int i8042_new(struct i8042 **out, struct bus *bus, struct power *power,
+              struct irq *irq);
 void i8042_free(struct i8042 *k);
+
+/* Somebody types that: the guest is to end itself, if it has a driver for it
+ * and listens. Any thread. */
+void i8042_ctrl_alt_del(struct i8042 *k);
 
 /* A byte v written to EXIT_PORT ends mote with status (v << 1 | 1) & 0xff. */
 int exit_port_new(struct bus *bus, struct power *power);

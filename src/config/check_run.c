@@ -67,8 +67,6 @@ static int check_no_command(const struct config *c)
         field = &n->input;
     else if (n->tty)
         field = &n->tty;
-    else if (n->deadlines.stop_ms)
-        field = &n->deadlines.stop_ms;
     if (!field)
         return 0;
     return config_fail(c, field,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * i8042.c: keyboard controller with a reset line and nothing plugged in.
- * Every command that a driver waits for is answered at once, so that probing
- * costs no time-out (half a second each in Linux).
+ * i8042.c: keyboard controller with a reset line, and a keyboard that says
+ * nothing but Ctrl-Alt-Del, when the host wants the guest to end. Every command
+ * that a driver waits for is answered at once, so that probing costs no
+ * time-out (half a second each in Linux).
  */
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@
 #define STATUS_INH 0x10 /* keyboard not locked */
 
 /* Controller configuration byte. */
+#define CTR_KBD_INT 0x01
 #define CTR_SYS     0x04
 #define CTR_KBD_OFF 0x10
 #define CTR_AUX_OFF 0x20
@@ -40,9 +42,15 @@ enum i8042_command {
 #define OUTPUT_NOT_RESET 0x01 /* output port bit 0; low resets the machine */
 #define OUTPUT_A20       0x02
 
+/* Ctrl, Alt and Del go down and up again: scan code set 2, untranslated. */
+static const u8 i8042_ctrl_alt_del_codes[] = {
+    0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0, 0x71, 0xf0, 0x11, 0xf0, 0x14};
+
 struct i8042 {
     struct power *power;
-    struct lock lock; /* only vCPUs take it */
+    struct irq *irq;
+    struct lock lock; /* vCPUs and main take it, for a few instructions */
+    size_t typed;     /* of the codes above, those that are yet to come */
     u8 ctr;
     u8 data;      /* what the data port reads */
     bool full;    /* data was not read yet */
@@ -54,6 +62,28 @@ static void i8042_answer(struct i8042 *k, u8 data)
 {
     k->data = data;
     k->full = true;
+}
+
+/* The keyboard's next byte, if it may send: every byte is an edge. */
+static void i8042_send_key(struct i8042 *k)
+{
+    static const size_t nr = ARRAY_SIZE(i8042_ctrl_alt_del_codes);
+
+    if (k->full || k->typed == 0 || k->ctr & CTR_KBD_OFF)
+        return;
+    i8042_answer(k, i8042_ctrl_alt_del_codes[nr - k->typed--]);
+    if (!(k->ctr & CTR_KBD_INT))
+        return;
+    irq_lower(k->irq);
+    irq_raise(k->irq);
+}
+
+void i8042_ctrl_alt_del(struct i8042 *k)
+{
+    lock_take(&k->lock);
+    k->typed = ARRAY_SIZE(i8042_ctrl_alt_del_codes);
+    i8042_send_key(k);
+    lock_drop(&k->lock);
 }
 
 /* Returns true when the machine's reset line is pulled. */
@@ -125,6 +155,7 @@ static void i8042_write_port(struct i8042 *k, bool command, u8 val)
     lock_take(&k->lock);
     k->command = command;
     reset = command ? i8042_command(k, val) : i8042_data(k, val);
+    i8042_send_key(k);
     lock_drop(&k->lock);
     if (reset)
         power_end(k->power, POWER_RESET, 0);
@@ -141,6 +172,7 @@ static u8 i8042_read_port(struct i8042 *k, bool command)
     } else {
         val = k->data;
         k->full = false;
+        i8042_send_key(k);
     }
     lock_drop(&k->lock);
     return val;
@@ -176,14 +208,16 @@ static const struct bus_ops i8042_command_ops = {
     .write = i8042_command_write,
 };
 
-int i8042_new(struct i8042 **out, struct bus *bus, struct power *power)
+int i8042_new(struct i8042 **out, struct bus *bus, struct power *power,
+              struct irq *irq)
 {
     struct i8042 *k = malloc(sizeof(*k));
     int r;
 
     if (!k)
         return fail(-ENOMEM, "i8042");
-    *k = (struct i8042){.power = power, .ctr = CTR_SYS | CTR_AUX_OFF};
+    *k = (struct i8042){
+        .power = power, .irq = irq, .ctr = CTR_SYS | CTR_AUX_OFF};
     lock_init(&k->lock);
     r = bus_add(bus, BUS_PIO, I8042_PORT_DATA, 1, "i8042-data", &i8042_data_ops,
                 k);

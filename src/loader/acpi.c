@@ -122,7 +122,7 @@ static void dsdt_keyboard(struct aml *a)
     crs = aml_crs_begin(a);
     aml_crs_io(a, I8042_PORT_DATA, 1);
     aml_crs_io(a, I8042_PORT_CMD, 1);
-    aml_crs_interrupt(a, 1);
+    aml_crs_interrupt(a, I8042_GSI);
     aml_crs_end(a, &crs);
     aml_end(a, dev);
 }

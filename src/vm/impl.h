@@ -30,7 +30,9 @@ struct vm {
 
     struct irq serial_irq;
     struct serial *serial;
+    struct irq i8042_irq;
     struct i8042 *i8042;
+    bool asked; /* the guest, by Ctrl-Alt-Del, to end */
     struct boot_timer boot_timer;
     struct vm_devices devices;
 

@@ -113,14 +113,28 @@ static void vm_resize(struct vm *vm)
         session_resize(vm->files.session);
 }
 
+/* A guest without a command has an init that may know these keys: once, and
+ * within stop_ms. True: it was asked just now. */
+static bool vm_ask(struct vm *vm, u32 signal)
+{
+    if (vm->asked || signal == SIGHUP || !vm->cfg->run.deadlines.stop_ms)
+        return false;
+    vm->asked = true;
+    log_info("SIG%s: asking the guest to end, by Ctrl-Alt-Del",
+             sigabbrev_np((int)signal));
+    i8042_ctrl_alt_del(vm->i8042);
+    deadline_asked(&vm->deadline, signal);
+    return true;
+}
+
 /* A command is asked to end, and may take its time; everything else ends. */
 static void vm_end_by_signal(struct vm *vm, u32 signal)
 {
     struct session *s = vm->files.session;
 
-    if (!s || !session_signal(s, (int)signal))
+    if (s ? !session_signal(s, (int)signal) : !vm_ask(vm, signal))
         power_end(&vm->power, POWER_SIGNAL, signal);
-    else if (signal == SIGTERM || signal == SIGHUP)
+    else if (s && (signal == SIGTERM || signal == SIGHUP))
         deadline_asked(&vm->deadline, signal);
 }
 
@@ -244,7 +258,9 @@ static int vm_new_devices(struct vm *vm)
         .start_cpu_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID),
         .log = vm->cfg->boot_timer,
     };
-    r = i8042_new(&vm->i8042, &vm->bus, &vm->power);
+    r = vm->engine->ops->irq_connect(vm->engine, &vm->i8042_irq, I8042_GSI);
+    if (r == 0)
+        r = i8042_new(&vm->i8042, &vm->bus, &vm->power, &vm->i8042_irq);
     if (r == 0)
         r = cmos_new(&vm->bus);
     if (r == 0)

@@ -36,7 +36,7 @@ static struct machine {
     struct i8042 *i8042;
     struct boot_timer timer;
     struct power power;
-    struct irq irq;
+    struct irq irq, i8042_irq;
     bool line;
     enum power_reason ended; /* during the last access */
     u32 value;
@@ -62,13 +62,19 @@ static void on_lower(struct irq *irq)
     m.line = false;
 }
 
+static void on_key(struct irq *irq)
+{
+}
+
 static void fuzz_up(void)
 {
     static const struct irq_ops irq_ops = {on_raise, on_lower};
+    static const struct irq_ops key_ops = {on_key, on_key};
     int in[2], out[2];
 
     log_sink_set(fuzz_no_log);
-    m = (struct machine){.power.end = on_end, .irq.ops = &irq_ops};
+    m = (struct machine){
+        .power.end = on_end, .irq.ops = &irq_ops, .i8042_irq.ops = &key_ops};
     bus_init(&m.bus);
     fuzz_pair(in, ROOM);
     fuzz_pair(out, ROOM);
@@ -78,11 +84,12 @@ static void fuzz_up(void)
     m.chr.in = (struct chr_end){.fd = in[0], .polls = true};
     m.chr.out = (struct chr_end){.fd = out[0], .polls = true};
     if (serial_new(&m.serial, &m.bus, &m.irq, &m.chr) < 0 ||
-        i8042_new(&m.i8042, &m.bus, &m.power) < 0 ||
+        i8042_new(&m.i8042, &m.bus, &m.power, &m.i8042_irq) < 0 ||
         exit_port_new(&m.bus, &m.power) < 0 || cmos_new(&m.bus) < 0 ||
         acpi_power_new(&m.bus, &m.power) < 0 ||
         boot_timer_new(&m.bus, &m.timer) < 0)
         abort();
+    i8042_ctrl_alt_del(m.i8042); /* meets whatever the guest does */
     serial_pump_out(m.serial);
     serial_pump_in(m.serial);
 }

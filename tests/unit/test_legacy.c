@@ -10,6 +10,9 @@ struct machine {
     struct bus bus;
     struct power power;
     struct i8042 *i8042;
+    struct irq irq;
+    unsigned int edges;
+    bool line;
     struct boot_timer timer;
     unsigned int ends;
     enum power_reason reason;
@@ -25,11 +28,26 @@ static void machine_end(struct power *p, enum power_reason reason, u32 value)
     m->value = value;
 }
 
+static void machine_raise(struct irq *irq)
+{
+    struct machine *m = container_of(irq, struct machine, irq);
+
+    m->edges += !m->line;
+    m->line = true;
+}
+
+static void machine_lower(struct irq *irq)
+{
+    container_of(irq, struct machine, irq)->line = false;
+}
+
 static void machine_up(struct machine *m)
 {
-    *m = (struct machine){.power.end = machine_end};
+    static const struct irq_ops irq_ops = {machine_raise, machine_lower};
+
+    *m = (struct machine){.power.end = machine_end, .irq.ops = &irq_ops};
     bus_init(&m->bus);
-    ck_assert_int_eq(i8042_new(&m->i8042, &m->bus, &m->power), 0);
+    ck_assert_int_eq(i8042_new(&m->i8042, &m->bus, &m->power, &m->irq), 0);
     ck_assert_int_eq(cmos_new(&m->bus), 0);
     ck_assert_int_eq(exit_port_new(&m->bus, &m->power), 0);
     ck_assert_int_eq(acpi_power_new(&m->bus, &m->power), 0);
@@ -133,6 +151,36 @@ START_TEST(test_i8042_ctr)
 }
 END_TEST
 
+static const u8 ctrl_alt_del[] = {0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0,
+                                  0x71, 0xf0, 0x11, 0xf0, 0x14};
+
+/* One byte at a time, each with an edge if the driver wants it; nothing while
+ * the keyboard is off. */
+START_TEST(test_i8042_keys)
+{
+    struct machine m;
+
+    machine_up(&m);
+    bus_write(&m.bus, BUS_PIO, I8042_PORT_CMD, 1, 0x60);
+    bus_write(&m.bus, BUS_PIO, I8042_PORT_DATA, 1, _i ? 0x45 : 0x44);
+    bus_write(&m.bus, BUS_PIO, I8042_PORT_CMD, 1, 0xad);
+    i8042_ctrl_alt_del(m.i8042);
+    ck_assert_uint_eq(bus_read(&m.bus, BUS_PIO, I8042_PORT_CMD, 1) & 1, 0);
+    ck_assert_uint_eq(m.edges, 0);
+    bus_write(&m.bus, BUS_PIO, I8042_PORT_CMD, 1, 0xae);
+    for (unsigned int i = 0; i < sizeof(ctrl_alt_del); i++) {
+        ck_assert_uint_eq(m.edges, _i ? i + 1 : 0);
+        ck_assert_uint_eq(bus_read(&m.bus, BUS_PIO, I8042_PORT_CMD, 1) & 0x21,
+                          1);
+        ck_assert_uint_eq(bus_read(&m.bus, BUS_PIO, I8042_PORT_DATA, 1),
+                          ctrl_alt_del[i]);
+    }
+    ck_assert_uint_eq(bus_read(&m.bus, BUS_PIO, I8042_PORT_CMD, 1) & 1, 0);
+    ck_assert_uint_eq(m.edges, _i ? sizeof(ctrl_alt_del) : 0);
+    i8042_free(m.i8042);
+}
+END_TEST
+
 START_TEST(test_boot_timer)
 {
     struct machine m;
@@ -177,6 +225,7 @@ Suite *suite_legacy(void)
     tcase_add_loop_test(tc, test_end, 0, ARRAY_SIZE(end_cases));
     tcase_add_loop_test(tc, test_i8042_command, 0, ARRAY_SIZE(command_cases));
     tcase_add_test(tc, test_i8042_ctr);
+    tcase_add_loop_test(tc, test_i8042_keys, 0, 2);
     tcase_add_test(tc, test_boot_timer);
     tcase_add_loop_test(tc, test_cmos, 0, 2);
     suite_add_tcase(s, tc);
