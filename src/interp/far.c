@@ -195,7 +195,8 @@ static enum exec far_read_ss(struct cpu *c, u16 sel, const struct cpu_seg *cs,
     return r;
 }
 
-/* Data segments that the outer level may not use become null. */
+/* Data segments that the outer level may not use become null, and null ones
+ * lose their RPL; bases of FS and GS stay then. */
 static void far_drop_segments(struct cpu *c)
 {
     static const u8 data[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
@@ -203,7 +204,9 @@ static void far_drop_segments(struct cpu *c)
     for (unsigned int i = 0; i < ARRAY_SIZE(data); i++) {
         struct cpu_seg *s = &c->s.seg[data[i]];
 
-        if (!sel_is_null(s->sel) && s->dpl < c->cpl && !seg_is_conforming(s))
+        if (sel_is_null(s->sel))
+            s->sel = 0;
+        else if (s->dpl < c->cpl && !seg_is_conforming(s))
             seg_set_null(s, 0, 0);
     }
 }

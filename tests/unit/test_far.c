@@ -320,6 +320,23 @@ START_TEST(test_far_retf)
 }
 END_TEST
 
+/* A null selector comes to an outer level as 0. */
+START_TEST(test_far_null_data)
+{
+    struct cpu *c = rig.c;
+    struct insn in = {.size = 8};
+    u64 item[] = {0x1234, RIG_CS3 | 3, RFLAGS_ONE, 0x7000, RIG_DS3 | 3};
+
+    for (unsigned int i = 0; i < 5; i++)
+        rig_put(&rig, RIG_STACK + 8 * i, 8, item[i]);
+    c->s.seg[SEG_FS].sel = 3;
+    c->s.seg[SEG_FS].base = 0x5555;
+    ck_assert_int_eq(op_iret(c, &in), EXEC_OK);
+    ck_assert_uint_eq(c->s.seg[SEG_FS].sel, 0);
+    ck_assert_uint_eq(c->s.seg[SEG_FS].base, 0x5555);
+}
+END_TEST
+
 /* RETF n drops n bytes on both stacks. */
 START_TEST(test_far_retf_drops)
 {
@@ -566,6 +583,7 @@ Suite *suite_far(void)
     tcase_add_test(tc, test_far_memory);
     tcase_add_loop_test(tc, test_far_iret, 0, ARRAY_SIZE(rets));
     tcase_add_loop_test(tc, test_far_retf, 0, ARRAY_SIZE(rets));
+    tcase_add_test(tc, test_far_null_data);
     tcase_add_test(tc, test_far_retf_drops);
     tcase_add_loop_test(tc, test_far_iret_flags, 0, ARRAY_SIZE(iret_flags));
     tcase_add_test(tc, test_far_iret_nt);
