@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mem.c: guest RAM, and the only place that turns a gpa into a pointer */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -61,6 +62,22 @@ int mem_new(struct mem **out, u64 size)
         return r;
     }
     *out = m;
+    return 0;
+}
+
+int mem_adopt(struct mem *m, u64 gpa, int fd, u64 len)
+{
+    u8 *host = mem_range(m, gpa, len);
+
+    assert(host && gpa % PAGE_SIZE == 0);
+    /* Or an access behind a new end would be a fault of mote's. */
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+        return fail(-errno, "guest memory: seal a memfd");
+    if (mmap(host, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+             0) == MAP_FAILED)
+        return fail(-errno, "guest memory: mmap of %llu bytes of a memfd",
+                    (unsigned long long)len);
+    madvise(host, len, MADV_DONTDUMP);
     return 0;
 }
 

@@ -57,9 +57,10 @@ int loader_unpack(const struct loader_file *file, u64 max, u8 **data, u64 *len);
 struct loader_spec {
     const struct loader_file *kernel;
     const struct loader_file *initrd; /* or NULL */
-    const char *cmdline;              /* complete; loader_cmdline() makes it */
-    const char *words;                /* of it, the operator's own, or NULL: all
-                                       * that a multiboot image is given */
+    u64 initrd_gpa;      /* 0, or loader_initrd_gpa(): it is there already */
+    const char *cmdline; /* complete; loader_cmdline() makes it */
+    const char *words;   /* of it, the operator's own, or NULL: all
+                          * that a multiboot image is given */
     unsigned int cpus;
     unsigned int nr_devices;
     struct loader_device device[LOADER_DEVICE_MAX];
@@ -73,6 +74,10 @@ struct loader_result {
     u64 initrd_gpa, initrd_len;
     u64 unpack_ns; /* spent decompressing */
 };
+
+/* Where an initrd of len bytes is going to be, unless the kernel insists on a
+ * lower place; 0: RAM is too small. */
+u64 loader_initrd_gpa(const struct mem *m, u64 len);
 
 /* Everything above, into m; opens nothing. 0 or a negative errno, already
  * reported. Main. */

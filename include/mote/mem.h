@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mem.h: guest RAM, one anonymous mapping. The map is fixed by mem_new()
- * and never changes, so every function here may be called from any thread.
- * A guest address is a u64 gpa; a pointer from mem_range() dies with the
- * statement block that asked for it (sole exception: the interpreter's TLB).
+ * mem.h: guest RAM, one mapping, anonymous but for what mem_adopt() takes in.
+ * The map is fixed by mem_new() and never changes, so every function here may
+ * be called from any thread. A guest address is a u64 gpa; a pointer from
+ * mem_range() dies with the statement block that asked for it (sole exception:
+ * the interpreter's TLB).
  */
 #ifndef MOTE_MEM_H
 #define MOTE_MEM_H
@@ -39,6 +40,15 @@ struct mem {
  * not yet backed by pages. 0 or a negative errno, already reported.
  */
 int mem_new(struct mem **out, u64 size);
+
+/*
+ * The content of a memfd, len bytes, becomes RAM from gpa on, a page's address,
+ * and its pages become RAM's. It is sealed against getting shorter; who still
+ * has it open sees what the guest does. Before anything is in RAM. 0 or a
+ * negative errno, already reported.
+ */
+int mem_adopt(struct mem *m, u64 gpa, int fd, u64 len);
+
 void mem_free(struct mem *m);
 
 /* Host address of [gpa, gpa + len), or NULL unless all of it is RAM in one

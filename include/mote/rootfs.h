@@ -11,8 +11,9 @@
 #include "mote/base.h"
 
 enum rootfs_kind {
-    ROOTFS_CPIO, /* "newc", for an initramfs, trailer included: a memfd to whose
-                  * end, its position, others may be appended */
+    ROOTFS_CPIO,  /* "newc", for an initramfs, trailer included: a memfd, not
+                   * sealed, to whose end, its position, others may be appended
+                   */
     ROOTFS_IMAGE, /* an ext4 file system without partitions */
     ROOTFS_DISK,  /* path was an image already: ext4, squashfs, erofs, xfs,
                    * btrfs; it is not copied */

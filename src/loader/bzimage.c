@@ -31,8 +31,6 @@
 #define XLF_KERNEL_64 1u
 #define VMLINUX_HDR   0x20f /* the protocol a bare vmlinux is taken to speak */
 
-/* From the header of a bare kernel: x86-64 has had these since 2.6.26. */
-#define INITRD_MAX  0x7fffffffu
 #define CMDLINE_MAX (LOADER_CMDLINE_MAX - 1)
 
 bool bzimage_detect(const u8 *head, u64 len)
@@ -122,7 +120,7 @@ void bzimage_default(struct kernel *k)
     memcpy(hdr + HDR_MAGIC - SETUP_BASE, "HdrS", 4);
     le16_put(hdr + HDR_VERSION - SETUP_BASE, VMLINUX_HDR);
     hdr[HDR_LOADFLAGS - SETUP_BASE] = LOADED_HIGH;
-    le32_put(hdr + HDR_INITRD_MAX - SETUP_BASE, INITRD_MAX);
+    le32_put(hdr + HDR_INITRD_MAX - SETUP_BASE, (u32)INITRD_MAX);
     le32_put(hdr + HDR_ALIGNMENT - SETUP_BASE, 0x200000);
     le16_put(hdr + HDR_XLOADFLAGS - SETUP_BASE, XLF_KERNEL_64);
     le32_put(hdr + HDR_CMDLINE_SIZE - SETUP_BASE, CMDLINE_MAX);

@@ -402,6 +402,8 @@ static bool elf_window_fits(const struct elf *elf, u64 gpa, u64 len)
 {
     const struct elf_segment *seg = elf->seg;
 
+    if (gpa + len > elf->window_end)
+        return false;
     for (unsigned int i = 0; i < elf->cur; i++)
         if (seg[i].gpa < gpa + len && gpa < seg[i].gpa + seg[i].filesz)
             return false;
@@ -477,6 +479,7 @@ void elf_init(struct elf *elf, const struct source *src, struct mem *mem,
         .src = src,
         .mem = mem,
         .init_size = init_size,
+        .window_end = UINT64_MAX,
         .start = UINT64_MAX,
     };
 }

@@ -23,6 +23,9 @@
 #define ACPI_SIZE       0x20000ull
 #define KERNEL_MIN      0x100000ull
 
+/* The highest address of an initrd: of all kernels since 2.6.26. */
+#define INITRD_MAX 0x7fffffffull
+
 #define LAPIC_GPA  0xfee00000u
 #define IOAPIC_GPA 0xfec00000u
 
@@ -153,6 +156,7 @@ struct elf {
     const struct source *src; /* for messages */
     struct mem *mem;
     u32 init_size;
+    u64 window_end;         /* what is there is not the kernel's */
     u64 pos;                /* of the next byte in the stream */
     u64 window, window_len; /* guest address of the one handed out last */
     bool parsed;
@@ -164,7 +168,7 @@ struct elf {
 };
 
 /* init_size: memory the kernel takes from its start on, if that is more than
- * its segments are. */
+ * its segments are. Sets no limit to windows. */
 void elf_init(struct elf *elf, const struct source *src, struct mem *mem,
               u32 init_size);
 
@@ -182,8 +186,9 @@ int loader_no_room(const char *what, const char *path, u64 end, u64 ram);
 /* RAM from address 0 without a hole. */
 u64 loader_low_ram(const struct mem *m);
 
-/* Into RAM below k->initrd_max and above the kernel, as high as it fits. */
-int initrd_load(struct mem *m, const struct loader_file *file,
+/* Into RAM below k->initrd_max and above the kernel, as high as it fits; from
+ * the file, or from where it is already (at, not 0). */
+int initrd_load(struct mem *m, const struct loader_file *file, u64 at,
                 const struct kernel *k, u64 *gpa, u64 *len);
 
 struct boot_info {

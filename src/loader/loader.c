@@ -122,7 +122,8 @@ int loader_begin(struct source *src, struct bzimage *bz, struct kernel *k)
     return r;
 }
 
-static int loader_kernel(struct mem *m, struct source *src, struct kernel *k)
+static int loader_kernel(struct mem *m, struct source *src, u64 end,
+                         struct kernel *k)
 {
     u64 start = monotonic_ns();
     struct bzimage bz;
@@ -133,6 +134,8 @@ static int loader_kernel(struct mem *m, struct source *src, struct kernel *k)
     if (pack < 0)
         return pack;
     elf_init(&elf, src, m, bz.init_size);
+    if (end)
+        elf.window_end = end;
     r = unpack(src, (enum pack)pack, &elf.sink, m->size);
     if (r == 0)
         r = elf_finish(&elf);
@@ -166,9 +169,9 @@ int loader_load(struct mem *m, const struct loader_spec *spec,
     int r;
 
     source_init(&src, spec->kernel);
-    r = loader_kernel(m, &src, &k);
+    r = loader_kernel(m, &src, spec->initrd_gpa, &k);
     if (r == 0 && spec->initrd)
-        r = initrd_load(m, spec->initrd, &k, &info.initrd_gpa,
+        r = initrd_load(m, spec->initrd, spec->initrd_gpa, &k, &info.initrd_gpa,
                         &info.initrd_len);
     if (r == 0)
         r = loader_tables(m, spec, &info);

@@ -32,7 +32,7 @@ struct opening {
 static int open_memory(struct opening *o)
 {
     o->out->kind = ROOTFS_CPIO;
-    o->out->fd = memfd_create("rootfs", MFD_CLOEXEC);
+    o->out->fd = memfd_create("rootfs", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     return o->out->fd < 0 ? fail(-errno, "rootfs %s", o->opt->path) : 0;
 }
 

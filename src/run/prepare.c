@@ -247,7 +247,7 @@ static int prepare_initrd(struct prepare *p)
 
     *f = (struct loader_file){.what = "initrd", .path = "of mote", .fd = -1};
     if (p->drive) {
-        f->fd = memfd_create("initrd", MFD_CLOEXEC);
+        f->fd = memfd_create("initrd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     } else {
         f->fd = cmd->rootfs.fd;
         cmd->rootfs.fd = -1;

@@ -143,6 +143,7 @@ static int files_open_initrd(struct vm_files *f, const struct config *cfg,
 {
     if (cmd) {
         f->initrd = cmd->initrd;
+        f->initrd_is_ours = true;
         cmd->initrd.fd = -1;
         return 0;
     }

@@ -19,6 +19,7 @@
 struct vm_files {
     struct kvm_file kvm; /* not opened for ENGINE_INTERP */
     struct loader_file kernel, initrd;
+    bool initrd_is_ours;                  /* a memfd, of a command */
     struct disk *disk[CONFIG_DEVICE_MAX]; /* as config_drive() counts */
     struct nic *nic[CONFIG_DEVICE_MAX];   /* as config_net() counts */
     struct mmds *mmds;                    /* of interfaces, or NULL */

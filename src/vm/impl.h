@@ -38,6 +38,7 @@ struct vm {
 
     unsigned int nr_vcpus;
     struct vcpu *vcpu[ENGINE_VCPU_MAX];
+    u64 initrd_gpa; /* where it is in mem already, or 0 */
     struct loader_result loaded;
 
     struct loop loop; /* main's: signals, until somebody reports the end */

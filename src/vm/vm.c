@@ -353,13 +353,27 @@ static int vm_new_deadline(struct vm *vm)
     return deadline_init(&vm->deadline, &env);
 }
 
+/* An initramfs of mote's own need not be copied: it is where it belongs before
+ * it is asked for. */
+static int vm_new_mem(struct vm *vm)
+{
+    const struct loader_file *f = &vm->files.initrd;
+    int r = mem_new(&vm->mem, vm->cfg->machine.mem_bytes);
+
+    if (r < 0 || !vm->files.initrd_is_ours)
+        return r;
+    vm->initrd_gpa = loader_initrd_gpa(vm->mem, f->size);
+    return vm->initrd_gpa ? mem_adopt(vm->mem, vm->initrd_gpa, f->fd, f->size)
+                          : 0; /* vm_load() tells */
+}
+
 int vm_build(struct vm *vm)
 {
     int r = vm_new_loop(vm);
 
     bus_init(&vm->bus);
     if (r == 0)
-        r = mem_new(&vm->mem, vm->cfg->machine.mem_bytes);
+        r = vm_new_mem(vm);
     if (r == 0)
         r = vm_new_engine(vm);
     if (r == 0)
@@ -441,6 +455,7 @@ int vm_load(struct vm *vm)
         return r;
     plan.spec.kernel = &vm->files.kernel;
     plan.spec.initrd = vm_initrd(vm);
+    plan.spec.initrd_gpa = vm->initrd_gpa;
     r = loader_load(vm->mem, &plan.spec, res);
     loader_file_close(&vm->files.kernel);
     if (r < 0)

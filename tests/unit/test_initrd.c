@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* initrd.c: as high as RAM and the kernel allow, above the kernel */
+#include <sys/mman.h>
+
 #include "loader_test.h"
 
 static const struct place_case {
@@ -38,7 +40,7 @@ START_TEST(test_place)
     close(fd);
     ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
     ck_assert_int_eq(loader_file_open(&file, "initrd", path), 0);
-    r = initrd_load(m, &file, &k, &gpa, &len);
+    r = initrd_load(m, &file, 0, &k, &gpa, &len);
     loader_file_close(&file);
     ck_assert_msg(r == (t->gpa ? 0 : -ENOMEM), "%s: %d %s", t->name, r, lt_log);
     if (t->gpa) {
@@ -48,6 +50,83 @@ START_TEST(test_place)
     } else {
         lt_said(t->name, "use --memory");
     }
+    mem_free(m);
+}
+END_TEST
+
+/* It is where it would be put; the kernel may have it lower, never higher. */
+static const struct there_case {
+    const char *name;
+    u64 kernel_end, initrd_max;
+    u64 size;
+    u64 gpa; /* 0: refused */
+} there_cases[] = {
+    {"stays", 2 * MIB, 0x7fffffff, 5 * MIB + 5, 27 * MIB - PAGE_SIZE},
+    {"fits exactly", 27 * MIB - PAGE_SIZE, ~0u, 5 * MIB + 5,
+     27 * MIB - PAGE_SIZE},
+    {"kernel in it", 27 * MIB, ~0u, 5 * MIB + 5, 0},
+    {"lower", 2 * MIB, 20 * MIB - 1, 5 * MIB + 5, 15 * MIB - PAGE_SIZE},
+    {"lower by a page", 2 * MIB, TEST_RAM - PAGE_SIZE - 1, 5 * MIB,
+     27 * MIB - PAGE_SIZE},
+    {"nowhere lower", 20 * MIB, 20 * MIB - 1, 5 * MIB, 0},
+};
+
+START_TEST(test_there)
+{
+    const struct there_case *t = &there_cases[_i];
+    struct kernel k = {.end = t->kernel_end, .initrd_max = t->initrd_max};
+    struct loader_file file = {.what = "initrd",
+                               .path = "of mote",
+                               .fd = memfd_create("i", MFD_ALLOW_SEALING),
+                               .size = t->size};
+    u8 *bytes = malloc(t->size), *ram;
+    u64 gpa = 0, len = 0, at;
+    struct mem *m;
+    int r;
+
+    for (u64 i = 0; i < t->size; i++)
+        bytes[i] = (u8)(lt_byte(i) + 1);
+    ck_assert_int_eq(write(file.fd, bytes, t->size), (ssize_t)t->size);
+    ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
+    at = loader_initrd_gpa(m, t->size);
+    ck_assert_int_eq(mem_adopt(m, at, file.fd, t->size), 0);
+    r = initrd_load(m, &file, at, &k, &gpa, &len);
+    ck_assert_msg(r == (t->gpa ? 0 : -ENOMEM), "%s: %d %s", t->name, r, lt_log);
+    ram = mem_range(m, 0, TEST_RAM);
+    if (t->gpa) {
+        ck_assert_msg(gpa == t->gpa, "%s: %#llx", t->name,
+                      (unsigned long long)gpa);
+        ck_assert_uint_eq(len, t->size);
+        ck_assert_mem_eq(ram + gpa, bytes, len);
+        memset(ram + gpa, 0, len);
+        ck_assert_msg(!ram[0] && !memcmp(ram, ram + 1, TEST_RAM - 1),
+                      "%s: something is left behind", t->name);
+    }
+    close(file.fd);
+    mem_free(m);
+    free(bytes);
+}
+END_TEST
+
+/* Above 2 GiB an initrd is not even tried, and never moved; nor one as large as
+ * RAM. */
+START_TEST(test_gpa)
+{
+    const struct loader_file file = {.what = "initrd", .fd = -1, .size = 1};
+    const struct kernel k = {.end = MIB, .initrd_max = ~0u};
+    u64 at, gpa, len;
+    struct mem *m;
+
+    ck_assert_int_eq(mem_new(&m, 5 * GIB), 0);
+    at = loader_initrd_gpa(m, 1);
+    ck_assert_uint_eq(at, 2 * GIB - PAGE_SIZE);
+    ck_assert_int_eq(initrd_load(m, &file, at, &k, &gpa, &len), 0);
+    ck_assert_uint_eq(gpa, at);
+    mem_free(m);
+    ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
+    ck_assert_uint_eq(loader_initrd_gpa(m, TEST_RAM), 0);
+    ck_assert_uint_eq(loader_initrd_gpa(m, TEST_RAM + 1), 0);
+    ck_assert_uint_eq(loader_initrd_gpa(m, ~0ull), 0);
     mem_free(m);
 }
 END_TEST
@@ -104,7 +183,7 @@ START_TEST(test_read_error)
     struct mem *m;
 
     ck_assert_int_eq(mem_new(&m, TEST_RAM), 0);
-    ck_assert_int_eq(initrd_load(m, &dir, &k, &gpa, &len), -EISDIR);
+    ck_assert_int_eq(initrd_load(m, &dir, 0, &k, &gpa, &len), -EISDIR);
     lt_said("directory", "initrd /bad: reading at byte 0: Is a directory");
     mem_free(m);
     close(dir.fd);
@@ -119,6 +198,8 @@ Suite *suite_initrd(void)
 
     tcase_add_checked_fixture(tc, lt_setup, lt_teardown);
     tcase_add_loop_test(tc, test_place, 0, ARRAY_SIZE(cases));
+    tcase_add_loop_test(tc, test_there, 0, ARRAY_SIZE(there_cases));
+    tcase_add_test(tc, test_gpa);
     tcase_add_test(tc, test_boot_params);
     tcase_add_test(tc, test_read_error);
     suite_add_tcase(s, tc);

@@ -2,6 +2,7 @@
 /* mem.c: ranges at every edge of RAM, and the write hook */
 #include <check.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "mote/log.h"
@@ -56,6 +57,36 @@ START_TEST(test_gap)
 }
 END_TEST
 
+/* Pages of a memfd are RAM's: both see what either writes, and nothing else is
+ * touched. */
+START_TEST(test_adopt)
+{
+    const u64 gpa = 5 * PAGE_SIZE, len = PAGE_SIZE + 100;
+    int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    u8 page[PAGE_SIZE], got;
+    struct mem *m;
+    u8 *ram;
+
+    memset(page, 'i', sizeof(page));
+    ck_assert_int_eq(pwrite(fd, page, PAGE_SIZE, 0), PAGE_SIZE);
+    ck_assert_int_eq(pwrite(fd, page, 100, PAGE_SIZE), 100);
+    ck_assert_int_eq(mem_new(&m, 16 * MIB), 0);
+    ck_assert_int_eq(mem_adopt(m, gpa, fd, len), 0);
+    ram = mem_range(m, 0, 16 * MIB);
+    for (u64 i = 0; i < 10 * PAGE_SIZE; i++)
+        ck_assert_uint_eq(ram[i], i >= gpa && i < gpa + len ? 'i' : 0);
+    ck_assert_int_eq(mem_write(m, gpa + 1, "G", 1), 0);
+    ck_assert_int_eq(mem_write(m, gpa + 2 * PAGE_SIZE - 1, "G", 1), 0);
+    ck_assert_int_eq(pread(fd, &got, 1, 1), 1);
+    ck_assert_uint_eq(got, 'G');
+    ck_assert_int_eq(pread(fd, page, 1, PAGE_SIZE + 100), 0); /* no longer */
+    ck_assert_int_lt(ftruncate(fd, PAGE_SIZE), 0);
+    close(fd);
+    ck_assert_uint_eq(ram[gpa + 1], 'G');
+    mem_free(m);
+}
+END_TEST
+
 static void no_log(const char *text, size_t len)
 {
 }
@@ -105,6 +136,7 @@ Suite *suite_mem(void)
 
     tcase_add_loop_test(tc, test_range, 0, ARRAY_SIZE(ranges));
     tcase_add_test(tc, test_gap);
+    tcase_add_test(tc, test_adopt);
     tcase_add_loop_test(tc, test_bad_size, 0, ARRAY_SIZE(bad_sizes));
     tcase_add_test(tc, test_hook);
     suite_add_tcase(s, tc);

@@ -32,6 +32,7 @@ static const struct layout {
     unsigned int windows; /* that are handed out */
     enum fill fill;
     u64 block, ram; /* 0: BLOCK, RAM */
+    u64 end;        /* of the windows; 0: RAM's */
     int promise;    /* of the size word, added to the truth */
 } layouts[] = {
     {"kernel",
@@ -68,6 +69,10 @@ static const struct layout {
     {"little memory",
      {{M, 3 * M, 9 * M, 0}, {9 * M, M, 13 * M, 0}},
      .ram = 16 * MIB},
+    {"something above",
+     {{M, 3 * M, 16 * M, 0}, {9 * M, M, 24 * M, 0}},
+     .windows = 1,
+     .end = 25 * M},
     {"short blocks",
      {{M, 3 * M, 16 * M, 0}, {4 * M, 6 * M, 20 * M, 0}},
      .windows = 1,
@@ -162,7 +167,8 @@ static u8 *count_window(struct sink *sink, u64 len)
     return p;
 }
 
-static int load(struct mem *m, const u8 *data, u64 len, enum pack pack)
+static int load(struct mem *m, const struct layout *t, const u8 *data, u64 len,
+                enum pack pack)
 {
     struct loader_file file;
     struct source src;
@@ -173,6 +179,8 @@ static int load(struct mem *m, const u8 *data, u64 len, enum pack pack)
                      0);
     source_init(&src, &file);
     elf_init(&elf, &src, m, 0);
+    if (t->end)
+        elf.window_end = t->end;
     real_window = elf.sink.window;
     elf.sink.window = count_window;
     r = unpack(&src, pack, &elf.sink, m->size);
@@ -199,10 +207,10 @@ START_TEST(test_layout)
     int r;
 
     windows = 0;
-    ck_assert_msg(load(want, image, FILE_SIZE, PACK_NONE) == 0, "%s: %s",
+    ck_assert_msg(load(want, t, image, FILE_SIZE, PACK_NONE) == 0, "%s: %s",
                   t->name, lt_log);
     ck_assert_uint_eq(windows, 0);
-    r = load(m, packed, len, PACK_LZ4_LEGACY);
+    r = load(m, t, packed, len, PACK_LZ4_LEGACY);
     if (t->promise)
         lt_said(t->name, "its size word says");
     else
@@ -228,7 +236,7 @@ START_TEST(test_damage)
 
     for (u64 at = 8; at < len; at += len / 25) {
         packed[at] ^= 0x55;
-        (void)load(m, packed, len, PACK_LZ4_LEGACY);
+        (void)load(m, t, packed, len, PACK_LZ4_LEGACY);
         packed[at] ^= 0x55;
     }
     mem_free(m);
