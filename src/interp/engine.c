@@ -315,24 +315,6 @@ static const struct engine_ops engine_interp_ops = {
     .free = engine_free,
 };
 
-#ifdef __SANITIZE_THREAD__
-/* TSan's; it is in no header. */
-void AnnotateBenignRaceSized(const char *file, int line, void *p, size_t size,
-                             const char *why);
-#endif
-
-/* What a guest's processors and devices race for in its memory is the guest's
- * business: x86 order is inherited from the host. TSan is to look at mote's
- * own; tests/tsan.supp says the same where it can read symbols. */
-static void engine_ignore_races(const struct mem *mem)
-{
-#ifdef __SANITIZE_THREAD__
-    for (unsigned int i = 0; i < mem->nr_regions; i++)
-        AnnotateBenignRaceSized(__FILE__, __LINE__, mem->region[i].host_base,
-                                mem->region[i].size, "guest memory");
-#endif
-}
-
 int engine_interp_new(struct engine **out, const struct engine_env *env)
 {
     struct engine_interp *ei = calloc(1, sizeof(*ei));
@@ -351,7 +333,6 @@ int engine_interp_new(struct engine **out, const struct engine_env *env)
                 &ioapic_bus_ops, &ei->machine);
     if (r < 0)
         goto free_engine;
-    engine_ignore_races(env->mem);
     env->mem->written = engine_code_written;
     env->mem->written_ctx = &ei->machine;
     *out = &ei->engine;
