@@ -214,7 +214,7 @@ START_TEST(test_hostile)
     vdrv_add(&r.d, NET_RIG_RX, &(struct vdrv_buf){r.rx, 2000, true}, 1);
     vdrv_kick(&r.d, NET_RIG_RX);
     ck_assert(vdrv_until(!net_rig_link(&r)));
-    ck_assert_ptr_nonnull(strstr(capture_text, "impossible length"));
+    ck_assert(capture_has("impossible length"));
     for (u32 i = 0; i < 5; i++)
         ck_assert(net_rig_send(&r, &no_hdr, frame, 60));
     ck_assert_uint_eq(net_rig_stats(&r).dropped, 5);
@@ -245,7 +245,7 @@ START_TEST(test_death)
     rig_up(&r, echo);
     kill(only_child(), SIGKILL);
     ck_assert(vdrv_until(!net_rig_link(&r)));
-    ck_assert_ptr_nonnull(strstr(capture_text, "link down"));
+    ck_assert(capture_has("link down"));
     ck_assert(net_rig_sleeps());
     ck_assert(net_rig_send(&r, &no_hdr, frame, 60));
     ck_assert_uint_eq(net_rig_stats(&r).dropped, 1);
@@ -284,10 +284,10 @@ START_TEST(test_child)
            "echo FDS$s >&2\n"
            "echo SECRET=$SECRET >&2\n"
            "grep SigBlk /proc/self/status >&2; exec cat <&3");
-    ck_assert(vdrv_until(strstr(capture_text, "0000000000000000\n")));
-    ck_assert_ptr_nonnull(strstr(capture_text, "FDS 0 1 10 2 3\n"));
-    ck_assert_ptr_nonnull(strstr(capture_text, "SECRET=\n"));
-    ck_assert_ptr_nonnull(strstr(capture_text, "SigBlk"));
+    ck_assert(vdrv_until(capture_has("0000000000000000\n")));
+    ck_assert(capture_has("FDS 0 1 10 2 3\n"));
+    ck_assert(capture_has("SECRET=\n"));
+    ck_assert(capture_has("SigBlk"));
     rig_down(&r);
 }
 END_TEST
@@ -304,7 +304,7 @@ START_TEST(test_early_end)
     capture_start();
     ck_assert_int_eq(passt_open(&nic, &opt), 0);
     ck_assert_int_eq(net_rig_new(&r, nic), -ECONNREFUSED);
-    ck_assert_ptr_nonnull(strstr(capture_text, "no such address"));
+    ck_assert(capture_has("no such address"));
     nic->ops->free(nic);
     script_remove();
 }
@@ -317,7 +317,7 @@ START_TEST(test_missing)
 
     capture_start();
     ck_assert_int_eq(passt_open(&nic, &opt), -ENOENT);
-    ck_assert_ptr_nonnull(strstr(capture_text, "Debian package is passt"));
+    ck_assert(capture_has("Debian package is passt"));
     ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
 }
 END_TEST
@@ -337,7 +337,7 @@ START_TEST(test_bad_forward)
 
     capture_start();
     ck_assert_int_eq(passt_open(&nic, &opt), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(capture_text, "HOSTPORT:GUESTPORT"));
+    ck_assert(capture_has("HOSTPORT:GUESTPORT"));
 }
 END_TEST
 
@@ -363,7 +363,7 @@ START_TEST(test_port_taken)
     script_write("head -c 46 <&3 >&3; echo ARGS $* >&2; exec cat <&3");
     capture_start();
     ck_assert_int_eq(passt_open(&nic, &opt), -EADDRINUSE);
-    ck_assert_ptr_nonnull(strstr(capture_text, spec));
+    ck_assert(capture_has(spec));
     close(fd);
     ck_assert_int_eq(passt_open(&nic, &opt), 0);
     nic->ops->free(nic);
@@ -387,7 +387,7 @@ START_TEST(test_arguments)
     capture_start();
     ck_assert_int_eq(passt_open(&nic, &opt), 0);
     ck_assert_int_eq(net_rig_new(&r, nic), 0);
-    ck_assert(vdrv_until(strstr(capture_text, "48053:53\n")));
+    ck_assert(vdrv_until(capture_has("48053:53\n")));
     ck_assert_ptr_nonnull(strstr(
         capture_text,
         "--no-map-gw --fd 3 --address 10.0.2.15 --gateway 10.0.2.2 --dns "
