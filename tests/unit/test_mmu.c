@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mmu.c: walks and their error codes, A and D, TLB flushes, odd accesses */
+#include <pthread.h>
+
 #include "interp_rig.h"
 
 #define LA   0x8000201000ull /* PML4E 1, PDPTE 0, PDE 1, PTE 1 */
@@ -150,6 +152,49 @@ START_TEST(test_accessed_dirty)
     ck_assert_uint_eq(rig_get(&r, PDE_AT, 8), PT | 7 | A);
     ck_assert_uint_eq(rig_get(&r, PTE_AT, 8), PAGE | 7 | A | D);
     ck_assert_ptr_nonnull(tlb_hit(r.c, LA, 8, ACC_WRITE));
+    rig_free(&r);
+}
+END_TEST
+
+#define RACES 1000000
+#define MINE  (1ull << 9) /* of the entry: free for software */
+
+static _Atomic(bool) race_over;
+
+/* Another processor's system software, changing a bit of its own. The result
+ * is not NULL if a change of it was lost. */
+static void *race_software(void *arg)
+{
+    _Atomic(u64) *pte = arg;
+    u64 lost = 0;
+
+    for (u64 i = 0; i < RACES; i++)
+        lost |= (atomic_fetch_xor(pte, MINE) ^ (i & 1 ? MINE : 0)) & MINE;
+    atomic_store(&race_over, true);
+    return lost ? arg : NULL;
+}
+
+/* A and D are set without losing what others do to the entry meanwhile. */
+START_TEST(test_accessed_dirty_race)
+{
+    void *at, *lost = NULL;
+    _Atomic(u64) *pte;
+    pthread_t other;
+    struct rig r;
+
+    rig_new(&r);
+    map(&r, 7, 7, 7, 7);
+    pte = at = mem_range(r.mem, PTE_AT, 8);
+    ck_assert_int_eq(pthread_create(&other, NULL, race_software, at), 0);
+    do {
+        atomic_fetch_and(pte, ~(u64)(A | D));
+        mmu_flush_page(r.c, LA);
+        while (touch(&r, LA, ACC_WRITE) == EXEC_AGAIN)
+            ; /* the entry changed while it was walked */
+    } while (!atomic_load(&race_over));
+    pthread_join(other, &lost);
+    ck_assert_ptr_null(lost);
+    ck_assert_uint_eq(*pte & ~MINE, PAGE | 7 | A | D);
     rig_free(&r);
 }
 END_TEST
@@ -501,6 +546,7 @@ Suite *suite_mmu(void)
     tcase_add_loop_test(tc, test_walk, 0, ARRAY_SIZE(walks));
     tcase_add_test(tc, test_non_canonical);
     tcase_add_test(tc, test_accessed_dirty);
+    tcase_add_test(tc, test_accessed_dirty_race);
     tcase_add_test(tc, test_fault_marks_nothing);
     tcase_add_test(tc, test_large_pages);
     tcase_add_loop_test(tc, test_flush, 0, 4 * ARRAY_SIZE(flushes));
