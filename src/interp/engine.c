@@ -274,7 +274,7 @@ static int engine_irq_connect(struct engine *e, struct irq *irq, u32 gsi)
 
 static void engine_stats(struct engine *e, struct engine_stats *out)
 {
-    u64 s[STATS];
+    u64 s[STATS] = {0};
 
     for (unsigned int i = 0; i < STATS; i++)
         s[i] = atomic_load(&engine_interp(e)->stats[i]);

@@ -17,8 +17,10 @@ bool host_has_fsgs(void)
 
 static int jail_allow(scmp_filter_ctx ctx, const void *word)
 {
-    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1,
-                            SCMP_A0(SCMP_CMP_EQ, (uintptr_t)word));
+    const struct scmp_arg_cmp at = {
+        .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (uintptr_t)word};
+
+    return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1, &at);
 }
 
 void jail_enter(const void *word, const void *word2)
