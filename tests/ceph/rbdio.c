@@ -90,6 +90,21 @@ static void fill(u8 *p, u64 block, u32 seq)
     }
 }
 
+/* The first one, with what is needed to see why. */
+static void say_torn(const struct io *io, unsigned int at)
+{
+    const u8 *p = (const u8 *)io->iov.iov_base + at;
+
+    if (t.torn++ == 0)
+        fprintf(stderr,
+                "rbdio: block %llu is torn at byte %u: it has block %llu, tag "
+                "%#llx; this run's is %#x, sent %u, acked %u\n",
+                (unsigned long long)io->block, at,
+                (unsigned long long)le64_get(p),
+                (unsigned long long)le64_get(p + 8), (unsigned int)t.run,
+                t.sent[io->block], t.acked[io->block]);
+}
+
 static void check(const struct io *io)
 {
     const u8 *p = io->iov.iov_base;
@@ -102,7 +117,7 @@ static void check(const struct io *io)
     }
     for (unsigned int i = 0; i < BLOCK; i += 16)
         if (le64_get(p + i) != io->block || le64_get(p + i + 8) != (tag | i)) {
-            t.torn++;
+            say_torn(io, i);
             return;
         }
     if (seq < t.acked[io->block] || seq > t.sent[io->block])
