@@ -32,6 +32,8 @@ ticks() {
 test_idle() {
     local before after vm busy kib user=()
     wanted idle || return
+    [ "$sanitizer" != tsan ] ||
+        { skip sanitizer "idle: TSan has a thread that wakes"; return; }
     truncate -s 1M "$tmp/idle.img"
     command -v passt >/dev/null && unshare -U true 2>/dev/null &&
         user=(--net user)
