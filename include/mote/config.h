@@ -150,7 +150,8 @@ struct net_config {
     struct limit_config rx, tx;
 };
 
-struct mmds_config {                  /* the metadata service */
+/* The metadata service. */
+struct mmds_config {
     char *net[CONFIG_DEVICE_MAX + 1]; /* ids, NULL-ended; none: every one */
     char *address;                    /* NULL: MMDS_ADDRESS */
     enum mmds_version version;
