@@ -241,6 +241,7 @@ static void solve_memory(struct diff_case *c, const struct insn *in)
         to = in->rip_relative ? c->at + in->len + (u64)in->disp : (u64)in->disp;
     } else if (in->base == GPR_NONE) {
         gpr[in->index] = off >> in->scale;
+        to -= off & ((1ull << in->scale) - 1); /* as near as it gets */
     } else if (in->index == GPR_NONE) {
         gpr[in->base] = off;
     } else if (in->base != in->index) {
