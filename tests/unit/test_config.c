@@ -75,6 +75,21 @@ static const struct json_case json_cases[] = {
     /* Not supported yet, by name. */
     {"{\"vsock\": {}}", "mote: t:1:2: vsock: not supported yet; ports connect "
                         "guest and host by Unix sockets\n"},
+    /* As flintlock writes it. */
+    {"{\"drives\": [{\"drive_id\": \"root\", \"path_on_host\": \"/dev/dm-1\", "
+     "\"is_root_device\": true, \"is_read_only\": false, \"cache_type\": "
+     "\"Unsafe\"}], \"boot-source\": {\"kernel_image_path\": \"/k/vmlinux\", "
+     "\"initrd_path\": \"/i\", \"boot_args\": \"console=ttyS0 "
+     "ds=nocloud-net;s=http://169.254.169.254/latest/\"}, \"logger\": "
+     "{\"log_path\": \"/l\", \"level\": \"Debug\", \"show_level\": true, "
+     "\"show_log_origin\": true}, \"machine-config\": {\"vcpu_count\": 2, "
+     "\"mem_size_mib\": 2048, \"smt\": true, \"track_dirty_pages\": false}, "
+     "\"metrics\": {\"metrics_path\": \"/m\"}, \"mmds-config\": {\"version\": "
+     "\"V1\", \"network_interfaces\": [\"eth0\"]}, \"network-interfaces\": "
+     "[{\"iface_id\": \"eth0\", \"host_dev_name\": \"fltap0\", "
+     "\"guest_mac\": \"AA:FF:00:00:00:01\"}, {\"iface_id\": \"eth1\", "
+     "\"host_dev_name\": \"/dev/tap7\"}]}",
+     NULL},
     {"{\"metrics\": {}}",
      "mote: t:1:13: metrics: \"metrics_path\" is required\n"},
     {"{\"metrics\": {\"metrics_path\": \"\"}}",
