@@ -283,6 +283,8 @@ FUZZLEN_oci := 1024
 FUZZLEN_bzimage := 1280
 FUZZLEN_inspect := 1024
 FUZZLEN_ports := 256
+# More than the headers, which are collected first.
+FUZZLEN_elf := 10240
 FUZZLEN_layers := 256
 FUZZLEN_cli := 256
 FUZZLEN_net := 192
