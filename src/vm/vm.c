@@ -363,9 +363,13 @@ void AnnotateBenignRaceSized(const char *file, int line, void *p, size_t size,
  * tests, where threads of ours are the guest: there it has rings to look at. */
 static void vm_ignore_races(const struct mem *mem)
 {
-    for (unsigned int i = 0; i < mem->nr_regions; i++)
-        AnnotateBenignRaceSized(__FILE__, __LINE__, mem->region[i].host_base,
-                                mem->region[i].size, "guest memory");
+    for (unsigned int i = 0; i < mem->nr_regions; i++) {
+        const struct mem_region *r = &mem->region[i];
+
+        AnnotateBenignRaceSized(__FILE__, __LINE__,
+                                mem_range(mem, r->gpa, r->size), r->size,
+                                "guest memory");
+    }
 }
 #else
 static void vm_ignore_races(const struct mem *mem)
