@@ -6,8 +6,8 @@
  *
  * Call order: mmds_open, then mmds_wrap for each interface that serves it,
  * before net_new; when the devices are gone, mmds_free. All answers are made
- * by mmds_open(): from then on nothing changes, so that the threads of all
- * interfaces read without a lock.
+ * by mmds_open(): from then on nothing but counters changes, so that the
+ * threads of all interfaces read without a lock.
  */
 #ifndef MOTE_MMDS_H
 #define MOTE_MMDS_H
@@ -38,6 +38,12 @@ struct mmds;
  * negative errno, already reported. */
 int mmds_open(struct mmds **out, const struct mmds_options *opt);
 void mmds_free(struct mmds *m);
+
+/* What it has done since the start, on all interfaces, in Firecracker's words.
+ * Any thread. */
+#define MMDS_COUNTERS 10u
+extern const char *const mmds_counters[MMDS_COUNTERS];
+void mmds_count(const struct mmds *m, u64 value[static MMDS_COUNTERS]);
 
 /* What mmds_open() would meet: 0 and *bytes, how much data there is; or a
  * negative errno, and *text says what is wrong. Reports nothing. */

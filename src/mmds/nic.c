@@ -28,8 +28,6 @@ struct mmds_nic {
     u64 rings_ns;   /* when; UINT64_MAX: never */
     bool want_recv; /* the device waits for a frame on pair 0 */
 
-    u64 taken;   /* frames to the address; */
-    u64 dropped; /* of these, broken, or not TCP */
     bool arp_due;
     struct arp_question arp;
     struct tcp tcp;
@@ -103,6 +101,9 @@ static ssize_t mmds_recv(struct nic *n, unsigned int pair,
 
     if (len == 0)
         return s->below->ops->recv(s->below, pair, iov, nr);
+    mmds_add(s->m, MMDS_SENT, 1);
+    mmds_add(s->m, MMDS_SENT_FRAMES, 1);
+    mmds_add(s->m, MMDS_SENT_BYTES, len);
     len += NIC_HDR_LEN;
     return frame_scatter(iov, nr, 0, s->out, len) == len ? (ssize_t)len
                                                          : -EMSGSIZE;
@@ -118,10 +119,11 @@ static void mmds_take_frame(struct mmds_nic *s, u8 flags, u32 len)
         s->arp_due |= packet_parse_arp(&s->arp, s->in, len, s->m->address) == 0;
     } else if (packet_parse(&seg, s->in, len, s->m->address,
                             flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) == 0) {
+        mmds_add(s->m, MMDS_RECEIVED, 1);
         tcp_receive(&s->tcp, &seg, monotonic_ns());
         mmds_ring_at(s, tcp_deadline(&s->tcp));
     } else {
-        s->dropped++;
+        mmds_add(s->m, MMDS_DROPPED, 1);
     }
 }
 
@@ -147,11 +149,11 @@ static int mmds_send(struct nic *n, unsigned int pair, const struct iovec *iov,
     if (!frame_gather(iov, nr, NIC_HDR_LEN, s->in, head) ||
         !packet_is_ours(s->in, head, s->m->address))
         return s->below->ops->send(s->below, pair, iov, nr);
-    s->taken++;
+    mmds_add(s->m, MMDS_TAKEN, 1);
     if (len > sizeof(s->in) ||
         !frame_gather(iov, nr, 0, &flags, sizeof(flags)) ||
         !frame_gather(iov, nr, NIC_HDR_LEN, s->in, len)) {
-        s->dropped++;
+        mmds_add(s->m, MMDS_DROPPED, 1);
         return 0;
     }
     mmds_take_frame(s, flags, len);
@@ -239,13 +241,11 @@ static void mmds_say(const struct mmds_nic *s)
 {
     const struct tcp *t = &s->tcp;
 
-    if (s->taken > 0)
+    if (t->clock > 0)
         log_debug(
-            "metadata: %llu frames, %llu requests; %llu frames dropped, "
-            "%llu segments refused, %llu connections displaced, %llu "
-            "time-outs",
-            (unsigned long long)s->taken, (unsigned long long)t->requests,
-            (unsigned long long)s->dropped, (unsigned long long)t->refused,
+            "metadata: %llu requests; %llu segments refused, %llu "
+            "connections displaced, %llu time-outs",
+            (unsigned long long)t->requests, (unsigned long long)t->refused,
             (unsigned long long)t->evicted, (unsigned long long)t->timeouts);
 }
 

@@ -12,6 +12,25 @@
 
 #define FILE_MAX (4 * MIB) /* with all its blanks */
 
+const char *const mmds_counters[MMDS_COUNTERS] = {
+    [MMDS_TAKEN] = "rx_accepted",
+    [MMDS_DROPPED] = "rx_accepted_err",
+    [MMDS_RECEIVED] = "rx_count",
+    [MMDS_NO_TOKEN] = "rx_no_token",
+    [MMDS_BAD_TOKEN] = "rx_invalid_token",
+    [MMDS_SENT] = "tx_count",
+    [MMDS_SENT_FRAMES] = "tx_frames",
+    [MMDS_SENT_BYTES] = "tx_bytes",
+    [MMDS_CREATED] = "connections_created",
+    [MMDS_DESTROYED] = "connections_destroyed",
+};
+
+void mmds_count(const struct mmds *m, u64 value[static MMDS_COUNTERS])
+{
+    for (unsigned int i = 0; i < MMDS_COUNTERS; i++)
+        value[i] = atomic_load_explicit(&m->counter[i], memory_order_relaxed);
+}
+
 static int open_failed(int err, char *why, size_t len)
 {
     snprintf(why, len, "%s (%s)", strerrordesc_np(err), errno_name(err));
@@ -80,6 +99,11 @@ int mmds_open(struct mmds **out, const struct mmds_options *opt)
 
     if (!m)
         return fail(-ENOMEM, "metadata");
+    m->counter = calloc(MMDS_COUNTERS, sizeof(*m->counter));
+    if (!m->counter) {
+        r = fail(-ENOMEM, "metadata");
+        goto free_mmds;
+    }
     m->version = opt->version;
     m->text_only = opt->text_only;
     if (inet_pton(AF_INET, address, &m->address) != 1) {
@@ -98,6 +122,7 @@ int mmds_open(struct mmds **out, const struct mmds_options *opt)
     return 0;
 
 free_mmds:
+    free(m->counter);
     free(m);
     return r;
 }
@@ -108,5 +133,6 @@ void mmds_free(struct mmds *m)
         return;
     mmds_store_fini(&m->store);
     explicit_bzero(&m->key, sizeof(m->key));
+    free(m->counter);
     free(m);
 }

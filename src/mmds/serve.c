@@ -151,16 +151,21 @@ static void serve_value(const struct mmds *m, const struct request *r,
 static void serve_get(const struct mmds *m, const struct request *r, u64 now_ns,
                       struct mmds_answer *a)
 {
-    if (m->version == MMDS_V2 && !r->token.at)
+    bool asked = r->token.at;
+    bool valid =
+        asked && mmds_token_valid(&m->key, now_ns, r->token.at, r->token.len);
+
+    if (!valid)
+        mmds_add(m, asked ? MMDS_BAD_TOKEN : MMDS_NO_TOKEN, 1);
+    if (valid || m->version == MMDS_V1)
+        serve_value(m, r, a);
+    else if (asked)
+        answer_text(a, 401, "MMDS token not valid.");
+    else
         answer_text(a, 401,
                     "No MMDS token provided. Use `X-metadata-token` or "
                     "`X-aws-ec2-metadata-token` header to specify the session "
                     "token.");
-    else if (m->version == MMDS_V2 &&
-             !mmds_token_valid(&m->key, now_ns, r->token.at, r->token.len))
-        answer_text(a, 401, "MMDS token not valid.");
-    else
-        serve_value(m, r, a);
 }
 
 /* ---- PUT: a token ------------------------------------------------------- */

@@ -8,7 +8,21 @@
 #include "store.h"
 #include "token.h"
 
-struct mmds { /* nothing changes after mmds_open() */
+enum mmds_counter { /* as in mmds_counters */
+                    MMDS_TAKEN,
+                    MMDS_DROPPED,
+                    MMDS_RECEIVED,
+                    MMDS_NO_TOKEN,
+                    MMDS_BAD_TOKEN,
+                    MMDS_SENT,
+                    MMDS_SENT_FRAMES,
+                    MMDS_SENT_BYTES,
+                    MMDS_CREATED,
+                    MMDS_DESTROYED,
+};
+
+struct mmds { /* nothing changes after mmds_open(), but for the counters */
+    _Atomic(u64) *counter; /* each interface's thread adds; NULL: not counted */
     struct mmds_store store;
     struct mmds_key key;
     u32 address; /* as in a packet */
@@ -24,6 +38,12 @@ struct mmds_answer {
     u32 body_len;
     bool close; /* no other request is taken after it */
 };
+
+static inline void mmds_add(const struct mmds *m, enum mmds_counter i, u64 n)
+{
+    if (m->counter)
+        atomic_fetch_add_explicit(&m->counter[i], n, memory_order_relaxed);
+}
 
 /*
  * Answer the first request in a buffer. How many bytes of it are done with;

@@ -46,6 +46,12 @@ static void tcp_refuse(struct tcp *t, const struct tcp_segment *s)
     tcp_add_reset(t, &reset);
 }
 
+static void conn_free(struct tcp *t, struct tcp_conn *c)
+{
+    c->state = TCP_FREE;
+    mmds_add(t->m, MMDS_DESTROYED, 1);
+}
+
 static void conn_drop(struct tcp *t, struct tcp_conn *c)
 {
     struct tcp_segment reset = {
@@ -57,7 +63,7 @@ static void conn_drop(struct tcp *t, struct tcp_conn *c)
     };
 
     tcp_add_reset(t, &reset);
-    c->state = TCP_FREE;
+    conn_free(t, c);
 }
 
 /* ---- what there is to send ---------------------------------------------- */
@@ -190,8 +196,11 @@ static void tcp_accept(struct tcp *t, struct tcp_conn *c,
 
     if (c && conn_is_asked_again(c, s))
         return;
-    if (!c)
+    if (c)
+        conn_free(t, c);
+    else
         c = tcp_make_room(t);
+    mmds_add(t->m, MMDS_CREATED, 1);
     *c = (struct tcp_conn){
         .state = TCP_ASKED,
         .peer = s->peer,
@@ -229,10 +238,11 @@ static bool conn_in_window(const struct tcp_conn *c,
 }
 
 /* RFC 5961, 3.2: only the very number that is expected. */
-static void conn_take_reset(struct tcp_conn *c, const struct tcp_segment *s)
+static void conn_take_reset(struct tcp *t, struct tcp_conn *c,
+                            const struct tcp_segment *s)
 {
     if (s->seq == c->expect)
-        c->state = TCP_FREE;
+        conn_free(t, c);
     else if (conn_in_window(c, s))
         c->ack_due = true;
 }
@@ -348,7 +358,7 @@ static void conn_receive(struct tcp *t, struct tcp_conn *c,
     conn_serve(t, c, now_ns);
     conn_arm(c, now_ns);
     if (conn_is_over(c))
-        c->state = TCP_FREE;
+        conn_free(t, c);
 }
 
 void tcp_receive(struct tcp *t, const struct tcp_segment *s, u64 now_ns)
@@ -357,7 +367,7 @@ void tcp_receive(struct tcp *t, const struct tcp_segment *s, u64 now_ns)
 
     if (s->flags & TCP_RST) {
         if (c)
-            conn_take_reset(c, s);
+            conn_take_reset(t, c, s);
     } else if (s->port == TCP_PORT &&
                (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
         tcp_accept(t, c, s, now_ns);
@@ -438,7 +448,7 @@ bool tcp_next(struct tcp *t, u64 now_ns, struct tcp_segment *s)
         conn_put(t, c, s);
         conn_arm(c, now_ns);
         if (conn_is_over(c))
-            c->state = TCP_FREE;
+            conn_free(t, c);
         return true;
     }
     return false;

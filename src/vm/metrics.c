@@ -98,6 +98,18 @@ static void vm_metrics_devices(const struct vm_devices *d)
         vm_metrics_group(&sum, NULL);
 }
 
+static void vm_metrics_mmds(const struct mmds *m)
+{
+    u64 value[MMDS_COUNTERS];
+
+    if (!m)
+        return;
+    mmds_count(m, value);
+    metrics_group("mmds", NULL);
+    for (unsigned int i = 0; i < MMDS_COUNTERS; i++)
+        metrics_count(mmds_counters[i], value[i]);
+}
+
 static void vm_metrics_vcpus(struct engine *e)
 {
     struct engine_stats s;
@@ -129,6 +141,7 @@ void vm_metrics_tell(void *ctx)
 
     metrics_begin();
     vm_metrics_devices(&vm->devices);
+    vm_metrics_mmds(vm->files.mmds);
     vm_metrics_serial(vm->serial);
     vm_metrics_vcpus(vm->engine);
     metrics_group("logger", NULL);

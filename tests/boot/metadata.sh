@@ -50,13 +50,13 @@ test_metadata_tap() {
     fi
     printf '{ "boot-source": { "kernel_image_path": "%s", "initrd_path": "%s",
         "boot_args": "console=ttyS0 reboot=k panic=1 %s quiet mote.ip=10.77.8.2 mote.test=metadata" },
-        "drives": [], "vsock": null,
+        "drives": [], "vsock": null, "metrics": { "metrics_path": "%s" },
         "machine-config": { "vcpu_count": 1, "mem_size_mib": 512, "engine": "%s" },
         "network-interfaces": [ { "iface_id": "eth0", "host_dev_name": "mote0",
             "guest_mac": "02:00:00:00:00:77" } ],
         "mmds-config": { "version": "V2", "network_interfaces": ["eth0"],
             "ipv4_address": "169.254.169.254", "imds_compat": false } }' \
-        "$kernel" "$net_initrd" "$quick" "$fast" >"$tmp/mmds.json"
+        "$kernel" "$net_initrd" "$quick" "$tmp/metrics" "$fast" >"$tmp/mmds.json"
     unshare -n sleep 1000 &
     keeper=$!
     until [ "$(readlink "/proc/$keeper/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do
@@ -83,6 +83,8 @@ while frame := s.recv(65536):
     metadata_heard "metadata: as flintlock starts it, with a token, over a tap" 401
     check "... the tap was used" [ "$(wc -l <"$tmp/heard")" -gt 1 ]
     check "... and none of it was seen there" sh -c '! grep -q a9fea9fe "$1"' _ "$tmp/heard"
+    check "... and all of it was counted" \
+        grep -q '"mmds":{"rx_accepted":[1-9][0-9]*,.*"rx_no_token":1,' "$tmp/metrics"
     netns=()
     kill "$keeper" "$ear"
     wait "$keeper" "$ear" 2>/dev/null

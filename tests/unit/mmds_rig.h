@@ -20,6 +20,7 @@ struct peer {
 };
 
 static struct mmds m;
+static _Atomic(u64) counters[MMDS_COUNTERS];
 static struct tcp tcp;
 static struct tcp_segment seg; /* the last one out */
 static u64 now;
@@ -34,7 +35,8 @@ static inline void up(void)
     for (u32 i = 0; i < BIG; i++)
         data[9 + i] = (char)('a' + i % 23);
     strcpy(data + 9 + BIG, "\", \"small\": \"s\"}");
-    m = (struct mmds){0};
+    m = (struct mmds){.counter = counters};
+    memset(counters, 0, sizeof(counters));
     ck_assert_int_eq(mmds_store_init(&m.store, data, strlen(data), MMDS_SIZE,
                                      why, sizeof(why)),
                      0);
@@ -168,6 +170,7 @@ static inline void at_rest(unsigned int open)
 {
     expect_nothing();
     ck_assert_uint_eq(connections(), open);
+    ck_assert_uint_eq(counters[MMDS_CREATED] - counters[MMDS_DESTROYED], open);
     ck_assert_uint_eq(tcp_deadline(&tcp), UINT64_MAX);
 }
 

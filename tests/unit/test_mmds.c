@@ -312,6 +312,7 @@ static void check_tcp(const u8 *f, u32 len, u8 flags)
 START_TEST(test_conversation)
 {
     static const char get[] = "GET / HTTP/1.0\r\n\r\n";
+    u64 counted[MMDS_COUNTERS];
     u8 f[256], arp[42];
     const u8 *p;
     u32 len;
@@ -351,6 +352,15 @@ START_TEST(test_conversation)
     check_tcp(p, len, TCP_ACK | TCP_PSH | TCP_FIN);
     ck_assert_ptr_nonnull(memmem(p, len, "HTTP/1.1 404 Not Found", 22));
     ck_assert_uint_eq(atomic_load(&r.nic.sent), 0);
+    mmds_count(m, counted);
+    ck_assert_uint_eq(counted[MMDS_TAKEN], 3);
+    ck_assert_uint_eq(counted[MMDS_DROPPED], 0);
+    ck_assert_uint_eq(counted[MMDS_RECEIVED], 2);
+    ck_assert_uint_eq(counted[MMDS_NO_TOKEN], 1);
+    ck_assert_uint_eq(counted[MMDS_SENT], 3);
+    ck_assert_uint_eq(counted[MMDS_SENT_BYTES], sizeof(arp) + 58 + len);
+    ck_assert_uint_eq(counted[MMDS_CREATED], 1);
+    ck_assert_uint_eq(counted[MMDS_DESTROYED], 0);
     mmds_down();
 }
 END_TEST
@@ -388,6 +398,7 @@ END_TEST
 START_TEST(test_dropped)
 {
     static u8 large[9000];
+    u64 counted[MMDS_COUNTERS];
     u8 f[SYN_LEN];
 
     mmds_up(~0ull);
@@ -402,6 +413,9 @@ START_TEST(test_dropped)
     guest_sends(large, sizeof(large), NET_HDR_NEEDS_CSUM, 30);
     ck_assert_uint_eq(rig_stats(&r).dropped, 0);
     ck_assert_uint_eq(atomic_load(&r.nic.sent), 0);
+    mmds_count(m, counted);
+    ck_assert_uint_eq(counted[MMDS_TAKEN], 3);
+    ck_assert_uint_eq(counted[MMDS_DROPPED], 3);
     guest_listens();
     usleep(20000);
     ck_assert(!atomic_load(&r.d.line));
