@@ -20,6 +20,8 @@ tsan) : "${PATIENCE:=8}" ;;
 *) : "${PATIENCE:=1}" ;;
 esac
 export PATIENCE
+# Check's limits are of seconds; a busy machine is slow.
+export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-$((5 * PATIENCE))}
 [ "$PATIENCE" = 1 ] || PATH=$PWD/tests/patience:${PATH#"$PWD/tests/patience:"}
 
 ok() {
