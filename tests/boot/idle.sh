@@ -18,9 +18,10 @@ switches() {
     done
 }
 
-# beside PID: KiB in memory beside the guest's 512 MiB
+# beside PID: KiB in memory beside the guest's 512 MiB, of which a part may be
+# mapped apart
 beside() {
-    pmap -x "$1" | awk '$2 + 0 && $2 < 512 * 1024 && /^[0-9a-f]+ / { n += $3 }
+    pmap -x "$1" | awk '$2 + 0 && $2 < 500 * 1024 && /^[0-9a-f]+ / { n += $3 }
         END { print n }'
 }
 
