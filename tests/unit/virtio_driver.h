@@ -415,7 +415,8 @@ static inline u64 vdrv_counter(const struct virtio_dev *dev, const char *name)
     for (unsigned int i = 0; i < c.nr; i++)
         if (strcmp(c.name[i], name) == 0)
             return c.value[i];
-    ck_abort_msg("%s has no %s", c.group, name);
+    assert(!"a counter of this name");
+    return 0;
 }
 
 /* Wait until cond holds, or two seconds. */
