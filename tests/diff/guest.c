@@ -19,13 +19,15 @@
 #define GPA_GDT    0x401000ull
 #define GPA_TSS    0x402000ull
 #define GPA_STACK  0x403000ull
-#define IDT        0x7000000000ull /* linear */
-#define GDT        0x7000001000ull
-#define TSS        0x7000002000ull
-#define STACK      0x7000003000ull
-#define HANDLERS   0x7100000000ull /* one each 16 bytes; nothing is there */
-#define SYSCALL    (HANDLERS + VEC_SYSCALL * 16)
-#define KERNEL_CS  0x10
+/* Linear, and no number that a case comes upon: it would find more there than
+ * on the host. */
+#define IDT       0x35a7c1e90000ull
+#define GDT       (IDT + 0x1000)
+#define TSS       (IDT + 0x2000)
+#define STACK     (IDT + 0x3000)
+#define HANDLERS  0x46b8d2f91000ull /* one each 16 bytes; nothing is there */
+#define SYSCALL   (HANDLERS + VEC_SYSCALL * 16)
+#define KERNEL_CS 0x10
 
 #define PTE_TABLE  0x27ull /* present, writable, user, accessed */
 #define PTE_CODE   0x05ull
