@@ -171,7 +171,7 @@ $B/unit: $(UNITOBJ) $B/libmote.a
 
 # Fuzz targets: one program each for libFuzzer, or all in one that replays the
 # inputs in the tree, where each has a name of its own.
-$B/tests/fuzz/%.o: CPPFLAGS += -Isrc -I. -Itests/unit -I$B $(if \
+$B/tests/fuzz/%.o: CPPFLAGS += -Isrc -I. -Itests/fuzz -Itests/unit -I$B $(if \
 	$(filter fuzz,$(MODE)),,-DLLVMFuzzerTestOneInput=$(notdir $*))
 $B/tests/fuzz/replay.o: $B/fuzzers.h
 

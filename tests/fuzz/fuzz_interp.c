@@ -11,8 +11,6 @@
  */
 #include "check.h"
 #include "fuzz.h"
-
-#define CHECK_H /* check.h of the library: the rig does without */
 #include "interp_rig.h"
 
 #define WINDOW   0x22000u
