@@ -324,7 +324,7 @@ struct mmds_options config_mmds(const struct config *c);
 bool config_has_virtio_console(const struct config *c);
 
 /* The configuration in effect as a JSON file; the caller frees it. NULL: no
- * memory. */
+ * memory, or a text that is not UTF-8; already reported. Main. */
 char *config_text(const struct config *c);
 
 /* The same, to stdout. 0 or a negative errno, already reported. */

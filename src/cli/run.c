@@ -348,6 +348,8 @@ int cli_configure(struct cli *cli)
 
 enum cli_command cli_run(struct cli *cli, char **argv, int *status)
 {
+    int r;
+
     if (cli_run_parse(cli, argv, "run")) {
         *status = cli_help_run();
         return CLI_DONE;
@@ -360,6 +362,8 @@ enum cli_command cli_run(struct cli *cli, char **argv, int *status)
         return CLI_DONE;
     if (!cli->print_config)
         return CLI_RUN;
-    *status = config_print(cli->c) < 0 ? STATUS_FAILURE : STATUS_OK;
+    r = config_print(cli->c);
+    if (r != -EILSEQ)
+        *status = r < 0 ? STATUS_FAILURE : STATUS_OK;
     return CLI_DONE;
 }

@@ -15,12 +15,32 @@ static const char *print_word(const struct config_words *words,
     return NULL;
 }
 
+/* Of the texts printed, the first that is not UTF-8, as names and arguments of
+ * the host can be. Main's. */
+static const char *print_unsayable;
+
+static json_t *print_text(const char *text)
+{
+    json_t *v = json_string(text);
+
+    if (!v && !print_unsayable)
+        print_unsayable = text;
+    return v;
+}
+
+static void print_pair(json_t *object, const char *name, const char *value)
+{
+    if (json_object_set_new(object, name, print_text(value)) < 0 &&
+        !print_unsayable)
+        print_unsayable = name;
+}
+
 static json_t *print_strings(char *const *text)
 {
     json_t *array = *text ? json_array() : NULL;
 
     for (; array && *text; text++)
-        json_array_append_new(array, json_string(*text));
+        json_array_append_new(array, print_text(*text));
     return array;
 }
 
@@ -31,7 +51,7 @@ static json_t *print_pairs(const char *base, const struct key *k)
     json_t *object = nr ? json_object() : NULL;
 
     for (unsigned int i = 0; i < nr; i++)
-        json_object_set_new(object, pair[i].name, json_string(pair[i].value));
+        print_pair(object, pair[i].name, pair[i].value);
     return object;
 }
 
@@ -54,8 +74,7 @@ static json_t *print_value(const char *base, const struct key *k)
     field = base + k->field;
     switch (k->kind) {
     case KEY_STRING:
-        return *(char *const *)field ? json_string(*(char *const *)field)
-                                     : NULL;
+        return *(char *const *)field ? print_text(*(char *const *)field) : NULL;
     case KEY_STRINGS:
         return print_strings(field);
     case KEY_LIST:
@@ -130,28 +149,42 @@ static void print_append(const struct config *c, json_t *root)
 
     if (!c->boot.append)
         return;
-    if (c->boot.args)
-        json_object_set_new(
-            boot, "boot_args",
-            json_sprintf("%s %s", c->boot.args, c->boot.append));
-    else
+    if (!c->boot.args)
         log_warn("--append adds to the default boot arguments and has no key "
                  "of its own: not printed");
+    else if (json_object_set_new(
+                 boot, "boot_args",
+                 json_sprintf("%s %s", c->boot.args, c->boot.append)) < 0)
+        print_unsayable = c->boot.append;
+}
+
+static int print_refuse(void)
+{
+    if (!print_unsayable)
+        return fail(-ENOMEM, "the configuration as JSON");
+    return fail_rule(-EILSEQ,
+                     "\"%s\" is not UTF-8, and JSON can say nothing else: the "
+                     "configuration cannot be printed",
+                     print_unsayable);
 }
 
 char *config_text(const struct config *c)
 {
-    json_t *root = print_object((const void *)c, schema);
+    json_t *root;
     char *json = NULL, *text = NULL;
 
-    if (root) {
+    print_unsayable = NULL;
+    root = print_object((const void *)c, schema);
+    if (root)
         print_append(c, root);
+    if (root && !print_unsayable)
         json = json_dumps(root, JSON_INDENT(2));
-        json_decref(root);
-    }
+    json_decref(root);
     if (json && asprintf(&text, "%s\n", json) < 0)
         text = NULL;
     free(json);
+    if (!text)
+        print_refuse();
     return text;
 }
 
@@ -161,7 +194,7 @@ int config_print(const struct config *c)
     int r;
 
     if (!text)
-        return fail(-ENOMEM, "--print-config");
+        return -EILSEQ;
     r = fputs(text, stdout) == EOF || fflush(stdout) == EOF ? -EIO : 0;
     free(text);
     return r < 0 ? fail(r, "stdout") : 0;

@@ -142,7 +142,12 @@ static void check(struct config *c, enum cli_command r, int status, char **argv,
         check_known(&ours, argv + 2);
     else
         check_known(&firecracker, argv + 1);
+    said = 0;
     text = printed(c);
+    if (!text) {
+        assert(said == 1);
+        return;
+    }
     if (config_init(&again) < 0)
         abort();
     said = 0;
