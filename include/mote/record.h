@@ -91,7 +91,7 @@ struct record_counts {
     u64 insns;    /* of the interpreter, with KVM's part */
     u64 emulated; /* for KVM, which refused them */
     u64 kvm_exits;
-    bool interp_stats; /* the rest is to be told: see struct engine_stats */
+    u64 interp_stats; /* not 0: the rest is to be told: see engine_stats */
     u64 blocks, tlb_misses, smc, irqs, eois, alone;
 };
 void record_counts(const struct record_counts *c);

@@ -55,8 +55,10 @@ static int fake_acquire(rbd_image_t image, int mode)
 
 static int fake_addrs(rados_t rados, char **text)
 {
-    *text = strdup(fake.self ? fake.self : "");
-    return fake.self ? 0 : -ENOSYS;
+    if (!fake.self)
+        return -ENOSYS;
+    *text = strdup(fake.self);
+    return 0;
 }
 
 static int take(struct rbd_image *spec, u32 gen)
