@@ -202,6 +202,15 @@ static size_t log_prefix(char *buf, size_t size, enum log_level level,
     return n;
 }
 
+/* Names in files and archives may be anything: a message stays one line, and
+ * gives no orders to a terminal. */
+static void log_tame(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (((u8)text[i] < ' ' && text[i] != '\t') || text[i] == 0x7f)
+            text[i] = '?';
+}
+
 PRINTF(5, 0)
 static void log_vline(enum log_level level, const char *file, int line,
                       const char *tail, const char *fmt, va_list ap)
@@ -218,6 +227,7 @@ static void log_vline(enum log_level level, const char *file, int line,
     n = MIN(n + (size_t)MAX(r, 0), sizeof(buf) - 2);
     r = snprintf(buf + n, sizeof(buf) - 1 - n, "%s", tail);
     n = MIN(n + (size_t)MAX(r, 0), sizeof(buf) - 2);
+    log_tame(buf + text, n - text);
     buf[n++] = '\n';
     buf[n] = '\0';
     if (level == LOG_ERROR)

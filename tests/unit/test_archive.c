@@ -369,6 +369,8 @@ START_TEST(test_bad)
     int r = read_archive(name);
 
     snprintf(begin, sizeof(begin), "mote: rootfs %s: ", name);
+    for (char *c = begin; *c; c++)
+        *c = *c < ' ' ? '?' : *c; /* as the log does */
     ck_assert_msg(r < 0, "%s is taken:\n%s", name, r == 0 ? show_tree() : "");
     ck_assert_msg(strncmp(capture_text, begin, strlen(begin)) == 0 &&
                       strstr(capture_text, bad[_i].say),

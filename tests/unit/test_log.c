@@ -44,6 +44,15 @@ START_TEST(test_fail)
 }
 END_TEST
 
+/* Whatever a name has in it: one line, and no orders to a terminal. */
+START_TEST(test_tame)
+{
+    fail_rule(-EINVAL, "\"%s\"", "a\nmote: b\r\x1b[2J\x7f\tc\xc3\xa9");
+    ck_assert_str_eq(said, "mote: \"a?mote: b??[2J?\tc\xc3\xa9\"\n");
+    ck_assert_uint_eq(lines, 1);
+}
+END_TEST
+
 START_TEST(test_level)
 {
     log_debug("not shown");
@@ -142,6 +151,7 @@ Suite *suite_log(void)
 
     tcase_add_checked_fixture(tc, log_setup, log_teardown);
     tcase_add_test(tc, test_fail);
+    tcase_add_test(tc, test_tame);
     tcase_add_test(tc, test_level);
     tcase_add_test(tc, test_long_line);
     tcase_add_test(tc, test_guest_flood);
