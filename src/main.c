@@ -59,21 +59,22 @@ static void main_close_inherited(const struct config *c)
     } while (keep != ~0u);
 }
 
-/* From here on threads are filtered. */
-static int main_filter(const struct config *c)
+/* From here on threads are filtered. report_fd: where denials are told; -1:
+ * here. */
+static int main_filter(const struct config *c, int report_fd)
 {
     return filter_init(c->sandbox.log_denials ? FILTER_LOG : FILTER_ENFORCE,
-                       sandbox_report_fd());
+                       report_fd);
 }
 
 static bool main_in_jail;
 
 /* Asked by the leak checker of sanitized builds, at exit: it needs /proc and a
- * thread of its own, of which there is neither in the jail. */
+ * thread of its own, of which there is neither in the jail nor behind a filter. */
 int __lsan_is_turned_off(void); /* NOLINT: its name */
 int __lsan_is_turned_off(void)  /* NOLINT */
 {
-    return main_in_jail;
+    return main_in_jail || filter_on();
 }
 
 /* The last thread to be filtered is this one; then come the kernel and what is
@@ -90,15 +91,20 @@ static int main_monitor(const struct cli *cli, struct vm *vm)
     sandbox_say(&jail);
     if (cli->print_isolation)
         return cli_print_isolation(cli, vm, &jail);
-    if (main_filter(cli->c) < 0 || vm_start(vm) < 0 ||
+    if (main_filter(cli->c, sandbox_report_fd()) < 0 || vm_start(vm) < 0 ||
         filter_load(&filter, "main") < 0 || vm_load(vm) < 0)
         return STATUS_FAILURE;
     return vm_run(vm);
 }
 
-static int main_supervisor(struct vm *vm)
+/* What it would be denied, it does not wait for: the monitor is then killed. */
+static int main_supervisor(const struct config *c, struct vm *vm)
 {
+    static const struct filter filter = {.kind = FILTER_SUPERVISOR};
+
     vm_let_go(vm);
+    if (main_filter(c, -1) < 0 || filter_load(&filter, "supervisor") < 0)
+        return STATUS_FAILURE;
     return sandbox_wait();
 }
 
@@ -168,7 +174,7 @@ static int main_vm(struct cli *cli)
     if (r == 0)
         r = sandbox_enter(&c->sandbox);
     if (r == SANDBOX_OUTSIDE)
-        status = main_supervisor(vm);
+        status = main_supervisor(c, vm);
     else if (r == 0)
         status = main_monitor(cli, vm);
     vm_free(vm);
