@@ -70,7 +70,8 @@ static int main_filter(const struct config *c, int report_fd)
 static bool main_in_jail;
 
 /* Asked by the leak checker of sanitized builds, at exit: it needs /proc and a
- * thread of its own, of which there is neither in the jail nor behind a filter. */
+ * thread of its own, of which there is neither in the jail nor behind a filter.
+ */
 int __lsan_is_turned_off(void); /* NOLINT: its name */
 int __lsan_is_turned_off(void)  /* NOLINT */
 {
