@@ -169,14 +169,14 @@ static void path_queues(void *arg)
     syscall(SYS_exit_group, r < 0 && errno == ENOTTY ? 0 : 93);
 }
 
-/* Main's heap grows while a kernel is unpacked. */
+/* Main's heap grows while a kernel is unpacked; a large piece is a mapping. */
 static void path_heap(void *arg)
 {
     void *p[64];
     bool all = true;
 
     for (size_t i = 0; i < ARRAY_SIZE(p); i++)
-        all &= (p[i] = malloc(100000)) != NULL;
+        all &= (p[i] = malloc(i == 0 ? MIB : 100000)) != NULL;
     for (size_t i = 0; i < ARRAY_SIZE(p); i++)
         free(p[i]);
     syscall(SYS_exit_group, all ? 0 : 92);
@@ -202,6 +202,34 @@ START_TEST(test_only)
     fclose(f);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
                   "%s: status %#x", filter_kind_name(only[_i].kind), status);
+}
+END_TEST
+
+/* The supervisor has one thread, and no locks to wait for. */
+static void path_supervisor(void)
+{
+    static const struct filter f = {.kind = FILTER_SUPERVISOR};
+    struct timespec ts;
+
+    path_filters();
+    if (filter_load(&f, "supervisor") < 0)
+        _exit(91);
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
+    log_info("the VM has ended, says the supervisor");
+    path_heap(NULL);
+}
+
+START_TEST(test_supervisor)
+{
+    pid_t pid = fork();
+    int status;
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        path_supervisor();
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x",
+                  status);
 }
 END_TEST
 
@@ -305,6 +333,7 @@ Suite *suite_filter_paths(void)
     tcase_add_loop_test(tc, test_insns, 1, 4);   /* vCPUs */
     tcase_add_loop_test(tc, test_assert, 0, ARRAY_SIZE(kinds));
     tcase_add_loop_test(tc, test_only, 0, ARRAY_SIZE(only));
+    tcase_add_test(tc, test_supervisor);
     tcase_add_loop_test(tc, test_kvm, 1, 3); /* KVM's */
     suite_add_tcase(s, tc);
     return s;
