@@ -57,6 +57,21 @@ monitor() {
     pgrep -P "$1" -x mote
 }
 
+# make_tap ADDRESS: a tap, mote0, in a network namespace that a sleeping process,
+# $keeper, keeps; "${netns[@]}" runs a command there. False: not on this host.
+make_tap() {
+    unshare -n true 2>/dev/null && [ -w /dev/net/tun ] || return
+    unshare -n sleep 1000 &
+    keeper=$!
+    until [ "$(readlink "/proc/$keeper/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do
+        sleep 0.1
+    done
+    netns=(nsenter -t "$keeper" -n)
+    "${netns[@]}" ip tuntap add dev mote0 mode tap
+    "${netns[@]}" ip addr add "$1" dev mote0
+    "${netns[@]}" ip link set mote0 up
+}
+
 finish() {
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" = 0 ]

@@ -90,6 +90,27 @@ static inline void le64_put(void *p, u64 v)
     memcpy(p, &v, sizeof(v));
 }
 
+/* 2 n digits and no end. Where that is. */
+static inline char *hex_put(char *to, const u8 *bytes, size_t n)
+{
+    static const char digit[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < n; i++) {
+        *to++ = digit[bytes[i] >> 4];
+        *to++ = digit[bytes[i] & 15];
+    }
+    return to;
+}
+
+/* A counter that one thread adds to, and any may read: no locked instruction.
+ */
+static inline void counter_add(_Atomic(u64) *counter, u64 n)
+{
+    u64 v = atomic_load_explicit(counter, memory_order_relaxed);
+
+    atomic_store_explicit(counter, v + n, memory_order_relaxed);
+}
+
 /* Round up to a power of two; false when the sum does not fit. */
 static inline bool align_up(u64 v, u64 to, u64 *out)
 {

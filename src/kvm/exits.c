@@ -106,14 +106,6 @@ static bool kvm_failed(struct kvm_vcpu *v, struct vcpu_exit *x,
     return kvm_end(v, x, VCPU_FAILED);
 }
 
-/* One writer, so no locked instruction. */
-static void kvm_count(_Atomic(u64) *counter)
-{
-    u64 n = atomic_load_explicit(counter, memory_order_relaxed);
-
-    atomic_store_explicit(counter, n + 1, memory_order_relaxed);
-}
-
 /* ---- what KVM_RUN returns for ----------------------------------------- */
 
 /* Port access; string instructions bring several at once. */
@@ -126,7 +118,7 @@ VCPU_ONLY static bool kvm_exit_io(struct kvm_vcpu *v, struct vcpu_exit *x)
     end = io.data_offset + (u64)io.size * io.count;
     if (io.size > 4 || end > v->kvm->run_size)
         return kvm_failed(v, x, "KVM_EXIT_IO outside the vCPU's page");
-    kvm_count(io.direction == KVM_EXIT_IO_OUT ? &v->pio_out : &v->pio_in);
+    counter_add(io.direction == KVM_EXIT_IO_OUT ? &v->pio_out : &v->pio_in, 1);
     for (u32 i = 0; i < io.count; i++) {
         u8 *p = (u8 *)v->run + io.data_offset + (u64)i * io.size;
         u64 val = 0;
@@ -154,7 +146,7 @@ VCPU_ONLY static bool kvm_exit_mmio(struct kvm_vcpu *v, struct vcpu_exit *x)
 
     if (len > sizeof(v->run->mmio.data))
         return kvm_failed(v, x, "KVM_EXIT_MMIO of more than 8 bytes");
-    kvm_count(v->run->mmio.is_write ? &v->mmio_write : &v->mmio_read);
+    counter_add(v->run->mmio.is_write ? &v->mmio_write : &v->mmio_read, 1);
     step = (len & (len - 1)) ? 1 : len;
     for (u32 i = 0; i < len; i += step) {
         u64 val = 0;
@@ -281,7 +273,7 @@ VCPU_ONLY static bool kvm_enter(struct kvm_vcpu *v, struct vcpu_exit *x)
     err = errno;
     kvm_gate_leave(v->kvm);
     v->synced = (u32)v->run->kvm_valid_regs;
-    kvm_count(&v->exits);
+    counter_add(&v->exits, 1);
     return r < 0 ? kvm_error(v, x, err) : kvm_exit(v, x);
 }
 

@@ -28,6 +28,16 @@ struct lz4 {
     u8 *packed;    /* and unpacked: what is not in place; made when needed */
 };
 
+/* A block's bytes, all of them. */
+static int lz4_read(struct unpack *u, u8 *to, u32 len)
+{
+    s64 got = source_read(u->src, to, len);
+
+    if (got < 0)
+        return (int)got;
+    return (u64)got < len ? unpack_truncated(u) : 0;
+}
+
 /* ---- in place ----------------------------------------------------------- */
 
 static int lz4_read_promise(struct lz4 *z)
@@ -80,19 +90,16 @@ static int lz4_block_in_place(struct lz4 *z, u32 len)
     u32 cap = lz4_expected(z);
     u32 window = LZ4_DECOMPRESS_INPLACE_BUFFER_SIZE(cap);
     u8 *to = NULL, *from;
-    s64 got;
-    int n;
+    int n, r;
 
     if (z->in_place && len < cap)
         to = u->sink->window(u->sink, window);
     if (!to)
         return LZ4_APART;
     from = to + window - len;
-    got = source_read(u->src, from, len);
-    if (got < 0)
-        return (int)got;
-    if ((u64)got < len)
-        return unpack_truncated(u);
+    r = lz4_read(u, from, len);
+    if (r < 0)
+        return r;
     n = LZ4_decompress_safe((const char *)from, (char *)to, (int)len, (int)cap);
     z->in_place = n == (int)cap;
     u->sink->settle(u->sink, n < 0 ? 0 : (u32)n);
@@ -128,19 +135,16 @@ static int lz4_block_apart(struct lz4 *z, u32 len)
 {
     struct unpack *u = z->u;
     u8 *to;
-    s64 got;
-    int n;
+    int n, r;
 
     if (!z->packed)
         z->packed = malloc(LZ4_PACKED_MAX + LZ4_LEGACY_BLOCK);
     if (!z->packed)
         return fail(-ENOMEM, "unpacking %s", u->src->path);
     to = z->packed + LZ4_PACKED_MAX;
-    got = source_read(u->src, z->packed, len);
-    if (got < 0)
-        return (int)got;
-    if ((u64)got < len)
-        return unpack_truncated(u);
+    r = lz4_read(u, z->packed, len);
+    if (r < 0)
+        return r;
     n = LZ4_decompress_safe((const char *)z->packed, (char *)to, (int)len,
                             (int)LZ4_LEGACY_BLOCK);
     return n < 0 ? unpack_bad(u) : lz4_push(u, to, (u64)n);

@@ -44,17 +44,6 @@ void mmds_key_sign(const struct mmds_key *key, char kind, const void *data,
     SHA256Final(digest, &ctx);
 }
 
-static char *token_hex(char *to, const u8 *from, size_t len)
-{
-    static const char digit[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < len; i++) {
-        *to++ = digit[from[i] >> 4];
-        *to++ = digit[from[i] & 15];
-    }
-    return to;
-}
-
 void mmds_token_make(const struct mmds_key *key, u64 end_ns,
                      char token[static MMDS_TOKEN_LEN + 1])
 {
@@ -62,8 +51,8 @@ void mmds_token_make(const struct mmds_key *key, u64 end_ns,
 
     le64_put(end, end_ns);
     mmds_key_sign(key, 'T', end, sizeof(end), digest);
-    token = token_hex(token, end, sizeof(end));
-    token = token_hex(token, digest, TOKEN_CODE);
+    token = hex_put(token, end, sizeof(end));
+    token = hex_put(token, digest, TOKEN_CODE);
     *token = '\0';
 }
 

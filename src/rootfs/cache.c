@@ -66,12 +66,6 @@ static void cache_open_dir(struct cache *c, const char *dir)
         close(fd);
 }
 
-static void cache_hex(char *to, const u8 *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
-}
-
 /* Of the source, so that what was made of it before can be found; and of its
  * state. */
 void cache_name(struct cache *c, const u8 print[32])
@@ -85,8 +79,8 @@ void cache_name(struct cache *c, const u8 print[32])
     SHA256Init(&sha);
     SHA256Update(&sha, (const u8 *)source, strlen(source));
     SHA256Final(id, &sha);
-    cache_hex(hex_id, id, 8);
-    cache_hex(hex_print, print, 16);
+    *hex_put(hex_id, id, 8) = '\0';
+    *hex_put(hex_print, print, 16) = '\0';
     snprintf(c->name, sizeof(c->name), "%s-%s.rootfs", hex_id, hex_print);
     snprintf(c->part, sizeof(c->part), "%s-%s.part", hex_id, hex_print);
     free(path);

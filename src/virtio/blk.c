@@ -62,7 +62,7 @@ static const char *const blk_counters[BLK_COUNTERS] = {
 
 static void blk_count(struct blk *b, enum blk_counter which, u64 n)
 {
-    virtio_count(&b->dev.counter[which], n);
+    counter_add(&b->dev.counter[which], n);
 }
 
 /* The backend is done with it. */
@@ -91,7 +91,7 @@ void blk_answer(struct blk_req *req, enum blk_status status, u32 written)
 
     *req->status = (u8)status;
     if (status != BLK_S_OK)
-        virtio_count(&b->dev.errors, 1);
+        counter_add(&b->dev.errors, 1);
     vq_push(req->vq, &req->c, written + 1);
     b->pushed |= 1u << req->vq->index;
 }

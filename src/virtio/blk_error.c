@@ -154,7 +154,7 @@ DEV_ONLY static void blk_on_again(struct loop_fd *lf, u32 events)
     struct blk *b = container_of(lf, struct blk, again);
     u64 count;
 
-    virtio_count(&b->dev.wakeups, 1);
+    counter_add(&b->dev.wakeups, 1);
     (void)!read(lf->fd, &count, sizeof(count));
     blk_try_again(b);
 }
@@ -164,7 +164,7 @@ DEV_ONLY static void blk_on_look(struct loop_fd *lf, u32 events)
     struct blk *b = container_of(lf, struct blk, look);
     u64 count;
 
-    virtio_count(&b->dev.wakeups, 1);
+    counter_add(&b->dev.wakeups, 1);
     (void)!read(lf->fd, &count, sizeof(count));
     blk_try_again(b);
 }

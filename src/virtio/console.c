@@ -219,7 +219,7 @@ DEV_ONLY static void console_on_drain(struct loop_fd *lf, u32 events)
     struct console *con = container_of(lf, struct console, drain);
     u64 count;
 
-    virtio_count(&con->dev.wakeups, 1);
+    counter_add(&con->dev.wakeups, 1);
     (void)!read(lf->fd, &count, sizeof(count));
     con->draining = true;
     for (unsigned int i = 1; i < con->nr_ports; i++)
@@ -328,7 +328,7 @@ DEV_ONLY static void console_on_resized(struct loop_fd *lf, u32 events)
                                 .rows = (u16)packed};
     u64 count;
 
-    virtio_count(&con->dev.wakeups, 1);
+    counter_add(&con->dev.wakeups, 1);
     (void)!read(lf->fd, &count, sizeof(count));
     if (memcmp(&size, &con->size, sizeof(size)) == 0)
         return;
@@ -358,7 +358,7 @@ DEV_ONLY static void console_on_timer(struct loop_fd *lf, u32 events)
     struct console *con = container_of(lf, struct console, timer);
     u64 count;
 
-    virtio_count(&con->dev.wakeups, 1);
+    counter_add(&con->dev.wakeups, 1);
     (void)!read(lf->fd, &count, sizeof(count));
     con->timing = false;
     for (unsigned int i = 0; i < con->nr_ports; i++)

@@ -161,7 +161,7 @@ static size_t port_write(struct port *p, const u8 *buf, size_t len)
         lost = chr_lost(p->chr);
         p->moved |= n > 0;
     }
-    virtio_count(&p->con->dev.dropped, lost);
+    counter_add(&p->con->dev.dropped, lost);
     if (p->id == 0) /* hvc0, whatever the host takes of it */
         record_console(buf, n);
     return n;
@@ -281,7 +281,7 @@ bool port_has_output(struct port *p)
 
 DEV_ONLY static void port_on_io(struct port *p, u32 events)
 {
-    virtio_count(&p->con->dev.wakeups, 1);
+    counter_add(&p->con->dev.wakeups, 1);
     if (chr_listen_fd(p->chr) >= 0 && events & (EPOLLHUP | EPOLLERR))
         p->hung_up = true;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
@@ -305,7 +305,7 @@ DEV_ONLY static void port_on_listen(struct loop_fd *lf, u32 events)
     struct port *p = container_of(lf, struct port, listen.lf);
     int r = chr_accept(p->chr);
 
-    virtio_count(&p->con->dev.wakeups, 1);
+    counter_add(&p->con->dev.wakeups, 1);
     p->rest = r < 0;
     if (p->rest)
         console_arm(p->con);
@@ -337,7 +337,7 @@ void port_reset(struct port *p)
 
     if (p->holding) {
         port_write_held(p, &left);
-        virtio_count(&p->con->dev.dropped, p->held.out_len);
+        counter_add(&p->con->dev.dropped, p->held.out_len);
         p->holding = false;
         vq_push(port_vq_out(p), &p->held, 0);
     }

@@ -132,7 +132,7 @@ DEV_ONLY static void virtio_on_kick(struct loop_fd *lf, u32 events)
     struct virtio_queue *q = container_of(lf, struct virtio_queue, kick);
     u64 count;
 
-    virtio_count(&q->dev->wakeups, 1);
+    counter_add(&q->dev->wakeups, 1);
     (void)!read(lf->fd, &count, sizeof(count));
     virtio_kick(q);
 }
@@ -236,7 +236,7 @@ DEV_ONLY static void virtio_on_timer(struct loop_fd *lf, u32 events)
     struct virtio_dev *dev = container_of(lf, struct virtio_dev, timer);
     u64 now = monotonic_ns(), count;
 
-    virtio_count(&dev->wakeups, 1);
+    counter_add(&dev->wakeups, 1);
     (void)!read(lf->fd, &count, sizeof(count));
     for (unsigned int i = 0; i < dev->nr_vqs; i++) {
         struct virtio_queue *q = &dev->queue[i];

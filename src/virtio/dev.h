@@ -206,14 +206,4 @@ VCPU_ONLY void virtio_settle(struct virtio_dev *dev);
 VCPU_ONLY void virtio_config_write(struct virtio_dev *dev, u32 off, u32 len,
                                    u32 val);
 
-/* ---- small things -------------------------------------------------------- */
-
-/* One writer, so no locked instruction. */
-static inline void virtio_count(_Atomic(u64) *counter, u64 n)
-{
-    u64 v = atomic_load_explicit(counter, memory_order_relaxed);
-
-    atomic_store_explicit(counter, v + n, memory_order_relaxed);
-}
-
 #endif

@@ -50,7 +50,7 @@ static void net_want_recv(struct net *n, unsigned int pair, bool on)
 
 static void net_drop(struct net *n)
 {
-    virtio_count(&n->dev.dropped, 1);
+    counter_add(&n->dev.dropped, 1);
 }
 
 static u64 net_limit(struct limit *l, u32 bytes)
@@ -257,7 +257,7 @@ DEV_ONLY static void net_on_readable(void *ctx, unsigned int pair)
     struct vq *vq = net_rx_vq(n, pair);
     int r;
 
-    virtio_count(&n->dev.wakeups, 1);
+    counter_add(&n->dev.wakeups, 1);
     net_count(n, NET_RX_READY, 1);
     r = net_rx(n, pair);
     virtio_notify(&n->dev, vq);
@@ -302,7 +302,7 @@ static int net_tx_send(struct net *n, unsigned int pair, struct vq_chain *c)
 
     if (!vq_take(c, &hdr, NIC_HDR_LEN) || c->out_len < NET_FRAME_MIN ||
         c->out_len > NET_FRAME_MAX || !net_tx_hdr_ok(n, &hdr, c->out_len)) {
-        virtio_count(&n->dev.errors, 1);
+        counter_add(&n->dev.errors, 1);
         net_count(n, NET_TX_MALFORMED, 1);
         return -EINVAL;
     }
@@ -390,7 +390,7 @@ DEV_ONLY static void net_on_writable(void *ctx, unsigned int pair)
     struct vq *vq = net_tx_vq(n, pair);
     int r;
 
-    virtio_count(&n->dev.wakeups, 1);
+    counter_add(&n->dev.wakeups, 1);
     n->pair[pair].tx_full = false;
     r = net_tx(n, pair);
     if (!n->pair[pair].tx_full)

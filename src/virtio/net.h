@@ -133,7 +133,7 @@ static inline struct vq *net_tx_vq(struct net *n, unsigned int pair)
 
 static inline void net_count(struct net *n, enum net_counter which, u64 by)
 {
-    virtio_count(&n->dev.counter[which], by);
+    counter_add(&n->dev.counter[which], by);
 }
 
 /* Let so many pairs carry frames. 0 or the backend's negative errno. */

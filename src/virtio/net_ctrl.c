@@ -75,7 +75,7 @@ int net_ctrl(struct net *n, struct vq *vq)
         bool ok = status && net_ctrl_command(n, &c);
 
         if (!ok)
-            virtio_count(&n->dev.errors, 1);
+            counter_add(&n->dev.errors, 1);
         if (status)
             *status = ok ? NET_CTRL_OK : NET_CTRL_ERR;
         vq_push(vq, &c, status ? c.in_len + 1 : 0);

@@ -59,12 +59,12 @@ DEV_ONLY static void rng_answer(struct rng *rng, struct vq *vq,
     u32 done = rng_fill(c, want);
 
     if (want == 0) { /* virtio 1.2, 5.4.6.1: only writable buffers */
-        virtio_count(&rng->dev.errors, 1);
-        virtio_count(&rng->dev.counter[RNG_EVENT_FAILS], 1);
+        counter_add(&rng->dev.errors, 1);
+        counter_add(&rng->dev.counter[RNG_EVENT_FAILS], 1);
     }
-    virtio_count(&rng->dev.counter[RNG_EVENTS], 1);
-    virtio_count(&rng->dev.counter[RNG_BYTES], done);
-    virtio_count(&rng->dev.counter[RNG_HOST_FAILS], done < want);
+    counter_add(&rng->dev.counter[RNG_EVENTS], 1);
+    counter_add(&rng->dev.counter[RNG_BYTES], done);
+    counter_add(&rng->dev.counter[RNG_HOST_FAILS], done < want);
     vq_push(vq, c, done);
 }
 
@@ -81,7 +81,7 @@ DEV_ONLY static int rng_kick(struct virtio_dev *dev, struct vq *vq)
         ns = limit_take(&rng->limit, want, monotonic_ns());
         if (ns > 0) {
             vq_unpop(vq, &c);
-            virtio_count(&dev->counter[RNG_THROTTLED], 1);
+            counter_add(&dev->counter[RNG_THROTTLED], 1);
             virtio_pause(dev, vq, ns);
             return 0;
         }

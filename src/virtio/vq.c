@@ -339,7 +339,7 @@ static void vq_hand_out(struct vq *vq, struct vq_chain *c, u16 head)
     vq->next_avail++;
     vq->inflight++;
     vq_flip_busy(vq, head);
-    virtio_count(&vq->requests, 1);
+    counter_add(&vq->requests, 1);
 }
 
 static bool vq_spent(struct vq *vq)
@@ -394,7 +394,7 @@ void vq_unpop(struct vq *vq, const struct vq_chain *c)
 {
     vq_take_back(vq, c);
     vq->next_avail--;
-    virtio_count(&vq->requests, ~0ull);
+    counter_add(&vq->requests, ~0ull);
 }
 
 /* All of it, whatever len says: an error may come after some data. */
@@ -415,8 +415,8 @@ void vq_fill(struct vq *vq, const struct vq_chain *c, u32 len)
     vq_take_back(vq, c);
     if (vq->stopped)
         return;
-    virtio_count(&vq->bytes_in, len);
-    virtio_count(&vq->bytes_out, s->out_len);
+    counter_add(&vq->bytes_in, len);
+    counter_add(&vq->bytes_out, s->out_len);
     vq_put_used(vq, vq->next_used++, c->head, len);
 }
 

@@ -112,7 +112,7 @@ static enum record_reason vm_record_reason(const struct vm *vm)
     return reasons[vm->reason];
 }
 
-static bool vm_is_kvm(const struct vm *vm)
+bool vm_is_kvm(const struct vm *vm)
 {
     return strcmp(vm->engine->ops->name, "kvm") == 0;
 }

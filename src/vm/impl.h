@@ -57,6 +57,9 @@ struct vm {
 /* The documented exit status of its end: docs/exit-status.md. */
 int vm_status(const struct vm *vm);
 
+/* Is it KVM that runs it, and counts? */
+bool vm_is_kvm(const struct vm *vm);
+
 /* All of it into the exit record. */
 void vm_record(const struct vm *vm);
 

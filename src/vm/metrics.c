@@ -110,13 +110,13 @@ static void vm_metrics_mmds(const struct mmds *m)
         metrics_count(mmds_counters[i], value[i]);
 }
 
-static void vm_metrics_vcpus(struct engine *e)
+static void vm_metrics_vcpus(const struct vm *vm)
 {
     struct engine_stats s;
 
-    if (strcmp(e->ops->name, "kvm") != 0)
+    if (!vm_is_kvm(vm))
         return; /* the interpreter exits for nothing */
-    e->ops->stats(e, &s);
+    vm->engine->ops->stats(vm->engine, &s);
     metrics_group("vcpu", NULL);
     metrics_count("exit_io_in", s.pio_in);
     metrics_count("exit_io_out", s.pio_out);
@@ -143,7 +143,7 @@ void vm_metrics_tell(void *ctx)
     vm_metrics_devices(&vm->devices);
     vm_metrics_mmds(vm->files.mmds);
     vm_metrics_serial(vm->serial);
-    vm_metrics_vcpus(vm->engine);
+    vm_metrics_vcpus(vm);
     metrics_group("logger", NULL);
     metrics_count("missed_log_count", log_dropped());
     metrics_count("missed_metrics_count", metrics_missed());

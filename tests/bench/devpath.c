@@ -41,7 +41,7 @@ static _Atomic(u64) bench_calls;
     type __wrap_##name params                                                  \
     {                                                                          \
         if (role_get() == ROLE_DEV)                                            \
-            virtio_count(&bench_calls, 1);                                     \
+            counter_add(&bench_calls, 1);                                      \
         return __real_##name args;                                             \
     }
 

@@ -44,7 +44,7 @@ test_metadata_user() {
 test_metadata_tap() {
     local keeper ear
     wanted metadata-tap || return
-    if ! unshare -n true 2>/dev/null || [ ! -w /dev/net/tun ]; then
+    if ! make_tap 10.77.8.1/24; then
         skip netns "no network namespace, or no /dev/net/tun"
         return
     fi
@@ -57,15 +57,6 @@ test_metadata_tap() {
         "mmds-config": { "version": "V2", "network_interfaces": ["eth0"],
             "ipv4_address": "169.254.169.254", "imds_compat": false } }' \
         "$kernel" "$net_initrd" "$quick" "$tmp/metrics" "$fast" >"$tmp/mmds.json"
-    unshare -n sleep 1000 &
-    keeper=$!
-    until [ "$(readlink "/proc/$keeper/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do
-        sleep 0.1
-    done
-    netns=(nsenter -t "$keeper" -n)
-    "${netns[@]}" ip tuntap add dev mote0 mode tap
-    "${netns[@]}" ip addr add 10.77.8.1/24 dev mote0
-    "${netns[@]}" ip link set mote0 up
     "${netns[@]}" python3 -c 'import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 s.bind(("mote0", 0))

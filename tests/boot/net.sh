@@ -71,23 +71,13 @@ test_net_user() {
     check "... and passt is gone" [ -z "$(pgrep -f "passt .*$to:5000")" ]
 }
 
-# A tap in a network namespace that a sleeping process keeps.
 test_net_tap() {
     local keeper
     wanted net-tap || return
-    if ! unshare -n true 2>/dev/null || [ ! -w /dev/net/tun ]; then
+    if ! make_tap 10.77.8.1/24; then
         skip netns "no network namespace, or no /dev/net/tun"
         return
     fi
-    unshare -n sleep 1000 &
-    keeper=$!
-    until [ "$(readlink "/proc/$keeper/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do
-        sleep 0.1
-    done
-    netns=(nsenter -t "$keeper" -n)
-    "${netns[@]}" ip tuntap add dev mote0 mode tap
-    "${netns[@]}" ip addr add 10.77.8.1/24 dev mote0
-    "${netns[@]}" ip link set mote0 up
     net_guest --append "$quick quiet mote.ip=10.77.8.2" \
         --net tap=mote0,mac=02:00:00:00:00:77
     check "net: the MAC is the one given" \

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
+#include "slow_sum.h"
 
 /* For what is inside of the wrapper: the archive's copy is left out. */
 #include "mmds/nic.c"
@@ -135,16 +136,6 @@ static u32 be32(const u8 *p)
     return be16(p) << 16 | be16(p + 2);
 }
 
-/* RFC 1071, as slowly as can be, going on from sum. */
-static u32 add_up(const u8 *b, u32 len, u32 sum)
-{
-    for (u32 i = 0; i < len; i++)
-        sum += i & 1 ? b[i] : (u32)b[i] << 8;
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return sum;
-}
-
 /* len bytes of a connection's, from seq on. */
 static void peer_hears(struct peer *p, u32 seq, const u8 *bytes, u32 len,
                        u32 flags)
@@ -178,8 +169,9 @@ static void check_frame(const u8 *f, u32 len)
         return;
     }
     assert(be16(f + 12) == 0x800 && f[14] == 0x45 && be16(f + 16) == len - 14);
-    assert(add_up(f + 14, 20, 0) == 0xffff && le32_get(f + 26) == ADDRESS);
-    assert(add_up(f + 34, len - 34, add_up(f + 26, 8, 6 + len - 34)) == 0xffff);
+    assert(slow_sum(f + 14, 20, 0) == 0xffff && le32_get(f + 26) == ADDRESS);
+    assert(slow_sum(f + 34, len - 34, slow_sum(f + 26, 8, 6 + len - 34)) ==
+           0xffff);
     head = (f[46] >> 4) * 4u;
     assert(head >= 20 && 34 + head <= len && be16(f + 48) <= TCP_REQUEST_MAX);
     port = be16(f + 36);

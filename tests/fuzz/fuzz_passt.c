@@ -6,6 +6,7 @@
  * happens: bytes that passt sends, a look for a frame, a frame of the guest's.
  */
 #include "fuzz.h"
+#include "slow_sum.h"
 
 /* For a struct passt without a process: the archive's copy is left out. */
 #include "net/passt.c"
@@ -100,16 +101,6 @@ static void guest_looks(u32 room)
     assert(p.nic.info.link == !lost && downs == lost);
 }
 
-/* RFC 1071, as slowly as can be, going on from sum. */
-static u32 add_up(const u8 *b, u32 len, u32 sum)
-{
-    for (u32 i = 0; i < len; i++)
-        sum += i & 1 ? b[i] : (u32)b[i] << 8;
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return sum;
-}
-
 /* frame is what the guest gave. Its check sum field held the sum of the pseudo
  * header, with which the new one must come to all ones. */
 static void check_wire(const u8 *hdr, const u8 *wire, u32 len)
@@ -127,9 +118,9 @@ static void check_wire(const u8 *hdr, const u8 *wire, u32 len)
     assert(start <= len && field + 2 <= len);
     assert(memcmp(wire, frame, field) == 0);
     assert(memcmp(wire + field + 2, frame + field + 2, len - field - 2) == 0);
-    sum = add_up(frame + field, 2, 0);
+    sum = slow_sum(frame + field, 2, 0);
     if ((field - start) % 2 == 0)
-        assert(add_up(wire + start, len - start, sum) == 0xffff);
+        assert(slow_sum(wire + start, len - start, sum) == 0xffff);
 }
 
 static void guest_sends(struct fuzz_input *in)

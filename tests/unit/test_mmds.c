@@ -7,6 +7,7 @@
 
 #include "capture.h"
 #include "net_dev_rig.h"
+#include "slow_sum.h"
 
 #define ADDRESS 0xfea9fea9u /* 169.254.169.254, as in a packet */
 #define GUEST   0x0200000au /* 10.0.0.2 */
@@ -22,19 +23,9 @@ static void put16(u8 *p, unsigned int v)
     p[1] = (u8)v;
 }
 
-/* RFC 1071, as slowly as can be. */
-static u32 add_up(const u8 *b, u32 len, u32 sum)
-{
-    for (u32 i = 0; i < len; i++)
-        sum += i & 1 ? b[i] : (u32)b[i] << 8;
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return sum;
-}
-
 static u32 tcp_sum(const u8 *f, u32 len)
 {
-    return add_up(f + 34, len, add_up(f + 26, 8, 6 + len));
+    return slow_sum(f + 34, len, slow_sum(f + 26, 8, 6 + len));
 }
 
 static void fix_sums(u8 *f)
@@ -42,10 +33,10 @@ static void fix_sums(u8 *f)
     u32 head = (f[14] & 15u) * 4, len = (u32)(f[16] << 8 | f[17]) - head;
 
     put16(f + 24, 0);
-    put16(f + 24, ~add_up(f + 14, head, 0));
+    put16(f + 24, ~slow_sum(f + 14, head, 0));
     put16(f + 14 + head + 16, 0);
     put16(f + 14 + head + 16,
-          ~add_up(f + 14 + head, len, add_up(f + 26, 8, 6 + len)));
+          ~slow_sum(f + 14 + head, len, slow_sum(f + 26, 8, 6 + len)));
 }
 
 /* A SYN of the guest's, with the option of a segment size; 58 bytes. */
@@ -300,7 +291,7 @@ static void check_tcp(const u8 *f, u32 len, u8 flags)
 {
     ck_assert_mem_eq(f, guest_mac, 6);
     ck_assert_uint_eq(f[12] << 8 | f[13], 0x800);
-    ck_assert_uint_eq(add_up(f + 14, 20, 0), 0xffff);
+    ck_assert_uint_eq(slow_sum(f + 14, 20, 0), 0xffff);
     ck_assert_uint_eq(f[16] << 8 | f[17], len - 14);
     ck_assert_uint_eq(le32_get(f + 26), ADDRESS);
     ck_assert_uint_eq(le32_get(f + 30), GUEST);

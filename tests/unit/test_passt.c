@@ -16,6 +16,7 @@
 
 #include "capture.h"
 #include "net_rig.h"
+#include "slow_sum.h"
 
 static const char echo[] = "exec cat <&3 >&3";
 static const struct net_hdr no_hdr;
@@ -141,18 +142,6 @@ START_TEST(test_tail)
 }
 END_TEST
 
-/* Byte by byte, as RFC 1071 writes it. */
-static u16 slow_sum(const u8 *p, u32 len)
-{
-    u32 sum = 0;
-
-    for (u32 i = 0; i < len; i++)
-        sum += i % 2 ? p[i] : (u32)p[i] << 8;
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return (u16)sum;
-}
-
 /* A receiver sums pseudo header (here: already folded into the field), data
  * and checksum, and gets 0xffff. */
 START_TEST(test_checksum)
@@ -175,7 +164,7 @@ START_TEST(test_checksum)
         p += NIC_HDR_LEN;
         ck_assert_int_eq(memcmp(p, frame, 26), 0);
         ck_assert_int_eq(memcmp(p + 28, frame + 28, len - 28), 0);
-        sum = slow_sum(p + 20, len - 20) + slow_sum(field, 2);
+        sum = slow_sum(p + 20, len - 20, 0) + slow_sum(field, 2, 0);
         ck_assert_uint_eq((sum & 0xffff) + (sum >> 16), 0xffff);
     }
     memset(frame, 0xff, 60); /* sums to 0xffff, whose complement is "none" */
