@@ -285,19 +285,23 @@ static void vq_arm(struct vq *vq)
     vq_set_quiet(vq, false);
 }
 
-/* 1: an entry is there, 0: none, and the driver will tell if asked to. */
+/* 1: an entry is there, 0: none, and the driver will tell if asked to. An
+ * index is kept only if it is right: the next look would not check it again. */
 static int vq_look(struct vq *vq, bool ask)
 {
+    u16 idx;
+
     if (vq->next_avail != vq->seen_avail)
         return 1;
-    vq->seen_avail = vq_avail_idx(vq);
-    if (ask && vq->next_avail == vq->seen_avail) {
+    idx = vq_avail_idx(vq);
+    if (ask && vq->next_avail == idx) {
         vq_arm(vq);
-        vq->seen_avail = vq_avail_idx(vq);
+        idx = vq_avail_idx(vq);
     }
-    if ((u16)(vq->seen_avail - vq->next_avail) > vq->cfg.num)
+    if ((u16)(idx - vq->next_avail) > vq->cfg.num)
         return vq_breach(vq, "an avail index too far ahead");
-    return vq->next_avail != vq->seen_avail;
+    vq->seen_avail = idx;
+    return vq->next_avail != idx;
 }
 
 static bool vq_is_busy(const struct vq *vq, u16 head)

@@ -137,6 +137,20 @@ START_TEST(test_hostile)
 }
 END_TEST
 
+/* A look ahead leaves a wrong index for the pop to find. */
+START_TEST(test_hostile_peek)
+{
+    struct vq_chain c;
+    struct ring r;
+
+    ring_up(&r, RAM, 4, 0);
+    put16(&r, AVAIL + 2, 5);
+    ck_assert(vq_peek(&r.vq));
+    ck_assert_int_eq(vq_pop(&r.vq, &c), -EPROTO);
+    ring_down(&r);
+}
+END_TEST
+
 static const struct setup {
     u32 num;
     u64 desc, avail, used;
@@ -540,6 +554,7 @@ Suite *suite_vq(void)
     TCase *tc = tcase_create("vq");
 
     tcase_add_loop_test(tc, test_hostile, 0, ARRAY_SIZE(hostiles));
+    tcase_add_test(tc, test_hostile_peek);
     tcase_add_loop_test(tc, test_setup, 0, ARRAY_SIZE(setups));
     tcase_add_test(tc, test_wrap);
     tcase_add_test(tc, test_unpop);
