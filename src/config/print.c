@@ -175,7 +175,7 @@ char *config_text(const struct config *c)
 
     print_unsayable = NULL;
     root = print_object((const void *)c, schema);
-    if (root)
+    if (root && !print_unsayable)
         print_append(c, root);
     if (root && !print_unsayable)
         json = json_dumps(root, JSON_INDENT(2));

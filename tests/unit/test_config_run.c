@@ -162,6 +162,23 @@ START_TEST(test_print)
 }
 END_TEST
 
+/* What cannot be printed says that, and nothing besides. */
+START_TEST(test_print_unsayable)
+{
+    struct config c;
+
+    ck_assert_int_eq(config_rig_parse(&c, "{\"run\": {\"rootfs\": \"d\"}}"), 0);
+    c.boot.append = strdup("quiet");
+    c.run.rootfs[0] = '\376';
+    capture_start();
+    ck_assert_ptr_null(config_text(&c));
+    ck_assert_ptr_nonnull(strstr(capture_text, "is not UTF-8"));
+    ck_assert_ptr_eq(strchr(capture_text, '\n'),
+                     capture_text + capture_len - 1);
+    config_fini(&c);
+}
+END_TEST
+
 /* Options win over the file; a command that is typed reads what is typed. */
 START_TEST(test_options)
 {
@@ -213,6 +230,7 @@ Suite *suite_config_run(void)
     tcase_add_loop_test(tc, test_rules, 0, ARRAY_SIZE(rule_cases));
     tcase_add_test(tc, test_defaults);
     tcase_add_test(tc, test_print);
+    tcase_add_test(tc, test_print_unsayable);
     tcase_add_test(tc, test_options);
     suite_add_tcase(s, tc);
     return s;
