@@ -72,7 +72,7 @@ UNIT := $(wildcard tests/unit/test_*.c)
 UNITOBJ := $(UNIT:%.c=$B/%.o) $B/tests/unit/main.o
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZERS := $(FUZZ:tests/fuzz/fuzz_%.c=%)
-HOSTOBJ := $(addprefix $B/tests/fuzz/,host.o host_fd.o host_mem.o)
+HOSTOBJ := $(addprefix $B/tests/fuzz/,host.o host_fd.o host_file.o host_mem.o)
 REPLAYOBJ := $(FUZZ:%.c=$B/%.o) $(HOSTOBJ) $B/tests/fuzz/replay.o
 DEP = $(shell find build -name '*.d' 2>/dev/null)
 
@@ -183,7 +183,8 @@ $B/fuzzers.h: $(FUZZ)
 FUZZWRAP := clock_gettime getrandom loop_call loop_post loop_wait config_read \
 	blob_text eventfd timerfd_create timerfd_settime epoll_create1 epoll_ctl \
 	epoll_wait close read write send recv accept4 malloc calloc realloc free \
-	mmap munmap lzma_alone_decoder lzma_stream_decoder BZ2_bzDecompressInit ZSTD_createDCtx
+	mmap munmap lzma_alone_decoder lzma_stream_decoder BZ2_bzDecompressInit ZSTD_createDCtx \
+	overlay_file_open preadv pwritev fallocate ftruncate fdatasync fsync fstat
 $B/replay: $(REPLAYOBJ) $B/libmote.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(FUZZWRAP:%=-Wl,--wrap=%) -o $@ \

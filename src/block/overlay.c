@@ -50,7 +50,7 @@ struct overlay {
     u64 max_data;         /* blocks the quota allows */
     int flush_error;      /* latched */
     unsigned int nr_jobs; /* as many as the base takes at once */
-    struct overlay_job job[OVERLAY_DEPTH];
+    struct overlay_job *job;
     u8 *blocks; /* of the jobs */
 };
 
@@ -455,6 +455,7 @@ static void overlay_free(struct disk *d)
     if (o->fd >= 0)
         close(o->fd);
     free(o->blocks);
+    free(o->job);
     free(o->path);
     free(o);
 }
@@ -505,8 +506,9 @@ static int overlay_start(struct overlay *o)
 static int overlay_init_jobs(struct overlay *o)
 {
     o->nr_jobs = MIN(o->base->info.depth, OVERLAY_DEPTH);
-    o->blocks = calloc(o->nr_jobs, OVERLAY_BLOCK);
-    if (!o->blocks)
+    o->job = calloc(o->nr_jobs, sizeof(*o->job));
+    o->blocks = malloc(o->nr_jobs * OVERLAY_BLOCK);
+    if (!o->job || !o->blocks)
         return fail(-ENOMEM, "overlay");
     for (unsigned int i = 0; i < o->nr_jobs; i++)
         o->job[i] =

@@ -6,6 +6,7 @@
 
 #include "mote/log.h"
 
+#include "crc.h"
 #include "io.h"
 #include "overlay.h"
 
@@ -14,30 +15,9 @@
 #define META_HEADER  4096u
 #define META_CRC     (META_HEADER - 4)
 
-/* CRC-32C (Castagnoli), a nibble at a time: small, and fast enough for 4 KiB
- * after an fdatasync(). */
-static u32 meta_crc(const u8 *p, u64 len)
-{
-    static const u32 table[16] = {
-        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
-        0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
-        0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
-    u32 crc = ~0u;
-
-    for (u64 i = 0; i < len; i++) {
-        crc ^= p[i];
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
-    }
-    return ~crc;
-}
-
 static bool meta_is_zero(const u8 *p, u64 len)
 {
-    for (u64 i = 0; i < len; i++)
-        if (p[i])
-            return false;
-    return true;
+    return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -139,7 +119,7 @@ static int meta_write_page(struct overlay_map *m, u64 i)
 
     le32_put(page + 4, (u32)i);
     le64_put(page + 8, count);
-    le32_put(page, meta_crc(page + 4, OVERLAY_PAGE - 4));
+    le32_put(page, crc32c(page + 4, OVERLAY_PAGE - 4));
     r = io_write_buf(m->fd, page, OVERLAY_PAGE, meta_place(i, count));
     /* The next try goes to the same place, not over the good copy. */
     if (r < 0)
@@ -169,7 +149,7 @@ static void meta_header(const struct overlay_map *m, u8 *h)
     le64_put(h + 24, m->base_size);
     le64_put(h + 32, m->base_identity);
     le64_put(h + 40, m->nr_pages);
-    le32_put(h + META_CRC, meta_crc(h, META_CRC));
+    le32_put(h + META_CRC, crc32c(h, META_CRC));
 }
 
 int overlay_map_format(struct overlay_map *m)
@@ -220,7 +200,7 @@ static int meta_check_header(const struct overlay_map *m, const u8 *h)
 
     if (memcmp(h, META_MAGIC, sizeof(META_MAGIC)) != 0)
         return meta_refuse(m, "not a layer of mote's");
-    if (le32_get(h + META_CRC) != meta_crc(h, META_CRC))
+    if (le32_get(h + META_CRC) != crc32c(h, META_CRC))
         return meta_refuse(m, "its header is damaged");
     if (le32_get(h + 8) != META_VERSION)
         return meta_refuse(m, "of another version of mote");
@@ -245,8 +225,8 @@ static bool meta_states_valid(struct overlay_map *m, u64 page)
     for (u64 i = 0; i < OVERLAY_PAGE_BLOCKS; i++) {
         enum overlay_state st;
 
-        if (states[i / 4] == 0) {
-            i |= 3; /* four of the base */
+        if (i % 32 == 0 && le64_get(states + i / 4) == 0) {
+            i += 31; /* all of the base */
             continue;
         }
         st = overlay_map_get(m, first + i);
@@ -266,7 +246,7 @@ static u64 meta_copy_count(const u8 *copy, u64 page, unsigned int place,
 
     if (meta_is_zero(copy, OVERLAY_PAGE))
         return 0;
-    if (le32_get(copy) == meta_crc(copy + 4, OVERLAY_PAGE - 4) &&
+    if (le32_get(copy) == crc32c(copy + 4, OVERLAY_PAGE - 4) &&
         le32_get(copy + 4) == page && count > 0 && count % 2 == place)
         return count;
     *damaged = true;
@@ -292,6 +272,8 @@ static int meta_load_page(struct overlay_map *m, u64 page)
         log_warn("overlay %s: a write of its map was cut off: using the map "
                  "of the flush before",
                  m->path);
+    if (count[0] == 0 && count[1] == 0)
+        return 0; /* all of the base, as the map starts */
     memcpy(meta_page(m, page), copy[count[1] > count[0]], OVERLAY_PAGE);
     if (!meta_states_valid(m, page))
         return meta_refuse(m, "its map is not valid");

@@ -36,6 +36,12 @@ void fuzz_pair(int fd[2], u32 room);
 int fuzz_door(void);
 int fuzz_call(int door, u32 room);
 
+/* host_file.c: another descriptor of the one regular file there is, closed by
+ * close(); as it is before anybody has made it. */
+int fuzz_file(void);
+bool fuzz_is_file(int fd);
+void fuzz_file_clear(void);
+
 /* host_mem.c: what mmap() of this descriptor gives, for pages that come and go
  * with each input take longer than it does. */
 extern struct fuzz_mapped {

@@ -27,7 +27,15 @@ struct stream {
 };
 
 struct host_fd {
-    enum { FD_FREE, FD_EVENT, FD_TIMER, FD_SET, FD_STREAM, FD_DOOR } kind;
+    enum {
+        FD_FREE,
+        FD_EVENT,
+        FD_TIMER,
+        FD_SET,
+        FD_STREAM,
+        FD_DOOR,
+        FD_FILE
+    } kind;
     u64 count;    /* of an event */
     u64 ns, each; /* of a timer: when it is due, 0: never; and again */
     int caller[CALLERS];
@@ -88,6 +96,18 @@ static ssize_t host_fail(int err)
 {
     errno = err;
     return -1;
+}
+
+int fuzz_file(void)
+{
+    return host_fd_new(FD_FILE);
+}
+
+bool fuzz_is_file(int fd)
+{
+    struct host_fd *h = fd_ours(fd);
+
+    return h && h->kind == FD_FILE;
 }
 
 /* ---- events and timers -------------------------------------------------- */
