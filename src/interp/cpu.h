@@ -97,6 +97,9 @@ enum attn {
     ATTN_STOP = 1u << 6, /* another vCPU wants to be alone: alone.c */
 };
 
+/* What plat_wait() is doing. Only who sleeps needs a system call to wake up. */
+enum asleep { CPU_AWAKE, CPU_SLEEPS, CPU_LOOKS };
+
 /* Where calls of the block tier will return to, the last one at ret_top: rip is
  * that of op to, for code at tlb's privilege, while EPOCH_LOCAL is epoch. Only
  * a guess: a return looks whether it is the one. */
@@ -140,8 +143,7 @@ struct cpu {
     _Atomic(u64) poll_at;  /* leave blocks when icount reaches it; others
                             * store 0 after setting attn */
     _Atomic(u32) attn;     /* enum attn; others set, the owner clears */
-    _Atomic(u32) asleep;   /* in plat_wait(), perhaps as a futex; a waker
-                            * clears it */
+    _Atomic(u32) asleep;   /* enum asleep: in plat_wait(); a waker clears it */
     _Atomic(u32) inside;   /* between alone_enter() and alone_leave() */
 
     struct interp_run *run; /* of the visit under way */
@@ -504,7 +506,8 @@ bool lapic_msr_write(struct cpu *c, u32 msr, u64 val);
  */
 void plat_poll(struct cpu *c);
 
-/* Halted or waiting for SIPI: sleep until the next deadline or a poke. */
+/* Halted or waiting for SIPI: look out, then sleep, until the next deadline or
+ * a poke. */
 void plat_wait(struct cpu *c);
 
 u64 time_tsc(struct cpu *c); /* guest TSC now */

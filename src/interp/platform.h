@@ -15,6 +15,7 @@
 #define MOTE_INTERP_PLATFORM_H
 
 #include "cpu.h"
+#include "mote/poll.h"
 
 #define NSEC_PER_SEC 1000000000ull
 
@@ -98,6 +99,9 @@ enum apic_mode { /* delivery modes of ICR, LVT and redirection entries */
 
 #define TIMER_OFF (~0ull)
 
+/* Before a halted vCPU sleeps; KVM's default. */
+#define HALT_POLL_NS 200000u
+
 /* One per vCPU: what the register page does not hold. */
 struct lapic {
     /* Anybody sets, the owner takes. Posted interrupts by trigger mode. */
@@ -111,6 +115,7 @@ struct lapic {
     u64 tsc_offset; /* guest TSC = ticks + this */
     u32 pv_version; /* of the kvmclock page */
     bool pv_eoi;    /* the guest may end its interrupt by its word */
+    struct poll halt;
 };
 
 static inline u32 lapic_get(const struct cpu *c, unsigned int reg)

@@ -18,7 +18,7 @@ void cpu_notify(struct cpu *c, u32 attn)
 {
     atomic_fetch_or(&c->attn, attn);
     atomic_store(&c->poll_at, 0);
-    if (atomic_exchange(&c->asleep, 0))
+    if (atomic_exchange(&c->asleep, CPU_AWAKE) == CPU_SLEEPS)
         syscall(SYS_futex, &c->asleep, FUTEX_WAKE_PRIVATE, 1);
 }
 

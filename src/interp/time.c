@@ -291,6 +291,23 @@ static bool plat_may_sleep(struct cpu *c)
            lapic_pending(c) < 0;
 }
 
+/* Look out for whoever wakes us, or the timer, as long as that has paid of
+ * late. False: in vain, and from here on a wake-up takes a system call. */
+static bool plat_look_out(struct cpu *c, u64 start)
+{
+    u64 look = clock_to_ticks(&c->machine->clock, c->lapic->halt.ns);
+    u64 now = start, end = MIN(start + look, c->lapic->expires);
+    u32 looks = CPU_LOOKS;
+
+    for (; now < end; now = time_now(c)) {
+        if (atomic_load(&c->asleep) == CPU_AWAKE)
+            return true;
+        __builtin_ia32_pause();
+    }
+    return now >= c->lapic->expires ||
+           !atomic_compare_exchange_strong(&c->asleep, &looks, CPU_SLEEPS);
+}
+
 /* Sleep until the timer, or for ever. One nanosecond too long, never short. */
 static void plat_sleep(struct cpu *c)
 {
@@ -307,18 +324,28 @@ static void plat_sleep(struct cpu *c)
     }
     /* Not asleep any more: somebody was here in between. A signal's end of the
      * wait is one look too many. */
-    syscall(SYS_futex, &c->asleep, FUTEX_WAIT_PRIVATE, 1, timeout);
+    syscall(SYS_futex, &c->asleep, FUTEX_WAIT_PRIVATE, CPU_SLEEPS, timeout);
+}
+
+static void plat_halt(struct cpu *c)
+{
+    u64 start = time_now(c);
+
+    if (!plat_look_out(c, start))
+        plat_sleep(c);
+    poll_waited(&c->lapic->halt,
+                clock_to_ns(&c->machine->clock, time_now(c) - start));
 }
 
 /* asleep is set before the last look; see cpu_notify(). */
 void plat_wait(struct cpu *c)
 {
     alone_leave(c);
-    atomic_store(&c->asleep, 1);
+    atomic_store(&c->asleep, CPU_LOOKS);
     plat_poll(c);
     if (c->lapic != NULL && plat_may_sleep(c))
-        plat_sleep(c);
-    atomic_store(&c->asleep, 0);
+        plat_halt(c);
+    atomic_store(&c->asleep, CPU_AWAKE);
     alone_enter(c);
     plat_poll(c);
 }

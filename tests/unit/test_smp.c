@@ -240,10 +240,12 @@ START_TEST(test_notify)
     cpu_notify(c, ATTN_POKE);
     ck_assert_uint_eq(atomic_load(&c->attn), ATTN_POKE);
     ck_assert_uint_eq(atomic_load(&c->poll_at), 0);
-    atomic_store(&c->asleep, 1);
-    cpu_notify(c, ATTN_IRQ);
-    ck_assert_uint_eq(atomic_load(&c->attn), ATTN_POKE | ATTN_IRQ);
-    ck_assert_uint_eq(atomic_load(&c->asleep), 0);
+    for (u32 was = CPU_SLEEPS; was <= CPU_LOOKS; was++) {
+        atomic_store(&c->asleep, was);
+        cpu_notify(c, ATTN_IRQ);
+        ck_assert_uint_eq(atomic_load(&c->attn), ATTN_POKE | ATTN_IRQ);
+        ck_assert_uint_eq(atomic_load(&c->asleep), CPU_AWAKE);
+    }
 }
 END_TEST
 

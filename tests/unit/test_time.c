@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* time.c, clock.c: TSC, kvmclock arithmetic, timer modes, polling, sleeping */
-#include <pthread.h>
-#include <time.h>
-
+/* time.c, clock.c: TSC, kvmclock arithmetic, timer modes, polling */
 #include "platform_fixture.h"
 
 #define VECTOR   0xec
@@ -381,119 +378,6 @@ START_TEST(test_poll)
 }
 END_TEST
 
-static u64 monotonic_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
-}
-
-static struct cpu *halted_cpu(void)
-{
-    struct cpu *c = fix_cpu(0);
-
-    clock_init(&fix_machine.clock);
-    clock_settle(&fix_machine.clock);
-    c->s.mp_state = MP_HALTED;
-    unit_alarm(10); /* a sleep for ever fails instead */
-    return c;
-}
-
-START_TEST(test_wait_timer)
-{
-    struct cpu *c = halted_cpu();
-    u64 start = monotonic_ns();
-
-    lapic_mmio_write(c, LAPIC_TDCR, 0xb);
-    lapic_mmio_write(c, LAPIC_LVT_TIMER, ONESHOT);
-    lapic_mmio_write(c, LAPIC_TMICT, 5000000);
-    while (lapic_pending(c) < 0)
-        plat_wait(c);
-    ck_assert_int_eq(lapic_pending(c), VECTOR);
-    ck_assert_uint_ge(monotonic_ns() - start, 4900000);
-    ck_assert_uint_eq(atomic_load(&c->asleep), 0);
-}
-END_TEST
-
-/* Reasons not to fall asleep at all; the alarm ends those that do. */
-static const struct {
-    const char *name;
-    u32 attn, mp_state;
-    bool irq;
-} awake[] = {
-    {"poked", ATTN_POKE, MP_HALTED, false},
-    {"NMI", ATTN_NMI, MP_HALTED, false},
-    {"SIPI", ATTN_SIPI, MP_WAIT_SIPI, false},
-    {"interrupt", 0, MP_HALTED, true},
-    {"running", 0, MP_RUNNABLE, false},
-};
-
-START_TEST(test_wait_awake)
-{
-    struct cpu *c = halted_cpu();
-    struct apic_msg msg = {.vector = 0x31};
-
-    c->s.mp_state = awake[_i].mp_state;
-    atomic_store(&c->attn, awake[_i].attn);
-    if (awake[_i].irq)
-        apic_send(&fix_machine, NULL, &msg);
-    plat_wait(c);
-}
-END_TEST
-
-/* An interrupt does not wake a processor that has IF clear. */
-START_TEST(test_wait_if_clear)
-{
-    struct cpu *c = halted_cpu();
-    struct apic_msg msg = {.vector = 0x31};
-    u64 start = monotonic_ns();
-
-    c->s.rflags &= ~RFLAGS_IF;
-    apic_send(&fix_machine, NULL, &msg);
-    lapic_mmio_write(c, LAPIC_TDCR, 0xb);
-    lapic_mmio_write(c, LAPIC_LVT_TIMER, ONESHOT);
-    lapic_mmio_write(c, LAPIC_TMICT, 3000000);
-    plat_wait(c);
-    ck_assert_uint_ge(monotonic_ns() - start, 2900000);
-}
-END_TEST
-
-#define RACES 20000
-
-static void *wait_raise(void *arg)
-{
-    struct cpu *c = arg;
-    struct apic_msg msg = {.vector = 0x31};
-
-    for (int i = 0; i < RACES; i++) {
-        for (volatile int spin = 0; spin < i % 500; spin++)
-            ; /* another moment each time */
-        apic_send(&fix_machine, NULL, &msg);
-        while (__atomic_load_n(&c->icount, __ATOMIC_SEQ_CST) == (u64)i)
-            sched_yield();
-    }
-    return NULL;
-}
-
-/* No wake-up is lost, wherever in plat_wait() the interrupt comes. */
-START_TEST(test_wait_race)
-{
-    struct cpu *c = halted_cpu();
-    pthread_t t;
-
-    ck_assert_int_eq(pthread_create(&t, NULL, wait_raise, c), 0);
-    for (int i = 0; i < RACES; i++) {
-        while (lapic_pending(c) < 0)
-            plat_wait(c);
-        lapic_accept(c, 0x31);
-        lapic_mmio_write(c, LAPIC_EOI, 0);
-        __atomic_fetch_add(&c->icount, 1, __ATOMIC_SEQ_CST);
-    }
-    pthread_join(t, NULL);
-}
-END_TEST
-
 /* ---- hypercalls -------------------------------------------------------- */
 
 static const struct {
@@ -567,10 +451,6 @@ Suite *suite_time(void)
     tcase_add_test(tc, test_clock);
     tcase_add_test(tc, test_clock_convert);
     tcase_add_test(tc, test_poll);
-    tcase_add_test(tc, test_wait_timer);
-    tcase_add_loop_test(tc, test_wait_awake, 0, ARRAY_SIZE(awake));
-    tcase_add_test(tc, test_wait_if_clear);
-    tcase_add_test(tc, test_wait_race);
     tcase_add_loop_test(tc, test_hypercall, 0, ARRAY_SIZE(calls));
     tcase_add_test(tc, test_kick);
     return s;
