@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "block.h"
+#include "fast_pair.h"
 #include "mote/log.h"
 #include "ops.h"
 
@@ -56,6 +57,7 @@ struct block_cache {
     unsigned int nr_pages;
     u64 flushes;
     struct draft draft;
+    struct pair_table pairs;
     size_t used;
     u8 pool[POOL_SIZE] __attribute__((aligned(64)));
 };
@@ -83,6 +85,7 @@ int block_cache_new(struct cpu *c)
         return fail(-ENOMEM, "interpreter: block cache");
     }
     madvise(c->blocks, sizeof(*c->blocks), MADV_HUGEPAGE);
+    pair_table_fill(&c->blocks->pairs);
     c->jump = c->blocks->jump;
     for (unsigned int i = 0; i < JUMP_SIZE; i++)
         c->jump[i] = &block_none;
@@ -273,14 +276,15 @@ static void draft_begin(struct draft *d)
     d->falls = true;
 }
 
-/* Room is there for op_fall: the last op, where the block's end is reached. */
+/* Room is there for fast_fall: the last op, where the block's end is
+ * reached. */
 static void draft_end(struct draft *d, unsigned int off)
 {
     if (d->nr > 0)
         fast_sti_last(&d->op[d->nr - 1]);
     if (d->falls && d->insns > 0)
         draft_op(d,
-                 (struct op){.fn = op_fall, .which = EPOCH_FIXED, .guard = 1},
+                 (struct op){.fn = fast_fall, .which = EPOCH_FIXED, .guard = 1},
                  off, 0);
 }
 
@@ -370,6 +374,7 @@ static struct block *block_place(struct block_cache *bc)
     for (unsigned int i = 0; i < d->nr; i++)
         if (b->op[i].fn == op_generic || b->op[i].fn == op_generic_end)
             b->op[i].slow = &slow[b->op[i].imm];
+    pair_ops(&bc->pairs, b->op, d->nr);
     bc->used = (size_t)((u8 *)(slow + d->nr_slow) - bc->pool + 63) & ~63ull;
     return b;
 }

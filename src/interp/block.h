@@ -121,7 +121,7 @@ void fast_keep_shadow(struct cpu *c, const struct op *o);
 /* The handlers that block.c places itself. */
 op_handler op_generic;     /* runs o->slow through insn_exec() */
 op_handler op_generic_end; /* the same; goes back to the run loop after it */
-op_handler op_fall;        /* the block is over, o is its end: no instruction */
+op_handler fast_fall;      /* the block is over, o is its end: no instruction */
 op_handler op_cross;       /* first op, before one that crosses pages */
 
 /* From the run loop: run blocks from b until a handler leaves. */

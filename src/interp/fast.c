@@ -107,11 +107,6 @@ const struct op *op_generic_end(struct cpu *c, const struct op *o)
     return fast_done(c, o);
 }
 
-const struct op *op_fall(struct cpu *c, const struct op *o)
-{
-    return fast_go(c, o, o->before);
-}
-
 /* Has the rest of the instruction, in the next page, stayed as it was? EXEC_OK:
  * yes. EXEC_AGAIN: no, and the block is dropped. */
 static NOINLINE enum exec fast_look_across(struct cpu *c, const struct op *o)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fast.h: what specialised handlers are made of. Each is an inline function
- * that takes operation and size as arguments, and is instantiated with
- * constants by the macros at the end of fast_*.c.
+ * (a form) that takes operation and size as arguments, and is instantiated
+ * with constants: fast_alu.h, fast_move.h and fast_jump.h list all those that
+ * can be one of a pair.
  *
  * Rules: a handler has no local whose address is taken and makes no call but
  * the last one, so that it compiles to straight code and a jump. It changes
  * nothing before its memory access has succeeded; where the TLB does not serve
  * that, fast_slow() makes it so, or runs the instruction in the step tier.
+ *
+ * The last argument of a form, then, is what follows: next(), or the form of
+ * the op behind, to make one handler of two (fast_pair.c).
  */
 #ifndef MOTE_INTERP_FAST_H
 #define MOTE_INTERP_FAST_H
@@ -131,6 +135,37 @@ FAST const struct op *fast_jump(struct cpu *c, const struct op *o, u64 rip)
         return fast_find(c, rip);
     return next(c, b->op);
 }
+
+/* What a list makes of its X(name, form, arguments...). */
+#define FAST_DECLARE(name, ...) op_handler fast_##name;
+#define FAST_DEFINE(name, form, ...)                                           \
+    const struct op *fast_##name(struct cpu *c, const struct op *o)            \
+    {                                                                          \
+        return form(c, o, __VA_ARGS__, next);                                  \
+    }
+/* The same for a form that says itself what follows, or that nothing does. */
+#define FAST_DEFINE_LAST(name, form, ...)                                      \
+    const struct op *fast_##name(struct cpu *c, const struct op *o)            \
+    {                                                                          \
+        return form(c, o __VA_OPT__(, ) __VA_ARGS__);                          \
+    }
+/* And either of them as the second half of a pair; many are in none. */
+#define FAST_LAST(name, form, ...)                                             \
+    __attribute__((unused))                                                    \
+    FAST const struct op *name##_last(struct cpu *c, const struct op *o)       \
+    {                                                                          \
+        return form(c, o __VA_OPT__(, ) __VA_ARGS__);                          \
+    }
+#define FAST_LAST_NEXT(name, ...) FAST_LAST(name, __VA_ARGS__, next)
+
+/* By condition code. */
+/* clang-format off */
+#define FAST_BY_CC(X, ...)                                                     \
+    X(__VA_ARGS__, 0) X(__VA_ARGS__, 1) X(__VA_ARGS__, 2) X(__VA_ARGS__, 3)    \
+    X(__VA_ARGS__, 4) X(__VA_ARGS__, 5) X(__VA_ARGS__, 6) X(__VA_ARGS__, 7)    \
+    X(__VA_ARGS__, 8) X(__VA_ARGS__, 9) X(__VA_ARGS__, a) X(__VA_ARGS__, b)    \
+    X(__VA_ARGS__, c) X(__VA_ARGS__, d) X(__VA_ARGS__, e) X(__VA_ARGS__, f)
+/* clang-format on */
 
 /* Handlers by operation, size index and operand form. */
 enum fast_form {

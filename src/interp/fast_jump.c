@@ -1,20 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fast_jump.c: near branches, calls, and the 64-bit stack */
-#include "fast.h"
+#include "fast_jump.h"
 #include "ops.h"
-
-FAST const struct op *jump_if(struct cpu *c, const struct op *o,
-                              unsigned int cc)
-{
-    if (flags_cond(c, cc))
-        return fast_go(c, o, o->before + 1u);
-    return next(c, o + 1);
-}
-
-static const struct op *jump_direct(struct cpu *c, const struct op *o)
-{
-    return fast_go(c, o, o->before + 1u);
-}
 
 static const struct op *jump_reg(struct cpu *c, const struct op *o)
 {
@@ -39,33 +26,7 @@ FAST const struct op *jump_mem(struct cpu *c, const struct op *o,
     return fast_jump(c, o, rip);
 }
 
-/* ---- calls and returns --------------------------------------------------
- * A call ends its block, and the op_fall behind it is a link to where it comes
- * back. Each call notes that for its return, which so finds its block without
- * the jump cache and without reading the block's head. */
-
-FAST void call_note(struct cpu *c, const struct op *o, u64 rip)
-{
-    c->ret[++c->ret_top % RET_NR] = (struct ret_entry){
-        .rip = rip,
-        .to = o + 1,
-        .tlb = c->tlb,
-        .epoch = c->epoch[EPOCH_LOCAL],
-    };
-}
-
-static const struct op *call_direct(struct cpu *c, const struct op *o)
-{
-    u64 la = c->s.gpr[GPR_RSP] - 8, back = fast_next_rip(o);
-    u8 *p = tlb_hit(c, la, 8, ACC_WRITE);
-
-    if (unlikely(!p))
-        return fast_slow(c, o, la, 8, ACC_WRITE);
-    host_st(p, 8, back);
-    c->s.gpr[GPR_RSP] = la;
-    call_note(c, o, back);
-    return fast_go(c, o, o->before + 1u);
-}
+/* ---- calls ------------------------------------------------------------- */
 
 FAST const struct op *call_to(struct cpu *c, const struct op *o, u64 rip)
 {
@@ -101,122 +62,14 @@ FAST const struct op *call_mem(struct cpu *c, const struct op *o,
     return call_to(c, o, host_ld(p, 8));
 }
 
-/* Is e the call that a return to rip belongs to? */
-FAST bool ret_matches(const struct cpu *c, const struct ret_entry *e, u64 rip)
-{
-    return e->rip == rip && e->epoch == c->epoch[EPOCH_LOCAL] &&
-           e->tlb == c->tlb;
-}
-
-FAST const struct op *ret_to(struct cpu *c, const struct op *o, u64 rip)
-{
-    const struct ret_entry *e = &c->ret[c->ret_top-- % RET_NR];
-
-    if (unlikely(!ret_matches(c, e, rip)))
-        return fast_jump(c, o, rip);
-    c->icount += o->before + 1u;
-    return fast_go(c, e->to, 0);
-}
-
-static const struct op *ret_near(struct cpu *c, const struct op *o)
-{
-    u64 la = c->s.gpr[GPR_RSP], rip;
-    const u8 *p = tlb_hit(c, la, 8, ACC_READ);
-
-    if (unlikely(!p))
-        return fast_slow(c, o, la, 8, ACC_READ);
-    rip = host_ld(p, 8);
-    if (unlikely(!is_canonical(rip)))
-        return fast_redo(c, o);
-    c->s.gpr[GPR_RSP] = la + 8 + o->imm;
-    return ret_to(c, o, rip);
-}
-
-FAST const struct op *push_val(struct cpu *c, const struct op *o, u64 val)
-{
-    u64 la = c->s.gpr[GPR_RSP] - 8;
-    u8 *p = tlb_hit(c, la, 8, ACC_WRITE);
-
-    if (unlikely(!p))
-        return fast_slow(c, o, la, 8, ACC_WRITE);
-    host_st(p, 8, val);
-    c->s.gpr[GPR_RSP] = la;
-    return next(c, o + 1);
-}
-
-static const struct op *push_reg(struct cpu *c, const struct op *o)
-{
-    return push_val(c, o, reg_ld(c, o->src, 8));
-}
-
 static const struct op *push_imm(struct cpu *c, const struct op *o)
 {
-    return push_val(c, o, o->imm);
+    return push_val(c, o, o->imm, next);
 }
 
 static const struct op *push_flags(struct cpu *c, const struct op *o)
 {
-    return push_val(c, o, flags_get(c) & ~(RFLAGS_RF | RFLAGS_VM));
-}
-
-static const struct op *pop_reg(struct cpu *c, const struct op *o)
-{
-    u64 la = c->s.gpr[GPR_RSP];
-    const u8 *p = tlb_hit(c, la, 8, ACC_READ);
-
-    if (unlikely(!p))
-        return fast_slow(c, o, la, 8, ACC_READ);
-    c->s.gpr[GPR_RSP] = la + 8;
-    reg_st(c, o->dst, 8, host_ld(p, 8));
-    return next(c, o + 1);
-}
-
-/*
- * o and the n - 1 ops behind it at once, with one look at the TLB. What is not
- * all in one page is done one by one, each as before. RSP is none of them.
- */
-FAST const struct op *push_run(struct cpu *c, const struct op *o,
-                               unsigned int n)
-{
-    u64 la = c->s.gpr[GPR_RSP] - 8ull * n;
-    u8 *p = tlb_hit(c, la, 8 * n, ACC_WRITE);
-
-    if (unlikely(!p))
-        return push_reg(c, o);
-    for (unsigned int i = 0; i < n; i++)
-        host_st(p + 8 * (n - 1 - i), 8, reg_ld(c, o[i].src, 8));
-    c->s.gpr[GPR_RSP] = la;
-    return next(c, o + n);
-}
-
-FAST const struct op *pop_run(struct cpu *c, const struct op *o, unsigned int n)
-{
-    u64 la = c->s.gpr[GPR_RSP];
-    const u8 *p = tlb_hit(c, la, 8 * n, ACC_READ);
-
-    if (unlikely(!p))
-        return pop_reg(c, o);
-    for (unsigned int i = 0; i < n; i++)
-        reg_st(c, o[i].dst, 8, host_ld(p + 8 * i, 8));
-    c->s.gpr[GPR_RSP] = la + 8ull * n;
-    return next(c, o + n);
-}
-
-/* n times POP, then RET. */
-FAST const struct op *pop_ret(struct cpu *c, const struct op *o, unsigned int n)
-{
-    u64 la = c->s.gpr[GPR_RSP], rip;
-    const u8 *p = tlb_hit(c, la, 8 * n + 8, ACC_READ);
-
-    if (unlikely(!p))
-        return pop_reg(c, o);
-    rip = host_ld(p + 8 * n, 8);
-    if (unlikely(!is_canonical(rip)))
-        return pop_reg(c, o);
-    for (unsigned int i = 0; i < n; i++)
-        reg_st(c, o[i].dst, 8, host_ld(p + 8 * i, 8));
-    c->s.gpr[GPR_RSP] = la + 8ull * n + 8 + o[n].imm;
-    return ret_to(c, o + n, rip);
+    return push_val(c, o, flags_get(c) & ~(RFLAGS_RF | RFLAGS_VM), next);
 }
 
 static const struct op *leave_frame(struct cpu *c, const struct op *o)
@@ -232,17 +85,14 @@ static const struct op *leave_frame(struct cpu *c, const struct op *o)
 }
 
 /* clang-format off */
-#define JCC(cc)                                                                \
-    static const struct op *jump_##cc(struct cpu *c, const struct op *o)       \
-    {                                                                          \
-        return jump_if(c, o, 0x##cc);                                          \
-    }
-JCC(0) JCC(1) JCC(2) JCC(3) JCC(4) JCC(5) JCC(6) JCC(7)
-JCC(8) JCC(9) JCC(a) JCC(b) JCC(c) JCC(d) JCC(e) JCC(f)
+FAST_JUMP(FAST_DEFINE_LAST)
+FAST_STACK(FAST_DEFINE)
 
 static op_handler *const jump_cc[16] = {
-    jump_0, jump_1, jump_2, jump_3, jump_4, jump_5, jump_6, jump_7,
-    jump_8, jump_9, jump_a, jump_b, jump_c, jump_d, jump_e, jump_f,
+    fast_jump_0, fast_jump_1, fast_jump_2, fast_jump_3,
+    fast_jump_4, fast_jump_5, fast_jump_6, fast_jump_7,
+    fast_jump_8, fast_jump_9, fast_jump_a, fast_jump_b,
+    fast_jump_c, fast_jump_d, fast_jump_e, fast_jump_f,
 };
 
 #define BY_EA(name)                                                            \
@@ -260,30 +110,17 @@ static op_handler *const jump_cc[16] = {
     }
 BY_EA(jump_mem)
 BY_EA(call_mem)
-
-#define RUN(n)                                                                 \
-    static const struct op *push_##n(struct cpu *c, const struct op *o)        \
-    {                                                                          \
-        return push_run(c, o, n);                                              \
-    }                                                                          \
-    static const struct op *pop_##n(struct cpu *c, const struct op *o)         \
-    {                                                                          \
-        return pop_run(c, o, n);                                               \
-    }                                                                          \
-    static const struct op *pop_##n##_ret(struct cpu *c, const struct op *o)   \
-    {                                                                          \
-        return pop_ret(c, o, n);                                               \
-    }
-RUN(1) RUN(2) RUN(3) RUN(4) RUN(5) RUN(6)
 /* clang-format on */
 
 #define RUN_MAX 6
-    static op_handler *const push_runs[RUN_MAX] = {push_1, push_2, push_3,
-                                                   push_4, push_5, push_6};
-static op_handler *const pop_runs[RUN_MAX] = {pop_1, pop_2, pop_3,
-                                              pop_4, pop_5, pop_6};
-static op_handler *const pop_rets[RUN_MAX] = {pop_1_ret, pop_2_ret, pop_3_ret,
-                                              pop_4_ret, pop_5_ret, pop_6_ret};
+static op_handler *const push_runs[RUN_MAX] = {fast_push_1, fast_push_2,
+                                               fast_push_3, fast_push_4,
+                                               fast_push_5, fast_push_6};
+static op_handler *const pop_runs[RUN_MAX] = {
+    fast_pop_1, fast_pop_2, fast_pop_3, fast_pop_4, fast_pop_5, fast_pop_6};
+static op_handler *const pop_rets[RUN_MAX] = {fast_pop_1_ret, fast_pop_2_ret,
+                                              fast_pop_3_ret, fast_pop_4_ret,
+                                              fast_pop_5_ret, fast_pop_6_ret};
 
 static op_handler *const jump_mems[] = {jump_mem_base, jump_mem_index,
                                         jump_mem_seg};
@@ -298,9 +135,9 @@ static bool jump_relative(struct op *o, const struct insn *in, u64 next_rip)
     if (in->fn == op_jcc)
         o->fn = jump_cc[in->opcode & 15];
     else if (in->fn == op_jmp)
-        o->fn = jump_direct;
+        o->fn = fast_jump_direct;
     else if (in->fn == op_call)
-        o->fn = call_direct;
+        o->fn = fast_call_direct;
     else
         return false;
     return true;
@@ -330,10 +167,10 @@ static bool jump_stack(struct op *o, const struct insn *in)
 
     o->seg = SEG_SS;
     if (in->fn == op_ret) {
-        o->fn = ret_near;
+        o->fn = fast_ret_near;
         o->imm = in->imm;
     } else if (in->fn == op_push && reg) {
-        o->fn = in->src_at == GPR_RSP * 8 ? push_reg : push_1;
+        o->fn = in->src_at == GPR_RSP * 8 ? push_reg : fast_push_1;
         o->src = in->src_at;
     } else if (in->fn == op_push &&
                (in->row->src == W_I || in->row->src == W_IB)) {
@@ -341,7 +178,7 @@ static bool jump_stack(struct op *o, const struct insn *in)
         o->imm = in->src;
     } else if (in->fn == op_pop &&
                (in->row->dst == W_Z || (in->row->dst == W_E && in->mod == 3))) {
-        o->fn = in->dst_at == GPR_RSP * 8 ? pop_reg : pop_1;
+        o->fn = in->dst_at == GPR_RSP * 8 ? pop_reg : fast_pop_1;
         o->dst = in->dst_at;
     } else if (in->fn == op_pushf) {
         o->fn = push_flags;
@@ -395,10 +232,10 @@ static void jump_fuse_run(struct op *op, unsigned int nr,
 
 void fast_fuse_stack(struct op *op, unsigned int nr)
 {
-    if (op[nr - 1].fn == ret_near)
+    if (op[nr - 1].fn == fast_ret_near)
         jump_fuse_run(op, nr - 1, pop_runs, pop_rets);
-    else if (op[nr - 1].fn == push_1)
+    else if (op[nr - 1].fn == fast_push_1)
         jump_fuse_run(op, nr, push_runs, push_runs);
-    else if (op[nr - 1].fn == pop_1)
+    else if (op[nr - 1].fn == fast_pop_1)
         jump_fuse_run(op, nr, pop_runs, pop_runs);
 }

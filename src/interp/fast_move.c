@@ -1,158 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fast_move.c: widening moves, LEA, one-operand arithmetic, shifts, CMOV */
-#include "fast.h"
+#include "fast_move.h"
 #include "ops.h"
 
-/* ---- MOVZX, MOVSX, LEA -------------------------------------------------- */
-
-/* from bytes to a 4- or 8-byte register; zero extension is the same for both.
- */
-FAST const struct op *widen(struct cpu *c, const struct op *o,
-                            unsigned int from, unsigned int to, bool sign,
-                            u64 val)
-{
-    reg_st(c, o->dst, to, sign ? sign_extend(val, from) : val);
-    return next(c, o + 1);
-}
-
-FAST const struct op *widen_reg(struct cpu *c, const struct op *o,
-                                unsigned int from, unsigned int to, bool sign)
-{
-    return widen(c, o, from, to, sign, reg_ld(c, o->src, from));
-}
-
-FAST const struct op *widen_mem(struct cpu *c, const struct op *o,
-                                unsigned int from, unsigned int to, bool sign,
-                                enum ea_kind ea)
-{
-    u64 la = fast_ea(c, o, ea);
-    const u8 *p = tlb_hit(c, la, from, ACC_READ);
-
-    if (unlikely(!p))
-        return fast_slow(c, o, la, from, ACC_READ);
-    return widen(c, o, from, to, sign, host_ld(p, from));
-}
-
-FAST const struct op *lea(struct cpu *c, const struct op *o, unsigned int size,
-                          enum ea_kind ea)
-{
-    reg_st(c, o->dst, size, fast_ea(c, o, ea));
-    return next(c, o + 1);
-}
-
-/* ---- INC DEC NEG NOT ---------------------------------------------------- */
-
-enum unary { UN_INC, UN_DEC, UN_NEG, UN_NOT, UN_NR };
-
-FAST u64 unary_do(struct cpu *c, enum unary un, u64 a, unsigned int size)
-{
-    switch (un) {
-    case UN_INC:
-        return flags_inc(c, a, size);
-    case UN_DEC:
-        return flags_dec(c, a, size);
-    case UN_NEG:
-        return flags_neg(c, a, size);
-    default:
-        return ~a;
-    }
-}
-
-FAST const struct op *unary_reg(struct cpu *c, const struct op *o,
-                                enum unary un, unsigned int size)
-{
-    u64 a = reg_ld(c, o->dst, size);
-
-    reg_st(c, o->dst, size, unary_do(c, un, a, size));
-    return next(c, o + 1);
-}
-
-FAST const struct op *unary_mem(struct cpu *c, const struct op *o,
-                                enum unary un, unsigned int size,
-                                enum ea_kind ea)
-{
-    u64 la = fast_ea(c, o, ea);
-    u8 *p = tlb_hit(c, la, size, ACC_WRITE);
-
-    if (unlikely(!p))
-        return fast_slow(c, o, la, size, ACC_WRITE);
-    host_st(p, size, unary_do(c, un, host_ld(p, size), size));
-    return next(c, o + 1);
-}
-
-/* ---- shifts, BT, IMUL --------------------------------------------------- */
-
-enum two {
-    TWO_SHL,
-    TWO_SHR,
-    TWO_SAR,
-    TWO_ROL,
-    TWO_ROR,
-    TWO_BT,
-    TWO_IMUL,
-    TWO_NR
-};
-
-FAST u64 two_do(struct cpu *c, enum two two, u64 a, u64 b, unsigned int size)
-{
-    switch (two) {
-    case TWO_SHL:
-        return flags_shl(c, a, (u8)b, size);
-    case TWO_SHR:
-        return flags_shr(c, a, (u8)b, size);
-    case TWO_SAR:
-        return flags_sar(c, a, (u8)b, size);
-    case TWO_ROL:
-        return flags_rol(c, a, (u8)b, size);
-    case TWO_ROR:
-        return flags_ror(c, a, (u8)b, size);
-    case TWO_BT:
-        return flags_bt(c, a, b & (size * 8 - 1), size);
-    default:
-        return flags_imul(c, a, b, size);
-    }
-}
-
-FAST const struct op *two_reg(struct cpu *c, const struct op *o, enum two two,
-                              unsigned int size, u64 b)
-{
-    u64 a = reg_ld(c, o->dst, size);
-
-    a = two_do(c, two, a, b, size);
-    if (two != TWO_BT)
-        reg_st(c, o->dst, size, a);
-    return next(c, o + 1);
-}
-
-FAST const struct op *two_rr(struct cpu *c, const struct op *o, enum two two,
-                             unsigned int size)
-{
-    return two_reg(c, o, two, size, reg_ld(c, o->src, size));
-}
-
-FAST const struct op *two_ri(struct cpu *c, const struct op *o, enum two two,
-                             unsigned int size)
-{
-    return two_reg(c, o, two, size, o->imm);
-}
-
-/* ---- CMOVcc, SETcc, CBW, CWD -------------------------------------------- */
-
-/* A 4-byte CMOV clears the upper half also when it does not move. */
-FAST const struct op *cmov(struct cpu *c, const struct op *o, unsigned int cc,
-                           unsigned int size)
-{
-    u64 a = reg_ld(c, o->dst, size), b = reg_ld(c, o->src, size);
-
-    reg_st(c, o->dst, size, flags_cond(c, cc) ? b : a);
-    return next(c, o + 1);
-}
-
-FAST const struct op *setcc(struct cpu *c, const struct op *o, unsigned int cc)
-{
-    reg_st(c, o->dst, 1, flags_cond(c, cc));
-    return next(c, o + 1);
-}
+/* ---- CBW, CWD, CLI, STI ------------------------------------------------- */
 
 static const struct op *cbw4(struct cpu *c, const struct op *o)
 {
@@ -231,27 +82,11 @@ void fast_sti_last(struct op *o)
 /* ---- instances ---------------------------------------------------------- */
 
 /* clang-format off */
-#define HANDLER(name, form, ...)                                               \
-    static const struct op *name(struct cpu *c, const struct op *o)            \
-    {                                                                          \
-        return form(c, o, __VA_ARGS__);                                        \
-    }
-#define EA_ROW(name) name##_base, name##_index, name##_seg
+FAST_MOVE(FAST_DEFINE)
 
-#define WIDEN(name, from, to, sign)                                            \
-    HANDLER(name##_reg, widen_reg, from, to, sign)                             \
-    HANDLER(name##_base, widen_mem, from, to, sign, EA_BASE)                   \
-    HANDLER(name##_index, widen_mem, from, to, sign, EA_INDEX)                 \
-    HANDLER(name##_seg, widen_mem, from, to, sign, EA_SEG)
-#define WIDEN_ROW(name) {name##_reg, EA_ROW(name)}
-WIDEN(movzx1, 1, 8, false)
-WIDEN(movzx2, 2, 8, false)
-WIDEN(movsx14, 1, 4, true)
-WIDEN(movsx24, 2, 4, true)
-WIDEN(movsx18, 1, 8, true)
-WIDEN(movsx28, 2, 8, true)
-WIDEN(movsx48, 4, 8, true)
-
+#define WIDEN_ROW(name)                                                        \
+    {fast_##name##_reg, fast_##name##_base, fast_##name##_index,               \
+     fast_##name##_seg}
 static op_handler *const widen_zero[][4] = {WIDEN_ROW(movzx1),
                                             WIDEN_ROW(movzx2)};
 /* By destination 4 or 8, then source 1, 2, 4. */
@@ -259,56 +94,24 @@ static op_handler *const widen_sign[2][3][4] = {
     {WIDEN_ROW(movsx14), WIDEN_ROW(movsx24)},
     {WIDEN_ROW(movsx18), WIDEN_ROW(movsx28), WIDEN_ROW(movsx48)},
 };
+static op_handler *const lea_handlers[2][2] = {
+    {fast_lea4_base, fast_lea4_index}, {fast_lea8_base, fast_lea8_index}};
 
-HANDLER(lea4_base, lea, 4, EA_BASE)
-HANDLER(lea4_index, lea, 4, EA_INDEX)
-HANDLER(lea8_base, lea, 8, EA_BASE)
-HANDLER(lea8_index, lea, 8, EA_INDEX)
-static op_handler *const lea_handlers[2][2] = {{lea4_base, lea4_index},
-                                               {lea8_base, lea8_index}};
-
-#define UNARY(name, un, size)                                                  \
-    HANDLER(name##size##_reg, unary_reg, un, size)                             \
-    HANDLER(name##size##_base, unary_mem, un, size, EA_BASE)                   \
-    HANDLER(name##size##_index, unary_mem, un, size, EA_INDEX)                 \
-    HANDLER(name##size##_seg, unary_mem, un, size, EA_SEG)
-#define UNARIES(name, un)                                                      \
-    UNARY(name, un, 1) UNARY(name, un, 2) UNARY(name, un, 4) UNARY(name, un, 8)
 #define UNARY_ROW(name)                                                        \
     {WIDEN_ROW(name##1), WIDEN_ROW(name##2), WIDEN_ROW(name##4),               \
      WIDEN_ROW(name##8)}
-UNARIES(inc, UN_INC)
-UNARIES(dec, UN_DEC)
-UNARIES(neg, UN_NEG)
-UNARIES(not, UN_NOT)
 static op_handler *const unary_handlers[UN_NR][4][4] = {
     UNARY_ROW(inc), UNARY_ROW(dec), UNARY_ROW(neg), UNARY_ROW(not)};
 
-#define TWO(name, two)                                                         \
-    HANDLER(name##4_rr, two_rr, two, 4) HANDLER(name##4_ri, two_ri, two, 4)    \
-    HANDLER(name##8_rr, two_rr, two, 8) HANDLER(name##8_ri, two_ri, two, 8)
-#define TWO_ROW(name) {{name##4_rr, name##4_ri}, {name##8_rr, name##8_ri}}
-TWO(shl, TWO_SHL)
-TWO(shr, TWO_SHR)
-TWO(sar, TWO_SAR)
-TWO(rol, TWO_ROL)
-TWO(ror, TWO_ROR)
-TWO(bt, TWO_BT)
-TWO(imul, TWO_IMUL)
+#define TWO_ROW(name)                                                          \
+    {{fast_##name##4_rr, fast_##name##4_ri},                                   \
+     {fast_##name##8_rr, fast_##name##8_ri}}
 static op_handler *const two_handlers[TWO_NR][2][2] = {
     TWO_ROW(shl), TWO_ROW(shr), TWO_ROW(sar), TWO_ROW(rol),
     TWO_ROW(ror), TWO_ROW(bt), TWO_ROW(imul)};
 
-#define BY_CC(X)                                                               \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)                                    \
-    X(8) X(9) X(a) X(b) X(c) X(d) X(e) X(f)
-#define CC(cc)                                                                 \
-    HANDLER(cmov4_##cc, cmov, 0x##cc, 4)                                       \
-    HANDLER(cmov8_##cc, cmov, 0x##cc, 8)                                       \
-    HANDLER(set_##cc, setcc, 0x##cc)
-#define CC_ROW(cc) {cmov4_##cc, cmov8_##cc, set_##cc},
-BY_CC(CC)
-static op_handler *const cc_handlers[16][3] = {BY_CC(CC_ROW)};
+#define CC_ROW(none, cc) {fast_cmov4_##cc, fast_cmov8_##cc, fast_set_##cc},
+static op_handler *const cc_handlers[16][3] = {FAST_BY_CC(CC_ROW, )};
 /* clang-format on */
 
 /* ---- choice ------------------------------------------------------------- */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fast_move.h: forms of widening moves, LEA, one-operand arithmetic, shifts,
+ * CMOV and SETcc. */
+#ifndef MOTE_INTERP_FAST_MOVE_H
+#define MOTE_INTERP_FAST_MOVE_H
+
+#include "fast.h"
+
+/* ---- MOVZX, MOVSX, LEA -------------------------------------------------- */
+
+/* from bytes to a 4- or 8-byte register; zero extension is the same for both.
+ */
+FAST const struct op *widen(struct cpu *c, const struct op *o,
+                            unsigned int from, unsigned int to, bool sign,
+                            u64 val, op_handler *then)
+{
+    reg_st(c, o->dst, to, sign ? sign_extend(val, from) : val);
+    return then(c, o + 1);
+}
+
+FAST const struct op *widen_reg(struct cpu *c, const struct op *o,
+                                unsigned int from, unsigned int to, bool sign,
+                                op_handler *then)
+{
+    return widen(c, o, from, to, sign, reg_ld(c, o->src, from), then);
+}
+
+FAST const struct op *widen_mem(struct cpu *c, const struct op *o,
+                                unsigned int from, unsigned int to, bool sign,
+                                enum ea_kind ea, op_handler *then)
+{
+    u64 la = fast_ea(c, o, ea);
+    const u8 *p = tlb_hit(c, la, from, ACC_READ);
+
+    if (unlikely(!p))
+        return fast_slow(c, o, la, from, ACC_READ);
+    return widen(c, o, from, to, sign, host_ld(p, from), then);
+}
+
+FAST const struct op *lea(struct cpu *c, const struct op *o, unsigned int size,
+                          enum ea_kind ea, op_handler *then)
+{
+    reg_st(c, o->dst, size, fast_ea(c, o, ea));
+    return then(c, o + 1);
+}
+
+/* ---- INC DEC NEG NOT ---------------------------------------------------- */
+
+enum unary { UN_INC, UN_DEC, UN_NEG, UN_NOT, UN_NR };
+
+FAST u64 unary_do(struct cpu *c, enum unary un, u64 a, unsigned int size)
+{
+    switch (un) {
+    case UN_INC:
+        return flags_inc(c, a, size);
+    case UN_DEC:
+        return flags_dec(c, a, size);
+    case UN_NEG:
+        return flags_neg(c, a, size);
+    default:
+        return ~a;
+    }
+}
+
+FAST const struct op *unary_reg(struct cpu *c, const struct op *o,
+                                enum unary un, unsigned int size,
+                                op_handler *then)
+{
+    u64 a = reg_ld(c, o->dst, size);
+
+    reg_st(c, o->dst, size, unary_do(c, un, a, size));
+    return then(c, o + 1);
+}
+
+FAST const struct op *unary_mem(struct cpu *c, const struct op *o,
+                                enum unary un, unsigned int size,
+                                enum ea_kind ea, op_handler *then)
+{
+    u64 la = fast_ea(c, o, ea);
+    u8 *p = tlb_hit(c, la, size, ACC_WRITE);
+
+    if (unlikely(!p))
+        return fast_slow(c, o, la, size, ACC_WRITE);
+    host_st(p, size, unary_do(c, un, host_ld(p, size), size));
+    return then(c, o + 1);
+}
+
+/* ---- shifts, BT, IMUL --------------------------------------------------- */
+
+enum two {
+    TWO_SHL,
+    TWO_SHR,
+    TWO_SAR,
+    TWO_ROL,
+    TWO_ROR,
+    TWO_BT,
+    TWO_IMUL,
+    TWO_NR
+};
+
+FAST u64 two_do(struct cpu *c, enum two two, u64 a, u64 b, unsigned int size)
+{
+    switch (two) {
+    case TWO_SHL:
+        return flags_shl(c, a, (u8)b, size);
+    case TWO_SHR:
+        return flags_shr(c, a, (u8)b, size);
+    case TWO_SAR:
+        return flags_sar(c, a, (u8)b, size);
+    case TWO_ROL:
+        return flags_rol(c, a, (u8)b, size);
+    case TWO_ROR:
+        return flags_ror(c, a, (u8)b, size);
+    case TWO_BT:
+        return flags_bt(c, a, b & (size * 8 - 1), size);
+    default:
+        return flags_imul(c, a, b, size);
+    }
+}
+
+FAST const struct op *two_reg(struct cpu *c, const struct op *o, enum two two,
+                              unsigned int size, u64 b, op_handler *then)
+{
+    u64 a = reg_ld(c, o->dst, size);
+
+    a = two_do(c, two, a, b, size);
+    if (two != TWO_BT)
+        reg_st(c, o->dst, size, a);
+    return then(c, o + 1);
+}
+
+FAST const struct op *two_rr(struct cpu *c, const struct op *o, enum two two,
+                             unsigned int size, op_handler *then)
+{
+    return two_reg(c, o, two, size, reg_ld(c, o->src, size), then);
+}
+
+FAST const struct op *two_ri(struct cpu *c, const struct op *o, enum two two,
+                             unsigned int size, op_handler *then)
+{
+    return two_reg(c, o, two, size, o->imm, then);
+}
+
+/* ---- CMOVcc, SETcc ------------------------------------------------------ */
+
+/* A 4-byte CMOV clears the upper half also when it does not move. */
+FAST const struct op *cmov(struct cpu *c, const struct op *o, unsigned int cc,
+                           unsigned int size, op_handler *then)
+{
+    u64 a = reg_ld(c, o->dst, size), b = reg_ld(c, o->src, size);
+
+    reg_st(c, o->dst, size, flags_cond(c, cc) ? b : a);
+    return then(c, o + 1);
+}
+
+FAST const struct op *setcc(struct cpu *c, const struct op *o, unsigned int cc,
+                            op_handler *then)
+{
+    reg_st(c, o->dst, 1, flags_cond(c, cc));
+    return then(c, o + 1);
+}
+
+/* clang-format off */
+#define MOVE_WIDEN(X, name, from, to, sign)                                    \
+    X(name##_reg, widen_reg, from, to, sign)                                   \
+    X(name##_base, widen_mem, from, to, sign, EA_BASE)                         \
+    X(name##_index, widen_mem, from, to, sign, EA_INDEX)                       \
+    X(name##_seg, widen_mem, from, to, sign, EA_SEG)
+#define MOVE_UNARY(X, name, un, size)                                          \
+    X(name##_reg, unary_reg, un, size)                                         \
+    X(name##_base, unary_mem, un, size, EA_BASE)                               \
+    X(name##_index, unary_mem, un, size, EA_INDEX)                             \
+    X(name##_seg, unary_mem, un, size, EA_SEG)
+#define MOVE_UNARIES(X, name, un)                                              \
+    MOVE_UNARY(X, name##1, un, 1) MOVE_UNARY(X, name##2, un, 2)                \
+    MOVE_UNARY(X, name##4, un, 4) MOVE_UNARY(X, name##8, un, 8)
+#define MOVE_TWO(X, name, two)                                                 \
+    X(name##4_rr, two_rr, two, 4) X(name##4_ri, two_ri, two, 4)                \
+    X(name##8_rr, two_rr, two, 8) X(name##8_ri, two_ri, two, 8)
+#define MOVE_CC(X, cc)                                                         \
+    X(cmov4_##cc, cmov, 0x##cc, 4) X(cmov8_##cc, cmov, 0x##cc, 8)              \
+    X(set_##cc, setcc, 0x##cc)
+#define FAST_MOVE(X)                                                           \
+    MOVE_WIDEN(X, movzx1, 1, 8, false) MOVE_WIDEN(X, movzx2, 2, 8, false)      \
+    MOVE_WIDEN(X, movsx14, 1, 4, true) MOVE_WIDEN(X, movsx24, 2, 4, true)      \
+    MOVE_WIDEN(X, movsx18, 1, 8, true) MOVE_WIDEN(X, movsx28, 2, 8, true)      \
+    MOVE_WIDEN(X, movsx48, 4, 8, true)                                         \
+    X(lea4_base, lea, 4, EA_BASE) X(lea4_index, lea, 4, EA_INDEX)              \
+    X(lea8_base, lea, 8, EA_BASE) X(lea8_index, lea, 8, EA_INDEX)              \
+    MOVE_UNARIES(X, inc, UN_INC) MOVE_UNARIES(X, dec, UN_DEC)                  \
+    MOVE_UNARIES(X, neg, UN_NEG) MOVE_UNARIES(X, not, UN_NOT)                  \
+    MOVE_TWO(X, shl, TWO_SHL) MOVE_TWO(X, shr, TWO_SHR)                        \
+    MOVE_TWO(X, sar, TWO_SAR) MOVE_TWO(X, rol, TWO_ROL)                        \
+    MOVE_TWO(X, ror, TWO_ROR) MOVE_TWO(X, bt, TWO_BT)                          \
+    MOVE_TWO(X, imul, TWO_IMUL)                                                \
+    FAST_BY_CC(MOVE_CC, X)
+
+FAST_MOVE(FAST_DECLARE)
+/* clang-format on */
+
+#endif

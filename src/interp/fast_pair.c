@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fast_pair.c: the handlers of fast_pair.def, and where they are put in. */
+#include "fast_pair.h"
+
+#include "fast_alu.h"
+#include "fast_move.h"
+
+/* clang-format off */
+/* PUSH only by itself: a run of them has more ops than one. */
+#define FIRST(name, form, ...)                                                 \
+    __attribute__((unused)) FAST const struct op *name##_then(                 \
+        struct cpu *c, const struct op *o, op_handler *then)                   \
+    {                                                                          \
+        return form(c, o, __VA_ARGS__, then);                                  \
+    }
+FAST_ALU(FIRST)
+FAST_MOVE(FIRST)
+FIRST(push_1, push_run, 1)
+FAST_ALU(FAST_LAST_NEXT)
+FAST_MOVE(FAST_LAST_NEXT)
+FAST_STACK(FAST_LAST_NEXT)
+FAST_ALU_JCC(FAST_LAST)
+
+#define PAIR(a, b)                                                             \
+    static const struct op *a##__##b(struct cpu *c, const struct op *o)        \
+    {                                                                          \
+        return a##_then(c, o, b##_last);                                       \
+    }
+#include "fast_pair.def"
+#undef PAIR
+
+static const struct pair_slot pair_list[] = {
+#define PAIR(a, b) {fast_##a, fast_##b, a##__##b},
+#include "fast_pair.def"
+#undef PAIR
+};
+/* clang-format on */
+_Static_assert(ARRAY_SIZE(pair_list) <= PAIR_SLOTS / 2, "short searches");
+
+/* Where the pair is, or would be. */
+static unsigned int pair_find(const struct pair_table *t, op_handler *first,
+                              op_handler *second)
+{
+    u64 h = (u64)(uintptr_t)first * 0x9e3779b97f4a7c15ull ^
+            (u64)(uintptr_t)second * 0xc2b2ae3d27d4eb4full;
+    unsigned int i = h >> 32 & (PAIR_SLOTS - 1);
+
+    while (t->slot[i].first &&
+           (t->slot[i].first != first || t->slot[i].second != second))
+        i = (i + 1) & (PAIR_SLOTS - 1);
+    return i;
+}
+
+void pair_table_fill(struct pair_table *t)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(pair_list); i++) {
+        const struct pair_slot *p = &pair_list[i];
+
+        t->slot[pair_find(t, p->first, p->second)] = *p;
+    }
+}
+
+/* In order: when an op has become a pair, the one before it was looked up. */
+void pair_ops(const struct pair_table *t, struct op *op, unsigned int nr)
+{
+    for (unsigned int i = 0; i + 1 < nr; i++) {
+        op_handler *both = t->slot[pair_find(t, op[i].fn, op[i + 1].fn)].both;
+
+        if (both)
+            op[i].fn = both;
+    }
+}
