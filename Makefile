@@ -44,7 +44,10 @@ OPT_analyze := -O2 -fanalyzer -Wno-analyzer-malloc-leak
 OPT_cov := -O0 -DINTERP_LOOP --coverage -fprofile-update=atomic
 # Counters of edges only: a call for each comparison is half of a run's time,
 # and what is compared with is in the inputs and words of the tree.
-OPT_fuzz := $(OPT_asan) -O2 -fsanitize-coverage=edge,inline-8bit-counters,pc-table
+# The interpreter's caches are small: cheap to flush for each input, and entries
+# fall out of them.
+OPT_fuzz := $(OPT_asan) -O2 -fsanitize-coverage=edge,inline-8bit-counters,pc-table \
+	-DTLB_SIZE=64 -DJUMP_SIZE=64 -DHASH_SIZE=64 -DPAGES_HASH=16
 OPT := $(OPT_$(MODE))
 $(if $(OPT),,$(error MODE=$(MODE): use rel, dbg, asan, tsan, cov, fuzz or analyze))
 

@@ -17,10 +17,12 @@
 #include "mote/log.h"
 #include "ops.h"
 
-#define POOL_SIZE  (16 * MIB)
+#define POOL_SIZE (16 * MIB)
+#define PAGES_MAX 16384
+#ifndef HASH_SIZE
 #define HASH_SIZE  16384
-#define PAGES_MAX  16384
 #define PAGES_HASH 4096
+#endif
 
 /* Conditional jumps in a block, the last of which ends it. */
 #define BLOCK_JUMPS 3

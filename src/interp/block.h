@@ -17,7 +17,9 @@
 
 #define BLOCK_INSNS 32  /* at most, per block */
 #define BLOCK_BYTES 240 /* likewise; fits rip_off */
-#define JUMP_SIZE   8192
+#ifndef JUMP_SIZE
+#define JUMP_SIZE 8192
+#endif
 
 struct op;
 typedef const struct op *op_handler(struct cpu *c, const struct op *o);

@@ -68,7 +68,9 @@ enum access { ACC_READ, ACC_WRITE, ACC_EXEC };
 /* Soft TLB, direct-mapped by linear page. A tag is the linear page address, or
  * TLB_NONE; host address = linear address + addend. Layout is fixed: block
  * handlers, and a later translator, address it by constant offsets. */
+#ifndef TLB_SIZE
 #define TLB_SIZE 2048
+#endif
 #define TLB_NONE (~0ull) /* no page address has low bits set */
 struct tlb_entry {
     u64 tag_r, tag_w, tag_x;
