@@ -6,7 +6,11 @@
  *   TCP_TO_GUEST the host does
  *   UDP_TO_HOST  the guest sends datagrams for some time to the host's port,
  *                then ends its direction of the connection
- *   UDP_TO_GUEST the host sends them to the guest's port, then closes
+ *   UDP_TO_GUEST the host sends them to the guest's port, then closes. It is
+ *                never more than BENCH_WINDOW ahead of what the guest has said
+ *                that it received, in a datagram of its own for BENCH_TELL of
+ *                them: a flood would measure how a guest drops packets, and
+ *                how the host shares two cores between three threads.
  * The receiver counts and takes the time. A host that has received answers
  * with one bench_count.
  */
@@ -19,6 +23,9 @@
 #define BENCH_PORT 7171
 /* 60 bytes of frame and 4 of check sequence: the smallest of Ethernet. */
 #define BENCH_DATAGRAM 18
+/* Datagrams; the window fits a socket's usual buffer. */
+#define BENCH_WINDOW 192u
+#define BENCH_TELL   32u
 
 enum bench_kind { TCP_TO_HOST, TCP_TO_GUEST, UDP_TO_HOST, UDP_TO_GUEST };
 
