@@ -122,20 +122,6 @@ struct alu_pair {
     u64 lo, hi;
 };
 
-/* Other processors may be native, so it is always the host's own, LOCK or not.
- * RBX and RCX are the new value; *old is replaced if memory differs. */
-static bool alu_host_cmpxchg16b(u8 *p, struct alu_pair *old, u64 rbx, u64 rcx)
-{
-    bool done;
-
-    __asm__ volatile("lock cmpxchg16b %1"
-                     : "=@ccz"(done), "+m"(*(u128 *)(void *)p), "+a"(old->lo),
-                       "+d"(old->hi)
-                     : "b"(rbx), "c"(rcx)
-                     : "memory");
-    return done;
-}
-
 static bool alu_host_cmpxchg8b(u8 *p, struct alu_pair *old, u64 rbx, u64 rcx)
 {
     u64 want = (u32)old->lo | old->hi << 32, found = host_ld(p, 8);
@@ -201,7 +187,7 @@ enum exec op_cmpxchg8b(struct cpu *c, struct insn *in)
     if (!p)
         r = alu_alone_cmpxchg(c, in, &old, &done);
     else if (in->msize == 16)
-        done = alu_host_cmpxchg16b(p, &old, rbx, rcx);
+        done = host_cmpxchg16b(p, &old.lo, &old.hi, rbx, rcx);
     else
         done = alu_host_cmpxchg8b(p, &old, rbx, rcx);
     if (r != EXEC_OK)

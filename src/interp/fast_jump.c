@@ -84,6 +84,18 @@ static const struct op *leave_frame(struct cpu *c, const struct op *o)
     return next(c, o + 1);
 }
 
+/* As call_mem: see there for a load that misses. */
+FAST const struct op *push_mem(struct cpu *c, const struct op *o,
+                               enum ea_kind ea)
+{
+    u64 la = fast_ea(c, o, ea);
+    const u8 *p = tlb_hit(c, la, 8, ACC_READ);
+
+    if (unlikely(!p))
+        return fast_redo(c, o);
+    return push_val(c, o, host_ld(p, 8), next);
+}
+
 /* clang-format off */
 FAST_JUMP(FAST_DEFINE_LAST)
 FAST_STACK(FAST_DEFINE)
@@ -110,6 +122,7 @@ static op_handler *const jump_cc[16] = {
     }
 BY_EA(jump_mem)
 BY_EA(call_mem)
+BY_EA(push_mem)
 /* clang-format on */
 
 #define RUN_MAX 6
@@ -126,6 +139,9 @@ static op_handler *const jump_mems[] = {jump_mem_base, jump_mem_index,
                                         jump_mem_seg};
 static op_handler *const call_mems[] = {call_mem_base, call_mem_index,
                                         call_mem_seg};
+
+static op_handler *const push_mems[] = {push_mem_base, push_mem_index,
+                                        push_mem_seg};
 
 static bool jump_relative(struct op *o, const struct insn *in, u64 next_rip)
 {
@@ -158,6 +174,17 @@ static bool jump_indirect(struct op *o, const struct insn *in, u64 next_rip)
     if (!fast_memory(o, in, next_rip, &ea))
         return false;
     o->fn = call ? call_mems[ea] : jump_mems[ea];
+    return true;
+}
+
+static bool jump_push_mem(struct op *o, const struct insn *in, u64 next_rip)
+{
+    unsigned int ea;
+
+    if (in->fn != op_push || in->row->src != W_E || in->mod == 3 ||
+        !fast_memory(o, in, next_rip, &ea))
+        return false;
+    o->fn = push_mems[ea];
     return true;
 }
 
@@ -199,7 +226,7 @@ bool fast_jump_select(struct op *o, const struct insn *in, u64 next_rip)
     if (jump_relative(o, in, next_rip))
         return true;
     *o = was;
-    if (jump_indirect(o, in, next_rip))
+    if (jump_indirect(o, in, next_rip) || jump_push_mem(o, in, next_rip))
         return true;
     *o = was;
     if (jump_stack(o, in))

@@ -104,11 +104,14 @@ static op_handler *const unary_handlers[UN_NR][4][4] = {
     UNARY_ROW(inc), UNARY_ROW(dec), UNARY_ROW(neg), UNARY_ROW(not)};
 
 #define TWO_ROW(name)                                                          \
-    {{fast_##name##4_rr, fast_##name##4_ri},                                   \
-     {fast_##name##8_rr, fast_##name##8_ri}}
-static op_handler *const two_handlers[TWO_NR][2][2] = {
-    TWO_ROW(shl), TWO_ROW(shr), TWO_ROW(sar), TWO_ROW(rol),
-    TWO_ROW(ror), TWO_ROW(bt), TWO_ROW(imul)};
+    [2] = {fast_##name##4_rr, fast_##name##4_ri},                              \
+    [3] = {fast_##name##8_rr, fast_##name##8_ri}
+#define SHIFT_ROW(name)                                                        \
+    {fast_##name##1_rr, fast_##name##1_ri},                                    \
+    {fast_##name##2_rr, fast_##name##2_ri}, TWO_ROW(name)
+static op_handler *const two_handlers[TWO_NR][4][2] = {
+    {SHIFT_ROW(shl)}, {SHIFT_ROW(shr)}, {SHIFT_ROW(sar)}, {SHIFT_ROW(rol)},
+    {SHIFT_ROW(ror)}, {TWO_ROW(bt)}, {TWO_ROW(imul)}};
 
 #define CC_ROW(none, cc) {fast_cmov4_##cc, fast_cmov8_##cc, fast_set_##cc},
 static op_handler *const cc_handlers[16][3] = {FAST_BY_CC(CC_ROW, )};
@@ -165,12 +168,27 @@ static op_handler *move_two(const struct insn *in, unsigned int form)
     static op_fn *const fns[TWO_NR] = {op_shl, op_shr, op_sar,  op_rol,
                                        op_ror, op_bt,  op_imul2};
 
-    if (in->size < 4 || (form != FORM_RR && form != FORM_RI))
+    if (form != FORM_RR && form != FORM_RI)
         return NULL;
     for (unsigned int i = 0; i < TWO_NR; i++)
         if (in->fn == fns[i])
-            return two_handlers[i][in->size == 8][form == FORM_RI];
+            return two_handlers[i][__builtin_ctz(in->size)][form == FORM_RI];
     return NULL;
+}
+
+static op_handler *move_register(struct op *o, const struct insn *in,
+                                 unsigned int form)
+{
+    bool wide = in->size == 8;
+
+    if (in->size < 4 || form != FORM_RR)
+        return NULL;
+    if (in->fn == op_bswap)
+        return wide ? fast_bswap_8 : fast_bswap_4;
+    if (in->fn != op_imul3)
+        return NULL;
+    o->imm = in->imm;
+    return wide ? fast_imul3_8 : fast_imul3_4;
 }
 
 static op_handler *move_cc(const struct insn *in, unsigned int form)
@@ -197,7 +215,7 @@ bool fast_move_select(struct op *o, const struct insn *in, unsigned int form)
     else
         o->fn = move_unary(in, form);
     if (!o->fn)
-        o->fn = move_two(in, form);
+        o->fn = move_two(in, form) ?: move_register(o, in, form);
     return o->fn != NULL;
 }
 

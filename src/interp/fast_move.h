@@ -141,6 +141,25 @@ FAST const struct op *two_ri(struct cpu *c, const struct op *o, enum two two,
     return two_reg(c, o, two, size, o->imm, then);
 }
 
+/* Of a register with an immediate. */
+FAST const struct op *imul3(struct cpu *c, const struct op *o,
+                            unsigned int size, op_handler *then)
+{
+    u64 a = reg_ld(c, o->src, size);
+
+    reg_st(c, o->dst, size, flags_imul(c, a, o->imm, size));
+    return then(c, o + 1);
+}
+
+FAST const struct op *bswap(struct cpu *c, const struct op *o,
+                            unsigned int size, op_handler *then)
+{
+    u64 a = __builtin_bswap64(reg_ld(c, o->dst, size));
+
+    reg_st(c, o->dst, size, a >> (64 - size * 8));
+    return then(c, o + 1);
+}
+
 /* ---- CMOVcc, SETcc ------------------------------------------------------ */
 
 /* A 4-byte CMOV clears the upper half also when it does not move. */
@@ -177,6 +196,10 @@ FAST const struct op *setcc(struct cpu *c, const struct op *o, unsigned int cc,
 #define MOVE_TWO(X, name, two)                                                 \
     X(name##4_rr, two_rr, two, 4) X(name##4_ri, two_ri, two, 4)                \
     X(name##8_rr, two_rr, two, 8) X(name##8_ri, two_ri, two, 8)
+#define MOVE_SHIFT(X, name, two)                                               \
+    X(name##1_rr, two_rr, two, 1) X(name##1_ri, two_ri, two, 1)                \
+    X(name##2_rr, two_rr, two, 2) X(name##2_ri, two_ri, two, 2)                \
+    MOVE_TWO(X, name, two)
 #define MOVE_CC(X, cc)                                                         \
     X(cmov4_##cc, cmov, 0x##cc, 4) X(cmov8_##cc, cmov, 0x##cc, 8)              \
     X(set_##cc, setcc, 0x##cc)
@@ -189,10 +212,12 @@ FAST const struct op *setcc(struct cpu *c, const struct op *o, unsigned int cc,
     X(lea8_base, lea, 8, EA_BASE) X(lea8_index, lea, 8, EA_INDEX)              \
     MOVE_UNARIES(X, inc, UN_INC) MOVE_UNARIES(X, dec, UN_DEC)                  \
     MOVE_UNARIES(X, neg, UN_NEG) MOVE_UNARIES(X, not, UN_NOT)                  \
-    MOVE_TWO(X, shl, TWO_SHL) MOVE_TWO(X, shr, TWO_SHR)                        \
-    MOVE_TWO(X, sar, TWO_SAR) MOVE_TWO(X, rol, TWO_ROL)                        \
-    MOVE_TWO(X, ror, TWO_ROR) MOVE_TWO(X, bt, TWO_BT)                          \
+    MOVE_SHIFT(X, shl, TWO_SHL) MOVE_SHIFT(X, shr, TWO_SHR)                    \
+    MOVE_SHIFT(X, sar, TWO_SAR) MOVE_SHIFT(X, rol, TWO_ROL)                    \
+    MOVE_SHIFT(X, ror, TWO_ROR) MOVE_TWO(X, bt, TWO_BT)                        \
     MOVE_TWO(X, imul, TWO_IMUL)                                                \
+    X(imul3_4, imul3, 4) X(imul3_8, imul3, 8)                                  \
+    X(bswap_4, bswap, 4) X(bswap_8, bswap, 8)                                  \
     FAST_BY_CC(MOVE_CC, X)
 
 FAST_MOVE(FAST_DECLARE)

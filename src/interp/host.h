@@ -76,4 +76,19 @@ static inline bool host_cmpxchg(u8 *p, unsigned int size, u64 old, u64 val)
     return done;
 }
 
+/* Other processors may be native, so it is always the host's own, LOCK or not.
+ * RBX and RCX are the new value; *lo and *hi are replaced if memory differs. p:
+ * a multiple of 16. */
+static inline bool host_cmpxchg16b(u8 *p, u64 *lo, u64 *hi, u64 rbx, u64 rcx)
+{
+    bool done;
+
+    __asm__ volatile("lock cmpxchg16b %1"
+                     : "=@ccz"(done), "+m"(*(u128 *)(void *)p), "+a"(*lo),
+                       "+d"(*hi)
+                     : "b"(rbx), "c"(rcx)
+                     : "memory");
+    return done;
+}
+
 #endif
