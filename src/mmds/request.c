@@ -17,8 +17,7 @@ bool text_is(const struct text *t, const char *word)
            strncasecmp(t->at, word, t->len) == 0;
 }
 
-/* What is in front of the next c, which is taken too; or all there is. */
-static struct text text_until(struct text *t, char c)
+struct text text_until(struct text *t, char c)
 {
     struct text head = *t;
     const char *end = memchr(t->at, c, t->len);
@@ -30,7 +29,7 @@ static struct text text_until(struct text *t, char c)
     return head;
 }
 
-static struct text text_trim(struct text t)
+struct text text_trim(struct text t)
 {
     while (t.len > 0 && (*t.at == ' ' || *t.at == '\t')) {
         t.at++;

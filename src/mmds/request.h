@@ -33,4 +33,11 @@ unsigned int request_parse(struct request *r, const char *in, u32 len,
 /* Equal but for upper and lower case? */
 bool text_is(const struct text *t, const char *word);
 
+/* What is in front of the next c, which is taken too; or all there is. *t
+ * becomes the rest. */
+struct text text_until(struct text *t, char c);
+
+/* Without blanks and tabs at both ends. */
+struct text text_trim(struct text t);
+
 #endif

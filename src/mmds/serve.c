@@ -107,20 +107,11 @@ static bool request_wants_json(const struct request *r)
     struct text accept = r->accept;
 
     while (accept.len > 0) {
-        u32 len = 0, skip = 0;
-        struct text type;
+        struct text one = text_until(&accept, ',');
+        struct text type = text_trim(text_until(&one, ';'));
 
-        while (len < accept.len && accept.at[len] != ',')
-            len++;
-        while (skip < len && accept.at[skip] == ' ')
-            skip++;
-        type = (struct text){accept.at + skip, 0};
-        while (skip + type.len < len && !strchr("; \t", type.at[type.len]))
-            type.len++;
         if (text_is(&type, type_json) || text_is(&type, type_text))
             return text_is(&type, type_json);
-        accept.at += MIN(len + 1, accept.len);
-        accept.len -= MIN(len + 1, accept.len);
     }
     return false;
 }

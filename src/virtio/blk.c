@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* blk.c: virtio-blk (virtio 1.2, 5.2) in front of any disk */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "mote/log.h"
