@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mote/clock.h"
 #include "mote/log.h"
 #include "mote/loop.h"
 
@@ -109,11 +110,8 @@ void loop_del(struct loop_fd *lf)
     lf->loop = NULL;
 }
 
-void loop_turn(struct loop *loop, int timeout_ms)
+static void loop_serve(const struct epoll_event *ev, int n)
 {
-    struct epoll_event ev[LOOP_BATCH];
-    int n = epoll_wait(loop->epfd, ev, LOOP_BATCH, timeout_ms);
-
     for (int i = 0; i < n; i++) {
         struct loop_fd *lf = ev[i].data.ptr;
 
@@ -124,10 +122,37 @@ void loop_turn(struct loop *loop, int timeout_ms)
     }
 }
 
+void loop_turn(struct loop *loop, int timeout_ms)
+{
+    struct epoll_event ev[LOOP_BATCH];
+
+    loop_serve(ev, epoll_wait(loop->epfd, ev, LOOP_BATCH, timeout_ms));
+}
+
+/* Look out for events before sleeping, as long as that has paid of late. All
+ * kinds of them, so that none is served later than by a thread that sleeps. */
+static int loop_rest(struct loop *loop, struct epoll_event *ev)
+{
+    u64 start;
+    int n = 0;
+
+    if (loop->poll.max_ns == 0)
+        return epoll_wait(loop->epfd, ev, LOOP_BATCH, -1);
+    start = monotonic_ns();
+    while (n == 0 && monotonic_ns() - start < loop->poll.ns)
+        n = epoll_wait(loop->epfd, ev, LOOP_BATCH, 0);
+    if (n == 0)
+        n = epoll_wait(loop->epfd, ev, LOOP_BATCH, -1);
+    poll_waited(&loop->poll, monotonic_ns() - start);
+    return n;
+}
+
 void loop_run(struct loop *loop)
 {
+    struct epoll_event ev[LOOP_BATCH];
+
     while (!atomic_load(&loop->stop))
-        loop_turn(loop, -1);
+        loop_serve(ev, loop_rest(loop, ev));
 }
 
 void loop_stop(struct loop *loop)

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 
 #include "mote/base.h"
+#include "mote/poll.h"
 #include "mote/thread.h"
 
 struct loop;
@@ -42,6 +43,7 @@ struct loop {
     pthread_cond_t cond;
     struct loop_call *calls;
     _Atomic(bool) stop;
+    struct poll poll; /* of loop_run(): off, but for who calls poll_init() */
 };
 
 int loop_init(struct loop *loop);

@@ -14,6 +14,10 @@
 
 #include "mote/base.h"
 
+/* The longest look of whoever waits for the other side of a device: KVM's
+ * default. An answer mostly takes the guest tens of microseconds. */
+#define POLL_MAX_NS 200000u
+
 struct poll {
     u64 max_ns; /* of one look, and of a wait that is called short; 0: never */
     u64 ns;     /* of the next look; the owner reads it */

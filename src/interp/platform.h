@@ -99,9 +99,6 @@ enum apic_mode { /* delivery modes of ICR, LVT and redirection entries */
 
 #define TIMER_OFF (~0ull)
 
-/* Before a halted vCPU sleeps; KVM's default. */
-#define HALT_POLL_NS 200000u
-
 /* One per vCPU: what the register page does not hold. */
 struct lapic {
     /* Anybody sets, the owner takes. Posted interrupts by trigger mode. */

@@ -421,6 +421,7 @@ static const struct virtio_ops blk_ops = {
     .group = "block",
     .counters = blk_counters,
     .nr_counters = BLK_COUNTERS,
+    .polls = true,
     .kick = blk_kick,
     .reset = blk_reset,
     .abandon = blk_abandon,

@@ -127,14 +127,17 @@ DEV_ONLY static void virtio_kick(struct virtio_queue *q)
     q->vq.again = false;
 }
 
+/* A driver that notifies of nothing does not get us to look out for more. */
 DEV_ONLY static void virtio_on_kick(struct loop_fd *lf, u32 events)
 {
     struct virtio_queue *q = container_of(lf, struct virtio_queue, kick);
-    u64 count;
+    u64 count, before = atomic_load(&q->vq.requests);
 
     counter_add(&q->dev->wakeups, 1);
     (void)!read(lf->fd, &count, sizeof(count));
     virtio_kick(q);
+    if (atomic_load(&q->vq.requests) == before)
+        poll_fooled(&q->dev->loop.poll);
 }
 
 void virtio_kick_later(struct virtio_dev *dev, struct vq *vq)
@@ -468,6 +471,7 @@ int virtio_dev_init(struct virtio_dev *dev, const struct virtio_ops *ops,
     if (r < 0)
         return r;
     lock_init(&dev->lock);
+    poll_init(&dev->loop.poll, ops->polls ? POLL_MAX_NS : 0);
     r = virtio_timer_init(dev);
     for (unsigned int i = 0; i < nr_vqs && r == 0; i++)
         r = virtio_queue_init(dev, i, vq_max);

@@ -44,6 +44,10 @@ struct virtio_ops {
     const char *const *counters; /* names of virtio_dev.counter[] */
     unsigned int nr_counters;    /* at most VIRTIO_COUNTERS */
 
+    /* Its requests may follow each other so closely that its thread had better
+     * look out for the next one before it sleeps. */
+    bool polls;
+
     /* DRIVER_OK: dev->features and the queues are valid from here to reset().
      * Negative errno: NEEDS_RESET. May be NULL. */
     int (*start)(struct virtio_dev *dev);

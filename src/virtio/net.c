@@ -491,6 +491,7 @@ static const struct virtio_ops net_ops = {
     .group = "net",
     .counters = net_counters,
     .nr_counters = NET_COUNTERS,
+    .polls = true,
     .start = net_start,
     .kick = net_kick,
     .reset = net_reset,

@@ -109,7 +109,7 @@ static void *wait_raise(void *arg)
 
 /* No wake-up is lost, wherever in plat_wait() the interrupt comes: without
  * looks, with short ones, and with such as find all. */
-static const u64 race_looks[] = {0, 10000, HALT_POLL_NS};
+static const u64 race_looks[] = {0, 10000, POLL_MAX_NS};
 
 START_TEST(test_wait_race)
 {
@@ -144,8 +144,8 @@ START_TEST(test_halt_poll)
     wait_oneshot(c, 3000000);
     ck_assert_uint_ge(monotonic_ns() - start, 2900000);
     ck_assert_uint_eq(p->ns, p->max_ns);
-    poll_init(p, HALT_POLL_NS);
-    p->ns = HALT_POLL_NS / 2;
+    poll_init(p, POLL_MAX_NS);
+    p->ns = POLL_MAX_NS / 2;
     start = monotonic_ns();
     wait_oneshot(c, 3000000);
     ck_assert_uint_ge(monotonic_ns() - start, 2900000);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loop.c: events, calls from other threads, an end from any of them */
 #include <check.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "mote/clock.h"
 #include "mote/loop.h"
 
 struct fixture {
@@ -121,12 +123,120 @@ START_TEST(test_stop_before_run)
 }
 END_TEST
 
+/* ---- looks before a sleep ------------------------------------------------ */
+
+struct look_call {
+    struct loop_call call;
+    struct loop *loop;
+    struct poll set; /* if max_ns is not 0 */
+    u64 ns;          /* the next look, as the loop's thread sees it */
+};
+
+static void look_fn(struct loop_call *call)
+{
+    struct look_call *l = container_of(call, struct look_call, call);
+
+    if (l->set.max_ns)
+        l->loop->poll = l->set;
+    l->ns = l->loop->poll.ns;
+    loop_done(l->loop, call, 0);
+}
+
+static void look_set(struct fixture *f, u64 max_ns, u64 ns)
+{
+    struct look_call l = {.call.fn = look_fn,
+                          .loop = &f->loop,
+                          .set = {.max_ns = max_ns, .ns = ns}};
+
+    loop_call(&f->loop, &l.call);
+}
+
+static u64 look_get(struct fixture *f)
+{
+    struct look_call l = {.call.fn = look_fn, .loop = &f->loop};
+
+    loop_call(&f->loop, &l.call);
+    return l.ns;
+}
+
+#define SECOND 1000000000ull
+
+/* Off, unless somebody wants it; then short waits make it longer, a long one
+ * ends it. The waits are those of the calls that ask. */
+START_TEST(test_look)
+{
+    struct fixture f;
+
+    fixture_up(&f);
+    look_get(&f);
+    ck_assert_uint_eq(look_get(&f), 0);
+    look_set(&f, 60 * SECOND, 0);
+    ck_assert_uint_eq(look_get(&f), 10000);
+    look_set(&f, 60 * SECOND, 30 * SECOND);
+    ck_assert_uint_eq(look_get(&f), 30 * SECOND);
+    look_set(&f, SECOND / 1000, SECOND / 2000);
+    usleep(2000);
+    ck_assert_uint_eq(look_get(&f), 0);
+    fixture_down(&f);
+}
+END_TEST
+
+static u64 cpu_ns(struct fixture *f)
+{
+    clockid_t clock;
+
+    ck_assert_int_eq(pthread_getcpuclockid(f->thread.id, &clock), 0);
+    return clock_now_ns(clock);
+}
+
+/* In the middle of a look that would take a minute: events, calls and the end
+ * are served all the same. */
+START_TEST(test_look_serves)
+{
+    struct fixture f;
+    u64 n = 1, busy;
+
+    fixture_up(&f);
+    look_set(&f, 60 * SECOND, 60 * SECOND);
+    busy = cpu_ns(&f) + SECOND / 1000;
+    while (cpu_ns(&f) < busy)
+        usleep(100);
+    ck_assert_int_eq(write(f.lf.fd, &n, sizeof(n)), sizeof(n));
+    while (atomic_load(&f.events) == 0)
+        usleep(100);
+    ck_assert_uint_eq(look_get(&f), 60 * SECOND);
+    fixture_down(&f);
+}
+END_TEST
+
+/* A look ends, and what comes after it is not missed. */
+START_TEST(test_look_ends)
+{
+    struct fixture f;
+    u64 n = 1;
+
+    fixture_up(&f);
+    for (unsigned int i = 0; i < 200; i++) {
+        look_set(&f, 60 * SECOND, 1000 * i);
+        usleep(i);
+        ck_assert_int_eq(write(f.lf.fd, &n, sizeof(n)), sizeof(n));
+        while (atomic_load(&f.events) == i)
+            sched_yield();
+    }
+    fixture_down(&f);
+}
+END_TEST
+
 Suite *suite_loop(void);
 Suite *suite_loop(void)
 {
     Suite *s = suite_create("loop");
     TCase *tc = tcase_create("loop");
 
+    tcase_set_timeout(tc, 20);
+    tcase_add_test(tc, test_look);
+    tcase_add_test(tc, test_look_serves);
+    tcase_add_test(tc, test_look_ends);
     tcase_add_test(tc, test_call);
     tcase_add_test(tc, test_many_callers);
     tcase_add_test(tc, test_stop_before_run);

@@ -2,8 +2,7 @@
 /* poll.c: what waits of such lengths make of the next look */
 #include "mote/poll.h"
 
-#define MAX_NS 200000u
-#define REST   64 /* short waits, after the first eight looks in vain */
+#define REST 64 /* short waits, after the first eight looks in vain */
 
 /* What is waited for comes after so many ns; or, when it cannot come before we
  * sleep, so many after the look. */
@@ -22,7 +21,7 @@ static const struct story {
     } step[10];           /* ends with waited == 0 */
 } stories[] = {
     {"grows by doubling while waits are short",
-     MAX_NS,
+     POLL_MAX_NS,
      {{199000, 10000},
       {199000, 20000},
       {199000, 40000},
@@ -30,16 +29,16 @@ static const struct story {
       {199000, 160000},
       {199000, 200000}}},
     {"is long enough where it finds something",
-     MAX_NS,
+     POLL_MAX_NS,
      {{15000, 10000}, {15000, 20000}, {15000, 20000}, {1, 20000}}},
     {"ends with the first long wait",
-     MAX_NS,
+     POLL_MAX_NS,
      {{9000, 10000}, {9000, 10000}, {200001, 0}, {1000000000, 0}}},
     {"begins again at the start",
-     MAX_NS,
+     POLL_MAX_NS,
      {{50000, 10000}, {50000, 20000}, {300000, 0}, {50000, 10000}}},
     {"a guest that idles is never looked out for",
-     MAX_NS,
+     POLL_MAX_NS,
      {{4000000, 0}, {4000000, 0}, {250000, 0}, {~0ull, 0}}},
     {"the maximum need not be a power of anything",
      15000,
@@ -67,7 +66,7 @@ START_TEST(test_fooled)
 {
     struct poll p;
 
-    poll_init(&p, MAX_NS);
+    poll_init(&p, POLL_MAX_NS);
     poll_waited(&p, 5000);
     ck_assert_uint_eq(p.ns, 10000);
     poll_fooled(&p);
@@ -97,12 +96,12 @@ START_TEST(test_shared_core)
 {
     struct poll p;
 
-    poll_init(&p, MAX_NS);
+    poll_init(&p, POLL_MAX_NS);
     looked(&p, 4, 30000, false);
     ck_assert_uint_eq(looked(&p, 1000, 30000, false), 1000 * 30000);
 
-    poll_init(&p, MAX_NS);
-    ck_assert_uint_le(looked(&p, 100, 30000, true), 8 * MAX_NS);
+    poll_init(&p, POLL_MAX_NS);
+    ck_assert_uint_le(looked(&p, 100, 30000, true), 8 * POLL_MAX_NS);
     ck_assert_uint_le(looked(&p, 10000, 30000, true), 10000 * 500);
     ck_assert_uint_gt(looked(&p, 10000, 30000, true), 0); /* it tries */
 }
@@ -115,7 +114,7 @@ START_TEST(test_recovers)
     struct poll p;
     unsigned int waits;
 
-    poll_init(&p, MAX_NS);
+    poll_init(&p, POLL_MAX_NS);
     for (waits = 0; p.rest == 0; waits++)
         wait_for(&p, 5000, true);
     ck_assert_uint_le(waits, 16);
@@ -136,7 +135,7 @@ START_TEST(test_rests)
     struct poll p;
     u32 last = 0, rest = 0;
 
-    poll_init(&p, MAX_NS);
+    poll_init(&p, POLL_MAX_NS);
     for (unsigned int i = 0; i < 20; i++, last = rest) {
         while (p.rest == 0)
             wait_for(&p, 5000, true);

@@ -277,6 +277,54 @@ START_TEST(test_config_changed)
 }
 END_TEST
 
+/* ---- looks before a sleep -------------------------------------------------
+ */
+
+static u64 look_ns;
+
+static void on_look(struct loop_call *call)
+{
+    struct poll *p = &toy.dev.loop.poll;
+
+    if (p->max_ns == 0)
+        poll_init(p, 60000000000);
+    look_ns = p->ns;
+    loop_done(&toy.dev.loop, call, 0);
+}
+
+static void wait_wakeups(u64 n)
+{
+    struct virtio_stats stats;
+
+    do {
+        usleep(100);
+        virtio_stats(drv.dev, &stats);
+    } while (stats.wakeups < n);
+}
+
+/* Each of these notifications comes soon enough to make the next look longer,
+ * but the last of them only in one case brought anything. */
+START_TEST(test_look)
+{
+    struct loop_call call = {.fn = on_look};
+
+    toy_up();
+    loop_call(&toy.dev.loop, &call);
+    for (u64 i = 1; i <= 4; i++) {
+        if (_i == 0)
+            add_one(0);
+        vdrv_kick(&drv, 0);
+        wait_wakeups(i);
+    }
+    loop_call(&toy.dev.loop, &call);
+    if (_i == 0)
+        ck_assert_uint_gt(look_ns, 10000);
+    else
+        ck_assert_uint_eq(look_ns, 10000); /* by the call itself */
+    vdrv_down(&drv);
+}
+END_TEST
+
 Suite *suite_virtio(void);
 Suite *suite_virtio(void)
 {
@@ -294,6 +342,7 @@ Suite *suite_virtio(void)
     tcase_add_test(tc, test_stop_late);
     tcase_add_test(tc, test_generation);
     tcase_add_test(tc, test_config_changed);
+    tcase_add_loop_test(tc, test_look, 0, 2);
     suite_add_tcase(s, tc);
     return s;
 }
