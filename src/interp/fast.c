@@ -313,7 +313,8 @@ bool fast_select(struct op *o, const struct insn *in, u64 next_rip)
 
     if (in->prefix & PFX_LOCK || in->row->flags & (R_FPU | R_CPL0 | R_ATOMIC))
         return false;
-    if (fast_jump_select(o, in, next_rip) || fast_convert_select(o, in))
+    if (fast_jump_select(o, in, next_rip) || fast_convert_select(o, in) ||
+        fast_string_select(o, in))
         return true;
     if (in->row->flags & R_END || !fast_operands(o, in, next_rip, &form))
         return false;

@@ -209,6 +209,9 @@ bool fast_mem_select(struct op *o, const struct insn *in, unsigned int form);
 /* fast_move.c: CBW, CWD and kin, CLI: without operands. */
 bool fast_convert_select(struct op *o, const struct insn *in);
 
+/* fast_string.c: MOVS and STOS with REP. */
+bool fast_string_select(struct op *o, const struct insn *in);
+
 /* fast_jump.c: near control flow and the stack. */
 bool fast_jump_select(struct op *o, const struct insn *in, u64 next_rip);
 

@@ -384,6 +384,53 @@ PROG memory_forms
 	addq	%rbp, %rsi
 END memory_forms
 
+/* REP MOVS and STOS of every size: inside a page, across two, overlapping, of
+ * no element, of a whole page, of more, and downwards. */
+PROG string_runs
+	movl	$7, %ebx
+1:	movabsq	$0x8877665544332211, %rax
+	leaq	0x44f80(%rbx), %rdi
+	movl	%ebx, %ecx
+	rep stosq
+	movl	%ebx, %ecx
+	rep stosb
+	leal	(%ebx, %ebx, 4), %ecx
+	rep stosw
+	movl	%ebx, %ecx
+	rep stosl
+	leaq	0x44f81(%rbx), %rsi
+	leaq	1(%rsi), %rdi		/* each byte becomes the first */
+	movl	$9, %ecx
+	rep movsb
+	leaq	-3(%rsi), %rdi
+	movl	$13, %ecx
+	rep movsq
+	xorl	%ecx, %ecx
+	rep movsl
+	rep stosw
+	std
+	movl	$5, %ecx
+	rep movsw
+	movl	$3, %ecx
+	rep stosl
+	cld
+	movl	$0x46000, %edi
+	movl	$512, %ecx
+	rep stosq
+	movl	$0x46000, %esi
+	movl	$0x48000, %edi
+	movl	$1024, %ecx
+	rep movsl
+	addq	%rdi, %r8
+	movl	$0x44f00, %esi
+	movl	$0x4a008, %edi
+	movl	$0x1234, %ecx
+	rep movsb
+	addq	%rsi, %r8
+	decl	%ebx
+	jnz	1b
+END string_runs
+
 /* Returns: deeper than anybody remembers, to another place than the call's,
  * and none at all. */
 PROG returns

@@ -28,6 +28,7 @@ __asm__(".pushsection .rodata\n.include \"tests/unit/block_progs.s\"\n"
     X(cross_operand, 3, 60)                                                    \
     X(stack_runs, -1, 0)                                                       \
     X(memory_forms, -1, -1)                                                    \
+    X(string_runs, -1, 0)                                                      \
     X(returns, 340, -1)                                                        \
     X(returns_cr3, 1, 0x99999)                                                 \
     X(returns_smc, 15, -1)
