@@ -51,6 +51,7 @@ struct machine_config {
     bool smt;
     enum engine_kind engine;
     bool interp_stats; /* what the interpreter counts is told at the end */
+    u64 poll_ns; /* the longest look of a thread before it sleeps; 0: none */
 };
 
 enum console_device { CONSOLE_SERIAL, CONSOLE_VIRTIO }; /* ttyS0, hvc0 */

@@ -30,6 +30,8 @@ struct engine_env {
     struct bus *bus;
     unsigned int cpus;          /* 1..ENGINE_VCPU_MAX, APIC ids 0..cpus-1 */
     const struct kvm_file *kvm; /* NULL will do for the interpreter */
+    u64 poll_ns; /* a halted vCPU's longest look before it sleeps: poll.h; KVM
+                  * goes by the host's halt_poll_ns */
 };
 
 enum vcpu_exit_reason {

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "mote/poll.h"
+
 #include "origin.h"
 
 int config_init(struct config *c)
 {
     *c = (struct config){
-        .machine = {.vcpus = 1, .mem_bytes = 128 * MIB},
+        .machine = {.vcpus = 1, .mem_bytes = 128 * MIB, .poll_ns = POLL_MAX_NS},
         .console.mode = CHR_STDIO,
         .console.input = true,
         .log.level = LOG_INFO,

@@ -169,6 +169,7 @@ static const struct key machine_config[] = {
               "not supported; use the guest's own kgdb"),
     {"engine", KEY_WORD, FIELD(machine.engine), .words = &config_engines},
     {"interp_stats", KEY_BOOL, FIELD(machine.interp_stats)},
+    {"poll_us", KEY_INT, FIELD(machine.poll_ns), .max = 1000, .scale = 1000},
     {.name = NULL},
 };
 

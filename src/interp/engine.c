@@ -49,7 +49,7 @@ static int engine_vcpu_new(struct engine *e, struct engine_vcpu **out,
         goto free_vcpu;
     v->engine = ei;
     v->lapic.expires = TIMER_OFF;
-    poll_init(&v->lapic.halt, POLL_MAX_NS);
+    poll_init(&v->lapic.halt, ei->env.poll_ns);
     v->lapic.tsc_offset = 0 - ei->machine.clock.base;
     v->cpu->lapic = &v->lapic;
     v->cpu->machine = &ei->machine;

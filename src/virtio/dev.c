@@ -471,7 +471,7 @@ int virtio_dev_init(struct virtio_dev *dev, const struct virtio_ops *ops,
     if (r < 0)
         return r;
     lock_init(&dev->lock);
-    poll_init(&dev->loop.poll, ops->polls ? POLL_MAX_NS : 0);
+    virtio_set_poll(dev, POLL_MAX_NS);
     r = virtio_timer_init(dev);
     for (unsigned int i = 0; i < nr_vqs && r == 0; i++)
         r = virtio_queue_init(dev, i, vq_max);
@@ -523,6 +523,11 @@ void virtio_free(struct virtio_dev *dev)
         virtio_stop(dev, VIRTIO_FREE_MS);
     if (!dev->thread.running)
         dev->ops->free(dev);
+}
+
+void virtio_set_poll(struct virtio_dev *dev, u64 max_ns)
+{
+    poll_init(&dev->loop.poll, dev->ops->polls ? max_ns : 0);
 }
 
 struct irq *virtio_irq(struct virtio_dev *dev)

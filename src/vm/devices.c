@@ -59,6 +59,7 @@ static int devices_add(struct vm_devices *d, struct virtio_dev *dev,
     d->device[d->nr++] =
         (struct vm_device){.dev = dev, .kind = kind, .name = name, .id = id};
     r = virtio_attach(dev, env->mem, env->bus, base);
+    virtio_set_poll(dev, env->cfg->machine.poll_ns);
     if (r == 0)
         r = ops->irq_connect(env->engine, virtio_irq(dev), gsi);
     for (unsigned int q = 0;

@@ -226,6 +226,7 @@ static int vm_new_engine(struct vm *vm)
         .bus = &vm->bus,
         .cpus = mc->vcpus,
         .kvm = &vm->files.kvm,
+        .poll_ns = mc->poll_ns,
     };
     int r = engine_new(&vm->engine, mc->engine, &env);
 

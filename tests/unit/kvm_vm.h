@@ -15,6 +15,7 @@
 
 #include "mote/engine.h"
 #include "mote/interp.h"
+#include "mote/poll.h"
 #include "mote/power.h"
 
 #define TVM_PORT  0x500
@@ -140,8 +141,8 @@ static inline struct tvm *tvm_new_board(unsigned int cpus)
     kvm_open(&t->kvm);
     ck_assert_msg(t->kvm.fd >= 0, "%s", t->kvm.why);
     ck_assert_int_eq(
-        engine_kvm_new(&t->engine,
-                       &(struct engine_env){t->mem, &t->bus, cpus, &t->kvm}),
+        engine_kvm_new(&t->engine, &(struct engine_env){t->mem, &t->bus, cpus,
+                                                        &t->kvm, POLL_MAX_NS}),
         0);
     tvm_tables(t->mem);
     return t;

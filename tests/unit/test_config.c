@@ -217,7 +217,8 @@ START_TEST(test_json_values)
         "{\"boot-source\": {\"kernel_image_path\": \"k\\u00e4\", "
         "\"initrd_path\": \"i\", \"boot_args\": \"\"},"
         "\"machine-config\": {\"vcpu_count\": 32, \"mem_size_mib\": 524288, "
-        "\"smt\": true, \"engine\": \"kvm\", \"interp_stats\": true},"
+        "\"smt\": true, \"engine\": \"kvm\", \"interp_stats\": true, "
+        "\"poll_us\": 50},"
         "\"console\": {\"mode\": \"file\", \"path\": \"c\", \"input\": false, "
         "\"rate_limiter\": {\"size\": 3, \"refill_time\": 2, "
         "\"one_time_burst\": 1}},"
@@ -234,6 +235,7 @@ START_TEST(test_json_values)
     ck_assert(c.machine.smt);
     ck_assert_int_eq(c.machine.engine, ENGINE_KVM);
     ck_assert(c.machine.interp_stats);
+    ck_assert_uint_eq(c.machine.poll_ns, 50000);
     ck_assert_int_eq(c.console.mode, CHR_FILE);
     ck_assert_str_eq(c.console.path, "c");
     ck_assert(!c.console.input);

@@ -104,7 +104,8 @@ static void put_code(u64 gpa, const u8 *from, const u8 *to)
 
 static void setup(void)
 {
-    struct engine_env env = {.bus = &rig.bus, .cpus = 1};
+    struct engine_env env = {
+        .bus = &rig.bus, .cpus = 1, .poll_ns = POLL_MAX_NS};
 
     rig_new(&rig);
     rig_put(&rig, RIG_PDPT + 24, 8, 0xc0000087); /* the APICs */

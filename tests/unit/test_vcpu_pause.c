@@ -43,7 +43,7 @@ static bool rig_up(struct rig *r, int engine, const u8 *code, const u8 *end)
     tvm_tables(r->mem);
     mem_write(r->mem, TVM_CODE, code, (u64)(end - code));
     tvm_state(&s, 0);
-    r->env.env = (struct engine_env){r->mem, &r->bus, 1, &r->kvm};
+    r->env.env = (struct engine_env){r->mem, &r->bus, 1, &r->kvm, POLL_MAX_NS};
     kvm_open(&r->kvm);
     err = engine ? engine_kvm_new(&e, &r->env.env)
                  : engine_interp_new(&e, &r->env.env);

@@ -325,6 +325,23 @@ START_TEST(test_look)
 }
 END_TEST
 
+/* As long as the operator says; not at all where it would be for nothing. */
+START_TEST(test_set_poll)
+{
+    struct virtio_ops ops = toy_ops;
+    struct poll *p = &toy.dev.loop.poll;
+
+    ops.polls = _i == 1;
+    ck_assert_int_eq(virtio_dev_init(&toy.dev, &ops, "toy", 1, 16, 0), 0);
+    ck_assert_uint_eq(p->max_ns, ops.polls ? POLL_MAX_NS : 0);
+    virtio_set_poll(&toy.dev, 7);
+    ck_assert_uint_eq(p->max_ns, ops.polls ? 7 : 0);
+    virtio_set_poll(&toy.dev, 0);
+    ck_assert_uint_eq(p->max_ns, 0);
+    virtio_dev_fini(&toy.dev);
+}
+END_TEST
+
 Suite *suite_virtio(void);
 Suite *suite_virtio(void)
 {
@@ -343,6 +360,7 @@ Suite *suite_virtio(void)
     tcase_add_test(tc, test_generation);
     tcase_add_test(tc, test_config_changed);
     tcase_add_loop_test(tc, test_look, 0, 2);
+    tcase_add_loop_test(tc, test_set_poll, 0, 2);
     suite_add_tcase(s, tc);
     return s;
 }
