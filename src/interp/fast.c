@@ -95,7 +95,7 @@ const struct op *op_generic(struct cpu *c, const struct op *o)
 {
     if (!fast_insn(c, o, o->slow))
         return NULL;
-    if (unlikely(c->smc))
+    if (unlikely(c->smc || !fast_time_left(c)))
         return fast_done(c, o);
     return next(c, o + 1);
 }
@@ -172,7 +172,7 @@ static NOINLINE bool fast_run_bytes(struct cpu *c, const struct op *o)
     }
     if (!fast_insn(c, o, &in))
         return false;
-    if (likely(!c->smc && c->next_rip == fast_next_rip(o)))
+    if (likely(!c->smc && c->next_rip == fast_next_rip(o) && fast_time_left(c)))
         return true;
     fast_done(c, o);
     return false;

@@ -92,6 +92,14 @@ FAST bool fast_due(struct cpu *c)
     return c->icount >= atomic_load_explicit(&c->poll_at, memory_order_relaxed);
 }
 
+/* May the rest of the block still be run, or has an instruction that counts as
+ * many, or somebody's wish, used up what there was time for? */
+FAST bool fast_time_left(struct cpu *c)
+{
+    return c->icount + BLOCK_INSNS <
+           atomic_load_explicit(&c->poll_at, memory_order_relaxed);
+}
+
 /* fast.c. The TLB does not serve this access: fill it and do the op again, or
  * run the op in the step tier, or leave with its fault. */
 const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,

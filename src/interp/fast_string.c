@@ -17,38 +17,15 @@ FAST u64 string_bytes(const struct cpu *c, unsigned int size)
     return n * size;
 }
 
-FAST void host_rep_stos(u8 *to, u64 n, u64 val, unsigned int size)
+/* Every iteration is an instruction. */
+FAST const struct op *string_next(struct cpu *c, const struct op *o)
 {
-    switch (size) {
-    case 1:
-        __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(val) : "memory");
-        break;
-    case 2:
-        __asm__ volatile("rep stosw" : "+D"(to), "+c"(n) : "a"(val) : "memory");
-        break;
-    case 4:
-        __asm__ volatile("rep stosl" : "+D"(to), "+c"(n) : "a"(val) : "memory");
-        break;
-    default:
-        __asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(val) : "memory");
-    }
-}
-
-FAST void host_rep_movs(u8 *to, const u8 *from, u64 n, unsigned int size)
-{
-    switch (size) {
-    case 1:
-        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory");
-        break;
-    case 2:
-        __asm__ volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(n)::"memory");
-        break;
-    case 4:
-        __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(n)::"memory");
-        break;
-    default:
-        __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n)::"memory");
-    }
+    c->icount += c->s.gpr[GPR_RCX] - 1;
+    c->s.gpr[GPR_RCX] = 0;
+    if (likely(fast_time_left(c)))
+        return next(c, o + 1);
+    c->icount += o->before + 1u;
+    return fast_poll_at(c, fast_next_rip(o));
 }
 
 FAST const struct op *rep_stos(struct cpu *c, const struct op *o,
@@ -66,11 +43,9 @@ FAST const struct op *rep_stos(struct cpu *c, const struct op *o,
         return fast_redo(c, o);
     host_rep_stos(to, gpr[GPR_RCX], gpr[GPR_RAX], size);
     gpr[GPR_RDI] += bytes;
-    gpr[GPR_RCX] = 0;
-    return next(c, o + 1);
+    return string_next(c, o);
 }
 
-/* Where the two overlap the host does what the guest asks for. */
 FAST const struct op *rep_movs(struct cpu *c, const struct op *o,
                                unsigned int size)
 {
@@ -89,8 +64,7 @@ FAST const struct op *rep_movs(struct cpu *c, const struct op *o,
     host_rep_movs(to, from, gpr[GPR_RCX], size);
     gpr[GPR_RSI] += bytes;
     gpr[GPR_RDI] += bytes;
-    gpr[GPR_RCX] = 0;
-    return next(c, o + 1);
+    return string_next(c, o);
 }
 
 /* clang-format off */

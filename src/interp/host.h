@@ -91,4 +91,42 @@ static inline bool host_cmpxchg16b(u8 *p, u64 *lo, u64 *hi, u64 rbx, u64 rcx)
     return done;
 }
 
+/* n elements of size bytes, upwards. */
+static inline __attribute__((always_inline)) void
+host_rep_stos(u8 *to, u64 n, u64 val, unsigned int size)
+{
+    switch (size) {
+    case 1:
+        __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(val) : "memory");
+        break;
+    case 2:
+        __asm__ volatile("rep stosw" : "+D"(to), "+c"(n) : "a"(val) : "memory");
+        break;
+    case 4:
+        __asm__ volatile("rep stosl" : "+D"(to), "+c"(n) : "a"(val) : "memory");
+        break;
+    default:
+        __asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(val) : "memory");
+    }
+}
+
+/* Where the two overlap it does what a guest asks for. */
+static inline __attribute__((always_inline)) void
+host_rep_movs(u8 *to, const u8 *from, u64 n, unsigned int size)
+{
+    switch (size) {
+    case 1:
+        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory");
+        break;
+    case 2:
+        __asm__ volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(n)::"memory");
+        break;
+    case 4:
+        __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(n)::"memory");
+        break;
+    default:
+        __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n)::"memory");
+    }
+}
+
 #endif

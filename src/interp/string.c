@@ -157,55 +157,6 @@ static void str_fill_down(const struct str *s, u64 val)
         host_st(s->dst - n * s->size, s->size, val);
 }
 
-#define STR_COPY(op)                                                           \
-    __asm__ volatile("rep " op : "+S"(src), "+D"(dst), "+c"(n) : : "memory")
-#define STR_FILL(op)                                                           \
-    __asm__ volatile("rep " op : "+D"(dst), "+c"(n) : "a"(val) : "memory")
-
-/* The host's instruction means the same, whatever overlaps. */
-static void str_copy_up(const struct str *s)
-{
-    const u8 *src = s->src;
-    u8 *dst = s->dst;
-    u64 n = s->n;
-
-    switch (s->size) {
-    case 1:
-        STR_COPY("movsb");
-        break;
-    case 2:
-        STR_COPY("movsw");
-        break;
-    case 4:
-        STR_COPY("movsl");
-        break;
-    default:
-        STR_COPY("movsq");
-        break;
-    }
-}
-
-static void str_fill_up(const struct str *s, u64 val)
-{
-    u8 *dst = s->dst;
-    u64 n = s->n;
-
-    switch (s->size) {
-    case 1:
-        STR_FILL("stosb");
-        break;
-    case 2:
-        STR_FILL("stosw");
-        break;
-    case 4:
-        STR_FILL("stosl");
-        break;
-    default:
-        STR_FILL("stosq");
-        break;
-    }
-}
-
 /* One element of a side that is not plain RAM. */
 static enum exec str_get(struct cpu *c, const struct str *s, const u8 *host,
                          u64 la, u64 *val)
@@ -231,7 +182,7 @@ enum exec op_movs(struct cpu *c, struct insn *in)
     } else if (s.down) {
         str_copy_down(&s);
     } else {
-        str_copy_up(&s);
+        host_rep_movs(s.dst, s.src, s.n, s.size);
     }
     if (r != EXEC_OK)
         return r;
@@ -250,7 +201,7 @@ enum exec op_stos(struct cpu *c, struct insn *in)
     else if (s.down)
         str_fill_down(&s, c->s.gpr[GPR_RAX]);
     else
-        str_fill_up(&s, c->s.gpr[GPR_RAX]);
+        host_rep_stos(s.dst, s.n, c->s.gpr[GPR_RAX], s.size);
     return r == EXEC_OK ? str_end(c, in, &s, STR_DST, false) : r;
 }
 
