@@ -13,14 +13,14 @@
 
 #include "block.h"
 
-#define PAIR_SLOTS 1024
+#define PAIR_SLOTS 2048
 
 /* By handlers of the two; an empty slot has none. */
 struct pair_slot {
     op_handler *first, *second, *both;
 };
 
-/* A hash table with open addressing, written once: about 24 KiB a vCPU. */
+/* A hash table with open addressing, written once: about 48 KiB a vCPU. */
 struct pair_table {
     struct pair_slot slot[PAIR_SLOTS];
 };
