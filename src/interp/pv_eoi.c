@@ -32,7 +32,7 @@ void pv_eoi_sync(struct cpu *c, bool wanted)
 {
     u32 *word = pv_eoi_word(c, c->s.msr.kvm_pv_eoi);
 
-    if (!c->lapic->pv_eoi || !word)
+    if (!word || !c->lapic->pv_eoi)
         return;
     if (!(__atomic_load_n(word, __ATOMIC_RELAXED) & PV_EOI_BIT)) {
         c->lapic->pv_eoi = false;
