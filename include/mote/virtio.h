@@ -58,7 +58,9 @@ int virtio_start(struct virtio_dev *dev);
  * devices do that at the same time. */
 void virtio_ask_stop(struct virtio_dev *dev);
 void virtio_stop(struct virtio_dev *dev, unsigned int timeout_ms);
-void virtio_free(struct virtio_dev *dev); /* NULL is fine; backend included */
+/* NULL is fine; backend included. False: its thread is stuck in there, and what
+ * the device was made with must stay. */
+bool virtio_free(struct virtio_dev *dev);
 
 /* Let go of vCPUs that wait for a device to be opened; main, when the VM
  * ends. */

@@ -515,14 +515,16 @@ int virtio_start(struct virtio_dev *dev)
 
 /* A thread that is stuck in its backend, and had its time, keeps what it uses.
  */
-void virtio_free(struct virtio_dev *dev)
+bool virtio_free(struct virtio_dev *dev)
 {
     if (!dev)
-        return;
+        return true;
     if (!dev->asked || virtio_wait(dev, 0) == 0)
         virtio_stop(dev, VIRTIO_FREE_MS);
-    if (!dev->thread.running)
-        dev->ops->free(dev);
+    if (dev->thread.running)
+        return false;
+    dev->ops->free(dev);
+    return true;
 }
 
 void virtio_set_poll(struct virtio_dev *dev, u64 max_ns)

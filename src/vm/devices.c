@@ -204,10 +204,13 @@ void vm_devices_stop(struct vm_devices *d)
     }
 }
 
-void vm_devices_free(struct vm_devices *d)
+bool vm_devices_free(struct vm_devices *d)
 {
+    bool gone = true;
+
     while (d->nr > 0)
-        virtio_free(d->device[--d->nr].dev);
+        gone &= virtio_free(d->device[--d->nr].dev);
+    return gone;
 }
 
 u64 vm_devices_activity(const struct vm_devices *d)

@@ -62,7 +62,8 @@ int vm_devices_start(struct vm_devices *d);
 /* Before the vCPUs are waited for: none of them waits for a device. */
 void vm_devices_release(struct vm_devices *d);
 void vm_devices_stop(struct vm_devices *d);
-void vm_devices_free(struct vm_devices *d);
+/* False: one is stuck, see virtio_free(). */
+bool vm_devices_free(struct vm_devices *d);
 
 /* Grows with whatever one of them does. */
 u64 vm_devices_activity(const struct vm_devices *d);

@@ -555,19 +555,31 @@ int vm_run(struct vm *vm)
     return vm_status(vm);
 }
 
-void vm_free(struct vm *vm)
+static void vm_free_machine(struct vm *vm)
 {
-    if (!vm)
-        return;
-    vm_stop(vm);
     while (vm->nr_vcpus > 0)
         vcpu_free(vm->vcpu[--vm->nr_vcpus]);
-    vm_devices_free(&vm->devices);
     serial_free(vm->serial);
     i8042_free(vm->i8042);
     if (vm->engine)
         vm->engine->ops->free(vm->engine);
+}
+
+/* A request that ends after all goes on in guest memory, interrupts and loops:
+ * then the process is what frees them. */
+void vm_free(struct vm *vm)
+{
+    bool gone;
+
+    if (!vm)
+        return;
+    vm_stop(vm);
+    gone = vm_devices_free(&vm->devices);
+    if (gone)
+        vm_free_machine(vm);
     vm_files_close(&vm->files);
+    if (!gone)
+        return;
     mem_free(vm->mem);
     deadline_fini(&vm->deadline);
     vm_metrics_fini(&vm->metrics);
