@@ -125,8 +125,9 @@ static void loop_serve(const struct epoll_event *ev, int n)
 void loop_turn(struct loop *loop, int timeout_ms)
 {
     struct epoll_event ev[LOOP_BATCH];
+    int n = epoll_wait(loop->epfd, ev, LOOP_BATCH, timeout_ms);
 
-    loop_serve(ev, epoll_wait(loop->epfd, ev, LOOP_BATCH, timeout_ms));
+    loop_serve(ev, n);
 }
 
 /* Look out for events before sleeping, as long as that has paid of late. All
@@ -151,8 +152,11 @@ void loop_run(struct loop *loop)
 {
     struct epoll_event ev[LOOP_BATCH];
 
-    while (!atomic_load(&loop->stop))
-        loop_serve(ev, loop_rest(loop, ev));
+    while (!atomic_load(&loop->stop)) {
+        int n = loop_rest(loop, ev);
+
+        loop_serve(ev, n);
+    }
 }
 
 void loop_stop(struct loop *loop)

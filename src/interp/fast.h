@@ -155,14 +155,14 @@ FAST const struct op *fast_jump(struct cpu *c, const struct op *o, u64 rip)
 #define FAST_DEFINE_LAST(name, form, ...)                                      \
     const struct op *fast_##name(struct cpu *c, const struct op *o)            \
     {                                                                          \
-        return form(c, o __VA_OPT__(, ) __VA_ARGS__);                          \
+        return form(c, o, ##__VA_ARGS__);                                      \
     }
 /* And either of them as the second half of a pair; many are in none. */
 #define FAST_LAST(name, form, ...)                                             \
     __attribute__((unused))                                                    \
     FAST const struct op *name##_last(struct cpu *c, const struct op *o)       \
     {                                                                          \
-        return form(c, o __VA_OPT__(, ) __VA_ARGS__);                          \
+        return form(c, o, ##__VA_ARGS__);                                      \
     }
 #define FAST_LAST_NEXT(name, ...) FAST_LAST(name, __VA_ARGS__, next)
 

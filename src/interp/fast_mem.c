@@ -62,16 +62,16 @@ FAST const struct op *cmpxchg_mem(struct cpu *c, const struct op *o,
 
 /* CMPXCHG16B: what kernels keep their free lists with. */
 FAST const struct op *cmpxchg16b_mem(struct cpu *c, const struct op *o,
-                                     enum ea_kind ea)
+                                     unsigned int size, enum ea_kind ea)
 {
     u64 la = fast_ea(c, o, ea), *gpr = c->s.gpr;
-    u8 *p = tlb_hit(c, la, 16, ACC_WRITE);
+    u8 *p = tlb_hit(c, la, size, ACC_WRITE);
     bool done;
 
-    if (unlikely(la & 15))
+    if (unlikely(la % size))
         return fast_redo(c, o);
     if (unlikely(!p))
-        return fast_slow(c, o, la, 16, ACC_WRITE);
+        return fast_slow(c, o, la, size, ACC_WRITE);
     done = host_cmpxchg16b(p, &gpr[GPR_RAX], &gpr[GPR_RDX], gpr[GPR_RBX],
                            gpr[GPR_RCX]);
     flags_low_set(c,
@@ -129,9 +129,9 @@ FAST const struct op *cmov_mem(struct cpu *c, const struct op *o,
         return form(c, o, __VA_ARGS__);                                        \
     }
 #define BY_EA(name, form, ...)                                                 \
-    HANDLER(name##_base, form, __VA_ARGS__ __VA_OPT__(,) EA_BASE)              \
-    HANDLER(name##_index, form, __VA_ARGS__ __VA_OPT__(,) EA_INDEX)            \
-    HANDLER(name##_seg, form, __VA_ARGS__ __VA_OPT__(,) EA_SEG)
+    HANDLER(name##_base, form, __VA_ARGS__, EA_BASE)                           \
+    HANDLER(name##_index, form, __VA_ARGS__, EA_INDEX)                         \
+    HANDLER(name##_seg, form, __VA_ARGS__, EA_SEG)
 #define EA_ROW(name) {name##_base, name##_index, name##_seg}
 
 #define BIT(name, bit)                                                         \
@@ -148,7 +148,7 @@ BY_EA(cmpxchg4, cmpxchg_mem, 4)
 BY_EA(cmpxchg8, cmpxchg_mem, 8)
 static op_handler *const cmpxchg_handlers[2][3] = {EA_ROW(cmpxchg4),
                                                    EA_ROW(cmpxchg8)};
-BY_EA(cmpxchg16b, cmpxchg16b_mem)
+BY_EA(cmpxchg16b, cmpxchg16b_mem, 16)
 static op_handler *const cmpxchg16b_handlers[3] = EA_ROW(cmpxchg16b);
 BY_EA(xadd4, xadd_mem, 4)
 BY_EA(xadd8, xadd_mem, 8)
