@@ -61,7 +61,7 @@ monitor() {
 # $keeper, keeps; "${netns[@]}" runs a command there. False: not on this host.
 make_tap() {
     unshare -n true 2>/dev/null && [ -w /dev/net/tun ] || return
-    unshare -n sleep 1000 &
+    unshare -n sleep $((1000 * PATIENCE)) &
     keeper=$!
     until [ "$(readlink "/proc/$keeper/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do
         sleep 0.1
