@@ -119,6 +119,13 @@ const struct op *fast_find(struct cpu *c, u64 rip);
 const struct op *fast_poll_link(struct cpu *c, const struct op *o);
 const struct op *fast_poll_at(struct cpu *c, u64 rip);
 
+/* The same after o, which is complete and no branch. */
+FAST const struct op *fast_poll_next(struct cpu *c, const struct op *o)
+{
+    c->icount += o->before + 1u;
+    return fast_poll_at(c, fast_next_rip(o));
+}
+
 /* To the target of a direct branch, n instructions of its block done. */
 FAST const struct op *fast_go(struct cpu *c, const struct op *o, unsigned int n)
 {

@@ -100,12 +100,8 @@ FAST const struct op *push_mem(struct cpu *c, const struct op *o,
 FAST_JUMP(FAST_DEFINE_LAST)
 FAST_STACK(FAST_DEFINE)
 
-static op_handler *const jump_cc[16] = {
-    fast_jump_0, fast_jump_1, fast_jump_2, fast_jump_3,
-    fast_jump_4, fast_jump_5, fast_jump_6, fast_jump_7,
-    fast_jump_8, fast_jump_9, fast_jump_a, fast_jump_b,
-    fast_jump_c, fast_jump_d, fast_jump_e, fast_jump_f,
-};
+#define CC(none, cc) fast_jump_##cc,
+static op_handler *const jump_cc[16] = {FAST_BY_CC(CC, )};
 
 #define BY_EA(name)                                                            \
     static const struct op *name##_base(struct cpu *c, const struct op *o)     \

@@ -154,18 +154,15 @@ BY_EA(xadd4, xadd_mem, 4)
 BY_EA(xadd8, xadd_mem, 8)
 static op_handler *const xadd_handlers[2][3] = {EA_ROW(xadd4), EA_ROW(xadd8)};
 
-#define BY_CC(X)                                                               \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)                                    \
-    X(8) X(9) X(a) X(b) X(c) X(d) X(e) X(f)
-#define CC(cc)                                                                 \
+#define CC(none, cc)                                                           \
     BY_EA(setm_##cc, setcc_mem, 0x##cc)                                        \
     BY_EA(cmovm4_##cc, cmov_mem, 0x##cc, 4)                                    \
     BY_EA(cmovm8_##cc, cmov_mem, 0x##cc, 8)
-BY_CC(CC)
-#define SET_ROW(cc) EA_ROW(setm_##cc),
-#define CMOV_ROW(cc) {EA_ROW(cmovm4_##cc), EA_ROW(cmovm8_##cc)},
-static op_handler *const setcc_handlers[16][3] = {BY_CC(SET_ROW)};
-static op_handler *const cmov_handlers[16][2][3] = {BY_CC(CMOV_ROW)};
+FAST_BY_CC(CC, )
+#define SET_ROW(none, cc) EA_ROW(setm_##cc),
+#define CMOV_ROW(none, cc) {EA_ROW(cmovm4_##cc), EA_ROW(cmovm8_##cc)},
+static op_handler *const setcc_handlers[16][3] = {FAST_BY_CC(SET_ROW, )};
+static op_handler *const cmov_handlers[16][2][3] = {FAST_BY_CC(CMOV_ROW, )};
 /* clang-format on */
 
 /* ---- choice ------------------------------------------------------------- */

@@ -52,8 +52,7 @@ static const struct op *sti_leave(struct cpu *c, const struct op *o)
     c->s.event.shadow_sti |= !(c->s.rflags & RFLAGS_IF);
     c->s.rflags |= RFLAGS_IF;
     cpu_dirty(c, CPU_EVENTS);
-    c->icount += o->before + 1u;
-    return fast_poll_at(c, fast_next_rip(o));
+    return fast_poll_next(c, o);
 }
 
 static const struct op *sti(struct cpu *c, const struct op *o)

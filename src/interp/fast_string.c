@@ -24,8 +24,7 @@ FAST const struct op *string_next(struct cpu *c, const struct op *o)
     c->s.gpr[GPR_RCX] = 0;
     if (likely(fast_time_left(c)))
         return next(c, o + 1);
-    c->icount += o->before + 1u;
-    return fast_poll_at(c, fast_next_rip(o));
+    return fast_poll_next(c, o);
 }
 
 FAST const struct op *rep_stos(struct cpu *c, const struct op *o,
@@ -78,12 +77,12 @@ FAST const struct op *rep_movs(struct cpu *c, const struct op *o,
         return rep_movs(c, o, size);                                           \
     }
 BOTH(1) BOTH(2) BOTH(4) BOTH(8)
-    /* clang-format on */
+static op_handler *const stos[] = {stos1, stos2, stos4, stos8};
+static op_handler *const movs[] = {movs1, movs2, movs4, movs8};
+/* clang-format on */
 
-    bool fast_string_select(struct op *o, const struct insn *in)
+bool fast_string_select(struct op *o, const struct insn *in)
 {
-    static op_handler *const stos[] = {stos1, stos2, stos4, stos8};
-    static op_handler *const movs[] = {movs1, movs2, movs4, movs8};
     unsigned int size = (unsigned int)__builtin_ctz(in->size);
 
     if (!(in->prefix & PFX_REP) || in->asize != 8 || in->seg >= SEG_FS)

@@ -83,20 +83,6 @@ static enum interp_stop prog_run(struct rig *r, u64 budget, u32 flags)
     return interp_run(r->c, &r->run);
 }
 
-static void same_state(const char *name, u64 at, struct rig *a, struct rig *b)
-{
-    const struct cpu_state *s = &a->c->s, *t = &b->c->s;
-
-    ck_assert_msg(memcmp(s->gpr, t->gpr, sizeof(s->gpr)) == 0,
-                  "%s: at %lu: registers, RAX %lx %lx", name, at, s->gpr[0],
-                  t->gpr[0]);
-    ck_assert_msg(s->rip == t->rip, "%s: at %lu: rip %lx %lx", name, at, s->rip,
-                  t->rip);
-    ck_assert_msg(s->rflags == t->rflags, "%s: at %lu: rflags %lx %lx", name,
-                  at, s->rflags, t->rflags);
-    ck_assert_uint_eq(s->cr2, t->cr2);
-}
-
 static void same_memory(const char *name, struct rig *a, struct rig *b)
 {
     const u8 *p = mem_range(a->mem, 0, 0x80000);
@@ -119,7 +105,7 @@ START_TEST(test_program)
     prog_load(&b, p);
     ck_assert_int_eq(prog_run(&a, 1000000, INTERP_STEP), INTERP_HALT);
     ck_assert_int_eq(prog_run(&b, 1000000, 0), INTERP_HALT);
-    same_state(p->name, 0, &a, &b);
+    rig_same_state(p->name, 0, &a, &b);
     same_memory(p->name, &a, &b);
     ck_assert_uint_eq(a.run.done, b.run.done);
     ck_assert(b.c->stats->blocks > 0);
@@ -152,7 +138,7 @@ START_TEST(test_budget)
             at += budget[i];
             ck_assert_int_eq(x, y);
             ck_assert_uint_eq(b.run.done, a.run.done);
-            same_state(p->name, at, &a, &b);
+            rig_same_state(p->name, at, &a, &b);
         } while (x == INTERP_BUDGET);
         ck_assert_int_eq(x, INTERP_HALT);
         rig_free(&a);

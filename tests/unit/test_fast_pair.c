@@ -138,14 +138,7 @@ static void run_to_halt(struct rig *r, u32 flags)
 
 static void same(struct rig *a, struct rig *b, unsigned int run)
 {
-    const struct cpu_state *s = &a->c->s, *t = &b->c->s;
-
-    ck_assert_msg(memcmp(s->gpr, t->gpr, sizeof(s->gpr)) == 0,
-                  "run %u: registers", run);
-    ck_assert_msg(s->rip == t->rip, "run %u: rip %lx %lx", run, s->rip, t->rip);
-    ck_assert_msg(s->rflags == t->rflags, "run %u: rflags %lx %lx", run,
-                  s->rflags, t->rflags);
-    ck_assert_msg(s->cr2 == t->cr2, "run %u: cr2 %lx %lx", run, s->cr2, t->cr2);
+    rig_same_state("run", run, a, b);
     ck_assert_msg(a->run.done == b->run.done, "run %u: instructions", run);
     ck_assert_msg(memcmp(mem_range(a->mem, 0, RUN_CODE),
                          mem_range(b->mem, 0, RUN_CODE), RUN_CODE) == 0,
