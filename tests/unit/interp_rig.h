@@ -224,20 +224,4 @@ static inline void rig_real(struct rig *r)
         ck_assert_int_eq((c)->exc.error, err);                                 \
     } while (0)
 
-/* What two of them must agree in after name, at some point of it. */
-static inline void rig_same_state(const char *name, u64 at, struct rig *a,
-                                  struct rig *b)
-{
-    const struct cpu_state *s = &a->c->s, *t = &b->c->s;
-
-    ck_assert_msg(memcmp(s->gpr, t->gpr, sizeof(s->gpr)) == 0,
-                  "%s: at %lu: registers, RAX %lx %lx", name, at, s->gpr[0],
-                  t->gpr[0]);
-    ck_assert_msg(s->rip == t->rip, "%s: at %lu: rip %lx %lx", name, at, s->rip,
-                  t->rip);
-    ck_assert_msg(s->rflags == t->rflags, "%s: at %lu: rflags %lx %lx", name,
-                  at, s->rflags, t->rflags);
-    ck_assert_uint_eq(s->cr2, t->cr2);
-}
-
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* block.c, fast_*.c: programs must run alike in the step and the block tier,
  * also when they rewrite themselves */
-#include "interp_rig.h"
+#include "same_state.h"
 
 #include "interp/block.h"
 

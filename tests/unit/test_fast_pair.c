@@ -5,7 +5,7 @@
 
 #include "interp/fast_alu.h"
 #include "interp/fast_move.h"
-#include "interp_rig.h"
+#include "same_state.h"
 
 #define RUNS     3000
 #define RUN_SIZE 128u /* bytes of code, HLT included */
