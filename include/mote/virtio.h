@@ -43,8 +43,8 @@ unsigned int virtio_nr_vqs(const struct virtio_dev *dev);
 int virtio_notify_fd(const struct virtio_dev *dev, unsigned int q);
 
 /* How long the device's thread looks out at most before it sleeps (poll.h); 0:
- * not at all. Ignored by devices whose requests come one by one. Before
- * virtio_start(). */
+ * not at all, as before this call. Ignored by devices whose requests come one
+ * by one. Before virtio_start(). */
 void virtio_set_poll(struct virtio_dev *dev, u64 max_ns);
 
 /* The kind of filter of the device's thread, and the thread's name. */

@@ -30,16 +30,10 @@ FAST const struct op *jump_mem(struct cpu *c, const struct op *o,
 
 FAST const struct op *call_to(struct cpu *c, const struct op *o, u64 rip)
 {
-    u64 la = c->s.gpr[GPR_RSP] - 8, back = fast_next_rip(o);
-    u8 *p = tlb_hit(c, la, 8, ACC_WRITE);
-
-    if (unlikely(!p))
-        return fast_slow(c, o, la, 8, ACC_WRITE);
     if (unlikely(!is_canonical(rip)))
         return fast_redo(c, o);
-    host_st(p, 8, back);
-    c->s.gpr[GPR_RSP] = la;
-    call_note(c, o, back);
+    if (unlikely(!call_push(c, o)))
+        return fast_slow(c, o, c->s.gpr[GPR_RSP] - 8, 8, ACC_WRITE);
     return fast_jump(c, o, rip);
 }
 

@@ -39,16 +39,24 @@ FAST void call_note(struct cpu *c, const struct op *o, u64 rip)
     };
 }
 
-FAST const struct op *call_direct(struct cpu *c, const struct op *o)
+/* Push the address behind o. False: the stack's page is not in the TLB. */
+FAST bool call_push(struct cpu *c, const struct op *o)
 {
     u64 la = c->s.gpr[GPR_RSP] - 8, back = fast_next_rip(o);
     u8 *p = tlb_hit(c, la, 8, ACC_WRITE);
 
     if (unlikely(!p))
-        return fast_slow(c, o, la, 8, ACC_WRITE);
+        return false;
     host_st(p, 8, back);
     c->s.gpr[GPR_RSP] = la;
     call_note(c, o, back);
+    return true;
+}
+
+FAST const struct op *call_direct(struct cpu *c, const struct op *o)
+{
+    if (unlikely(!call_push(c, o)))
+        return fast_slow(c, o, c->s.gpr[GPR_RSP] - 8, 8, ACC_WRITE);
     return fast_go(c, o, o->before + 1u);
 }
 

@@ -471,7 +471,6 @@ int virtio_dev_init(struct virtio_dev *dev, const struct virtio_ops *ops,
     if (r < 0)
         return r;
     lock_init(&dev->lock);
-    virtio_set_poll(dev, POLL_MAX_NS);
     r = virtio_timer_init(dev);
     for (unsigned int i = 0; i < nr_vqs && r == 0; i++)
         r = virtio_queue_init(dev, i, vq_max);

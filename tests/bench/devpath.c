@@ -239,6 +239,7 @@ static int blk_bench(const char *what, u32 type, unsigned int depth,
     disk_prefill(disk);
     if (blk_new(&dev, disk, &opt) < 0)
         return 1;
+    virtio_set_poll(dev, POLL_MAX_NS); /* as in a VM */
     vdrv_up(&b.drv, dev, ~0ull);
     bench_alloc(&b);
     data = vdrv_alloc(&b.drv, BLOCK * DEPTH_MAX);
@@ -326,6 +327,7 @@ static int net_bench(unsigned int queue, unsigned int depth, double seconds)
                        .queue = queue};
     if (net_new(&dev, &nic.nic, &opt) < 0)
         return 1;
+    virtio_set_poll(dev, POLL_MAX_NS); /* as in a VM */
     vdrv_up(&b.drv, dev, ~0ull);
     bench_alloc(&b);
     frame = vdrv_alloc(&b.drv, PACKET * DEPTH_MAX);
