@@ -80,7 +80,7 @@ static inline unsigned int jump_index(u64 rip)
 static inline struct block *block_cached(struct cpu *c, u64 rip)
 {
     struct block *b = c->jump[jump_index(rip)];
-    struct tlb_entry *e = &c->tlb[rip >> 12 & (TLB_SIZE - 1)];
+    const struct tlb_entry *e = &c->tlb[rip >> 12 & (TLB_SIZE - 1)];
 
     if (likely(b->at == rip && e->tag_x == (rip & ~0xfffull) &&
                (u64)(uintptr_t)b->host == rip + e->addend &&

@@ -137,16 +137,18 @@ struct cpu {
     bool no_trap;  /* INT n, SYSCALL: TF makes no #DB after this one */
     bool sti_set;  /* block tier: the last STI did set IF */
     u8 pauses;     /* PAUSEs since the last time we gave way */
+    u8 watch;      /* enum watch: what accesses are looked at for */
+    u8 hits;       /* breakpoints on data met by now: bits as in DR6 */
     u64 next_rip;
     struct exc exc;
 
-    struct tlb_entry *tlb; /* the half for the current CPL */
-    u64 icount;            /* instructions completed, ever */
-    _Atomic(u64) poll_at;  /* leave blocks when icount reaches it; others
-                            * store 0 after setting attn */
-    _Atomic(u32) attn;     /* enum attn; others set, the owner clears */
-    _Atomic(u32) asleep;   /* enum asleep: in plat_wait(); a waker clears it */
-    _Atomic(u32) inside;   /* between alone_enter() and alone_leave() */
+    const struct tlb_entry *tlb; /* the half for CPL, or watch_tlb */
+    u64 icount;                  /* instructions completed, ever */
+    _Atomic(u64) poll_at;        /* leave blocks when icount reaches it; others
+                                  * store 0 after setting attn */
+    _Atomic(u32) attn;           /* enum attn; others set, the owner clears */
+    _Atomic(u32) asleep; /* enum asleep: in plat_wait(); a waker clears it */
+    _Atomic(u32) inside; /* between alone_enter() and alone_leave() */
 
     struct interp_run *run; /* of the visit under way */
     u32 have;               /* service: parts of s fetched in this visit */
@@ -272,13 +274,16 @@ enum exec exc_interrupt(struct cpu *c, u8 vector);
 /* Events that s.event carries in from KVM or a snapshot. */
 enum exec exc_inject(struct cpu *c);
 
-/* After an instruction has retired (or a REP iteration) and s.rip moved on: TF,
- * instruction breakpoints, shadows. The step tier calls it each time when
- * cpu_must_step() held before the instruction. EXEC_FAULT: deliver #DB. */
-enum exec exc_after_insn(struct cpu *c, u64 rflags_before);
+/* After step_one() came to r when cpu_must_step() held before it: TF,
+ * breakpoints, shadows. r, or EXEC_FAULT: deliver #DB. */
+enum exec exc_after_insn(struct cpu *c, u64 rflags_before, enum exec r);
 
-/* True while interrupt shadows, TF, NMI windows or armed DR7 breakpoints need
- * one instruction at a time. */
+/* Breakpoints on data that the delivery of an event has met: EXEC_FAULT. */
+enum exec exc_after_event(struct cpu *c);
+
+/* True while interrupt shadows, TF, NMI windows, armed DR7 breakpoints or
+ * alignment checks (watch_update() has been called) need one instruction at a
+ * time. */
 bool cpu_must_step(const struct cpu *c);
 
 /* ---- seg.c: segments, modes, stack ------------------------------------ */
@@ -346,7 +351,7 @@ void mmu_flush_all(struct cpu *c);          /* including global pages */
 void mmu_flush_nonglobal(struct cpu *c);    /* CR3 write */
 void mmu_flush_page(struct cpu *c, u64 la); /* INVLPG */
 
-/* Select the TLB half for c->cpl. */
+/* Select the TLB half for c->cpl and c->watch. */
 void mmu_set_cpl(struct cpu *c);
 
 /* Links to blocks are void: translations or code have changed. */
@@ -409,7 +414,7 @@ enum exec mmu_fetch(struct cpu *c, u64 la, u64 *gpa, const u8 **host);
 static inline u8 *tlb_hit(struct cpu *c, u64 la, unsigned int size,
                           enum access acc)
 {
-    struct tlb_entry *e = &c->tlb[la >> 12 & (TLB_SIZE - 1)];
+    const struct tlb_entry *e = &c->tlb[la >> 12 & (TLB_SIZE - 1)];
     u64 tag = acc == ACC_WRITE ? e->tag_w : e->tag_r;
     u8 *host;
 

@@ -6,12 +6,12 @@
  */
 #include "idt.h"
 #include "seg.h"
+#include "watch.h"
 
 #define ERR_EXT 1u /* error code: not the program's own instruction */
 
-#define DR6_BS      (1ull << 14)
-#define DR7_GD      (1ull << 13)
-#define DR7_ENABLED 0xffull
+#define DR6_BS (1ull << 14)
+#define DR7_GD (1ull << 13)
 
 #define DELIVERY_MAX                                                           \
     8 /* benign, contributory, page fault, double fault, and                   \
@@ -212,23 +212,25 @@ bool cpu_must_step(const struct cpu *c)
     const struct cpu_event *e = &c->s.event;
 
     return e->shadow_sti || e->shadow_mov_ss || e->nmi_pending ||
-           c->s.rflags & (RFLAGS_TF | RFLAGS_RF) || c->s.dr7 & DR7_ENABLED;
+           c->s.rflags & (RFLAGS_TF | RFLAGS_RF) || c->s.dr7 & DR7_ENABLED ||
+           c->watch;
 }
 
-/* Instruction breakpoints (R/W field 0) on the instruction at s.rip: SDM
- * vol. 3B 17.2.4. Those on data are not offered. */
-static u64 exc_code_breakpoints(const struct cpu *c)
+static enum exec exc_debug(struct cpu *c, u64 dr6)
 {
-    u64 la = c->s.rip, hit = 0, dr7 = c->s.dr7;
+    c->hits = 0;
+    c->exc = (struct exc){.vector = EXC_DB, .dr6 = dr6};
+    return EXEC_FAULT;
+}
 
-    if (!(dr7 & DR7_ENABLED))
-        return 0;
+/* Breakpoints on the instruction at s.rip: SDM vol. 3B 17.2.4. */
+static u8 exc_code_breakpoints(const struct cpu *c)
+{
+    u64 la = c->s.rip;
+
     if (c->mode != MODE_64)
         la = (u32)(la + c->s.seg[SEG_CS].base);
-    for (unsigned int i = 0; i < 4; i++)
-        if (dr7 >> 2 * i & 3 && !(dr7 >> (16 + 4 * i) & 3) && c->s.dr[i] == la)
-            hit |= 1ull << i;
-    return hit;
+    return watch_match(c, WATCH_EXEC, la, 1);
 }
 
 /*
@@ -240,7 +242,7 @@ static bool exc_shadow_kept(struct cpu *c, u64 before)
 {
     struct cpu_event *e = &c->s.event;
     bool stepping = before & (RFLAGS_TF | RFLAGS_RF) ||
-                    c->s.dr7 & DR7_ENABLED || e->nmi_pending;
+                    c->s.dr7 & DR7_ENABLED || c->watch || e->nmi_pending;
     bool mov_ss = e->shadow_mov_ss == 1 && stepping;
 
     e->shadow_sti = e->shadow_sti && !(before & RFLAGS_IF);
@@ -248,23 +250,36 @@ static bool exc_shadow_kept(struct cpu *c, u64 before)
     return mov_ss;
 }
 
-enum exec exc_after_insn(struct cpu *c, u64 before)
+enum exec exc_after_event(struct cpu *c)
+{
+    return c->hits && !c->s.event.shadow_mov_ss ? exc_debug(c, c->hits)
+                                                : EXEC_OK;
+}
+
+/*
+ * A fault has undone what the breakpoints were for; MOV SS holds them back. A
+ * REP between iterations is not over: RF stays, and is in the frame (SDM vol.
+ * 3B 17.3.1.1).
+ */
+enum exec exc_after_insn(struct cpu *c, u64 before, enum exec r)
 {
     bool fresh_rf = c->s.rflags & ~before & RFLAGS_RF; /* by IRET */
-    bool no_trap = c->no_trap;
-    u64 dr6 = 0;
+    bool tf = before & RFLAGS_TF && !c->no_trap;
+    u64 dr6;
 
     c->no_trap = false;
-    if (before & RFLAGS_RF)
+    if (r != EXEC_OK && r != EXEC_AGAIN) {
+        c->hits = 0;
+        return r;
+    }
+    if (before & RFLAGS_RF && r == EXEC_OK)
         c->s.rflags &= ~RFLAGS_RF;
     if (exc_shadow_kept(c, before))
-        return EXEC_OK;
-    if (before & RFLAGS_TF && !no_trap)
-        dr6 = DR6_BS;
-    else if (!fresh_rf)
+        return r;
+    dr6 = c->hits | (tf ? DR6_BS : 0);
+    if (!dr6 && !fresh_rf && r == EXEC_OK)
         dr6 = exc_code_breakpoints(c);
-    if (!dr6)
-        return EXEC_OK;
-    c->exc = (struct exc){.vector = EXC_DB, .dr6 = dr6};
-    return EXEC_FAULT;
+    if (dr6 && r == EXEC_AGAIN)
+        c->s.rflags |= RFLAGS_RF;
+    return dr6 ? exc_debug(c, dr6) : r;
 }

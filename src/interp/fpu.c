@@ -218,6 +218,7 @@ static enum exec x87_env_store(struct cpu *c, struct insn *in,
     enum exec e = x87_address(c, in, size, ACC_WRITE);
     bool narrow = size == 14 || size == 94;
     struct x87_env x = {.env = {0}};
+    u8 buf[sizeof(struct x87_env)];
     u16 env16[ENV_WORDS];
     unsigned int len = narrow ? sizeof(env16) : sizeof(x.env);
 
@@ -228,10 +229,9 @@ static enum exec x87_env_store(struct cpu *c, struct insn *in,
     x.env[6] = 0xffff0000;
     for (unsigned int i = 0; i < ENV_WORDS; i++)
         env16[i] = (u16)x.env[i];
-    e = mem_st_buf(c, in->la, narrow ? (void *)env16 : (void *)x.env, len);
-    if (e == EXEC_OK && size > len)
-        e = mem_st_buf(c, in->la + len, x.st, sizeof(x.st));
-    return e;
+    memcpy(buf, narrow ? (void *)env16 : (void *)x.env, len);
+    memcpy(buf + len, x.st, size - len);
+    return mem_st_buf(c, in->la, buf, size);
 }
 
 static enum exec x87_env_load(struct cpu *c, struct insn *in, unsigned int size)

@@ -6,6 +6,7 @@
  */
 #include "host.h"
 #include "walk.h"
+#include "watch.h"
 
 #define IOAPIC_GPA 0xfec00000ull
 #define APIC_ADDR  0x000ffffffffff000ull
@@ -245,7 +246,7 @@ void mmu_flush_page(struct cpu *c, u64 la)
 
 void mmu_set_cpl(struct cpu *c)
 {
-    c->tlb = tlb_half(c, c->cpl == 3);
+    c->tlb = c->watch ? watch_tlb : tlb_half(c, c->cpl == 3);
 }
 
 void mmu_protect_code(struct cpu *c, u64 gpa)
@@ -293,6 +294,11 @@ static enum exec mmu_span(struct cpu *c, u64 la, unsigned int len,
     enum exec r;
 
     *head = MIN(len, (unsigned int)(next - la));
+    if (unlikely(c->watch)) {
+        r = watch_access(c, la, len, acc, user);
+        if (r != EXEC_OK)
+            return r;
+    }
     r = mmu_page(c, la, acc, user, &pg[0]);
     if (r != EXEC_OK || *head == len)
         return r;

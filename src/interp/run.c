@@ -12,6 +12,7 @@
 #include "block.h"
 #include "mote/log.h"
 #include "platform.h"
+#include "watch.h"
 
 /* Service visits up to this long do not pay for decoding blocks. */
 #define SERVICE_STEP 64
@@ -152,11 +153,8 @@ static enum exec run_step(struct cpu *c)
     u64 before = flags_get(c), icount = c->icount;
     enum exec r = step_one(c);
 
-    if (must && (r == EXEC_OK || r == EXEC_AGAIN)) {
-        enum exec trap = exc_after_insn(c, before);
-
-        r = trap == EXEC_OK ? r : trap;
-    }
+    if (must)
+        r = exc_after_insn(c, before, r);
     if (r == EXEC_AGAIN && c->icount == icount)
         c->icount++;
     return r;
@@ -193,6 +191,7 @@ static bool run_turn(struct cpu *c, struct visit *v)
 {
     enum exec r;
 
+    watch_update(c);
     if (unlikely(c->told_nr))
         code_tell_others(c);
     run_poll(c, v);
@@ -201,6 +200,8 @@ static bool run_turn(struct cpu *c, struct visit *v)
     if (c->icount >= v->end)
         return run_stop(v, INTERP_BUDGET);
     r = run_interrupts(c);
+    if (unlikely(c->hits) && r == EXEC_OK)
+        r = exc_after_event(c);
     if (r != EXEC_OK)
         return run_result(c, v, r);
     if (unlikely(c->s.mp_state != MP_RUNNABLE))
@@ -298,6 +299,7 @@ void interp_state_changed(struct cpu *c)
 {
     mmu_flush_all(c);
     cpu_update_mode(c);
+    c->hits = 0;
 }
 
 static int interp_new_parts(struct cpu *c)

@@ -197,8 +197,9 @@ enum exec op_sse_maskmov(struct cpu *c, struct insn *in)
     in->off = c->s.gpr[GPR_RDI] & size_mask(in->asize);
     if (e == EXEC_OK)
         e = sse_address(c, in, 16, false, ACC_WRITE);
-    if (e == EXEC_OK) /* processors check with an empty mask, too */
-        e = mmu_host(c, in->la, 16, ACC_WRITE, &host);
+    /* Processors check with an empty mask, too; and two halves. */
+    for (unsigned int i = 0; i < 16 && e == EXEC_OK; i += 8)
+        e = mmu_host(c, in->la + i, 8, ACC_WRITE, &host);
     for (unsigned int i = 0; i < 16 && e == EXEC_OK; i++)
         if (mask->b[i] & 0x80)
             e = mem_st(c, in->la + i, 1, val->b[i]);

@@ -10,6 +10,7 @@
 #include "flags.h"
 #include "host.h"
 #include "ops.h"
+#include "watch.h"
 
 enum { STR_SRC = 1, STR_DST = 2 };
 
@@ -99,7 +100,9 @@ static enum exec str_begin(struct cpu *c, struct insn *in, struct str *s,
         .size = in->size,
     };
     s->count = s->rep ? str_reg(c, in, GPR_RCX) : 1;
-    s->n = c->s.rflags & RFLAGS_TF ? MIN(s->count, 1ull) : s->count;
+    s->n = s->count;
+    if (c->s.rflags & RFLAGS_TF || c->watch)
+        s->n = MIN(s->n, 1ull);
     if (!s->n)
         return EXEC_OK;
     if (sides & STR_SRC)
@@ -304,6 +307,8 @@ static enum exec str_begin_port(struct cpu *c, struct insn *in, struct str *s,
     if (r == EXEC_OK)
         r = str_begin(c, in, s, side);
     s->n = MIN(s->n, 1ull);
+    if (r == EXEC_OK && s->n)
+        watch_port(c, *port, in->size);
     return r;
 }
 

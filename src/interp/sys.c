@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "ops.h"
+#include "watch.h"
 
 #define PAUSES_MAX 64
 
@@ -88,18 +89,22 @@ enum exec op_in(struct cpu *c, struct insn *in)
 {
     enum exec r = io_check(c, (u16)in->src, in->size);
 
-    if (r == EXEC_OK)
-        in->dst = cpu_bus_read(c, BUS_PIO, (u16)in->src, in->size);
-    return r;
+    if (r != EXEC_OK)
+        return r;
+    watch_port(c, (u16)in->src, in->size);
+    in->dst = cpu_bus_read(c, BUS_PIO, (u16)in->src, in->size);
+    return EXEC_OK;
 }
 
 enum exec op_out(struct cpu *c, struct insn *in)
 {
     enum exec r = io_check(c, (u16)in->src, in->size);
 
-    if (r == EXEC_OK)
-        cpu_bus_write(c, BUS_PIO, (u16)in->src, in->size, in->dst);
-    return r;
+    if (r != EXEC_OK)
+        return r;
+    watch_port(c, (u16)in->src, in->size);
+    cpu_bus_write(c, BUS_PIO, (u16)in->src, in->size, in->dst);
+    return EXEC_OK;
 }
 
 /* ---- MSRs, CPUID, time -------------------------------------------------- */

@@ -10,6 +10,7 @@
 
 #include "ops.h"
 #include "sse.h"
+#include "watch.h"
 
 #define XSAVE_HEADER  512
 #define XSTATE_BV     (XSAVE_HEADER + 0)
@@ -30,12 +31,17 @@ static unsigned int fx_xmm_bytes(const struct cpu *c)
     return c->mode == MODE_64 ? 256 : 128;
 }
 
-/* Unlike SSE operands these are #SS first, then #GP for the alignment. */
+/* Unlike SSE operands these are #SS first, then #GP for the alignment; or #AC,
+ * which AMD's processors have for that of the first dword. */
 static enum exec fx_address(struct cpu *c, struct insn *in, enum access acc)
 {
     enum exec e = sse_address(c, in, FX_SIZE, false, acc);
 
-    return e == EXEC_OK && in->la & 15 ? raise_gp(c) : e;
+    if (e != EXEC_OK || !(in->la & 15))
+        return e;
+    if (c->watch & WATCH_ALIGN && in->la & 3)
+        return raise_err(c, EXC_AC, 0);
+    return raise_gp(c);
 }
 
 enum exec op_fxsave(struct cpu *c, struct insn *in)

@@ -10,6 +10,7 @@
 #include "interp/block.h"
 #include "interp/ops.h"
 #include "interp/sse.h"
+#include "interp/watch.h"
 
 #define GPA_TABLES 0x1000ull
 #define GPA_CODE   0x100000ull
@@ -271,13 +272,14 @@ static bool guest_goes_on(const struct cpu *c, enum exec e)
 /* One instruction and what comes of TF, as in run.c. */
 static enum exec guest_step(struct cpu *c)
 {
-    bool must = cpu_must_step(c);
+    bool must;
     u64 before = flags_get(c);
-    enum exec e = step_one(c), trap = EXEC_OK;
+    enum exec e;
 
-    if (must && (e == EXEC_OK || e == EXEC_AGAIN))
-        trap = exc_after_insn(c, before);
-    return trap == EXEC_OK ? e : trap;
+    watch_update(c);
+    must = cpu_must_step(c);
+    e = step_one(c);
+    return must ? exc_after_insn(c, before, e) : e;
 }
 
 static enum exec guest_steps(struct cpu *c)
@@ -297,8 +299,10 @@ static enum exec guest_blocks(struct cpu *c, bool poll)
     enum exec e = EXEC_OK;
 
     for (unsigned int n = 0; n < STEPS_MAX && guest_goes_on(c, e); n++) {
-        bool step = cpu_must_step(c);
-        const struct block *b = step ? NULL : block_get(c, c->s.rip);
+        const struct block *b;
+
+        watch_update(c);
+        b = cpu_must_step(c) ? NULL : block_get(c, c->s.rip);
 
         atomic_store(&c->poll_at, poll ? 0 : end);
         if (!b) {

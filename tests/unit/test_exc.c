@@ -457,7 +457,7 @@ START_TEST(test_exc_after_insn)
     c->s.event.shadow_sti = t->sti;
     c->s.event.shadow_mov_ss = t->mov_ss;
     c->no_trap = t->no_trap;
-    r = exc_after_insn(c, t->before | RFLAGS_ONE);
+    r = exc_after_insn(c, t->before | RFLAGS_ONE, EXEC_OK);
     ck_assert_msg(r == (t->dr6 ? EXEC_FAULT : EXEC_OK), "%s", t->name);
     if (t->dr6) {
         ck_assert_int_eq(c->exc.vector, EXC_DB);
