@@ -97,7 +97,8 @@ static bool compare_is_vague(const struct diff_case *c,
     u64 off = r->rip - case_base(c) - CODE;
     struct insn in;
 
-    if (r->vector != EXC_PF && r->vector != EXC_GP && r->vector != EXC_SS)
+    if (r->vector != EXC_PF && r->vector != EXC_GP && r->vector != EXC_SS &&
+        r->vector != EXC_AC)
         return false;
     if (off >= CODE_SIZE)
         return false;

@@ -417,6 +417,8 @@ static void gen_registers(struct diff_case *c)
         c->in.rflags |= RFLAGS_DF;
     if (rnd_one_in(64))
         c->in.rflags |= RFLAGS_TF;
+    if (rnd_one_in(c->seq ? 64 : 8)) /* a sequence mostly ends by it */
+        c->in.rflags |= RFLAGS_AC;
     if (c->seq)
         c->in.gpr[GPR_RCX] &= 31;
 }
@@ -476,20 +478,6 @@ void case_blank(const struct diff_case *c, u8 *window)
 /* ---- all of it -------------------------------------------------------------
  */
 
-/* AC, where nothing can be misaligned, as #AC is not offered. */
-static void gen_ac(struct diff_case *c, const struct insn *in)
-{
-    bool memory = in->mem || uses_stack(in) || in->row->flags & R_REP ||
-                  in->fn == op_xlat || in->fn == op_sse_maskmov ||
-                  in->fn == op_mmx_maskmov || in->row->dst == W_O ||
-                  in->row->src == W_O;
-
-    if (in->fn == op_pushf)
-        memory = c->in.gpr[GPR_RSP] & 7;
-    if (!c->seq && !memory && rnd_one_in(8))
-        c->in.rflags |= RFLAGS_AC;
-}
-
 static void gen_operands(struct diff_case *c)
 {
     struct insn in;
@@ -499,10 +487,8 @@ static void gen_operands(struct diff_case *c)
         c->plant[i].off = c->plant[i].len = 0;
     if (c->fpu)
         rnd_fpu(c->fx);
-    if (insn_decode(&in, c->code, c->len, c->bits32 ? MODE_32 : MODE_64) > 0) {
+    if (insn_decode(&in, c->code, c->len, c->bits32 ? MODE_32 : MODE_64) > 0)
         gen_solve(c, &in);
-        gen_ac(c, &in);
-    }
     if (!c->bits32)
         return;
     for (unsigned int i = 0; i < 16; i++)
