@@ -401,6 +401,9 @@ enum exec mem_st_buf(struct cpu *c, u64 la, const void *buf, unsigned int len);
 enum exec mmu_host(struct cpu *c, u64 la, unsigned int size, enum access acc,
                    u8 **host);
 
+/* Could it be accessed? Nothing is. */
+enum exec mmu_probe(struct cpu *c, u64 la, unsigned int size, enum access acc);
+
 /* Code page of a linear address: its physical address, and the host address
  * of la itself. EXEC_FAULT: #PF (or #GP) as an instruction fetch. *host NULL:
  * not RAM. Marks nothing. */

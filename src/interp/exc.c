@@ -256,11 +256,8 @@ enum exec exc_after_event(struct cpu *c)
                                                 : EXEC_OK;
 }
 
-/*
- * A fault has undone what the breakpoints were for; MOV SS holds them back. A
- * REP between iterations is not over: RF stays, and is in the frame (SDM vol.
- * 3B 17.3.1.1).
- */
+/* A fault has undone what the breakpoints were for; MOV SS holds them back. A
+ * REP between iterations keeps RF. */
 enum exec exc_after_insn(struct cpu *c, u64 before, enum exec r)
 {
     bool fresh_rf = c->s.rflags & ~before & RFLAGS_RF; /* by IRET */
@@ -279,7 +276,5 @@ enum exec exc_after_insn(struct cpu *c, u64 before, enum exec r)
     dr6 = c->hits | (tf ? DR6_BS : 0);
     if (!dr6 && !fresh_rf && r == EXEC_OK)
         dr6 = exc_code_breakpoints(c);
-    if (dr6 && r == EXEC_AGAIN)
-        c->s.rflags |= RFLAGS_RF;
     return dr6 ? exc_debug(c, dr6) : r;
 }

@@ -185,15 +185,6 @@ const struct op *fast_redo(struct cpu *c, const struct op *o)
     return next(c, o + 1);
 }
 
-/* Have the pages of a memory operand translated. */
-static NOINLINE enum exec fast_fill(struct cpu *c, u64 la, unsigned int size,
-                                    enum access acc)
-{
-    u8 *host;
-
-    return mmu_host(c, la, size, acc, &host);
-}
-
 /* MMIO, operands across pages and pages with code go to the step tier; so do
  * addresses that are not canonical, as it knows #SS from #GP. */
 const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,
@@ -203,7 +194,7 @@ const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,
 
     if (!is_canonical(la) || !is_canonical(la + size - 1))
         return fast_redo(c, o);
-    r = fast_fill(c, la, size, acc);
+    r = mmu_probe(c, la, size, acc);
     if (r != EXEC_OK)
         return fast_leave(c, o, r);
     if (!c->smc && tlb_hit(c, la, size, acc))

@@ -148,10 +148,9 @@ static enum exec x87_address(struct cpu *c, struct insn *in, unsigned int size,
                              enum access acc)
 {
     enum exec e = seg_linear(c, in->seg, in->off, size, acc, &in->la);
-    u8 *host;
 
     if (e == EXEC_OK && acc == ACC_WRITE)
-        e = mmu_host(c, in->la, size, acc, &host);
+        e = mmu_probe(c, in->la, size, acc);
     return e;
 }
 

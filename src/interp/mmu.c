@@ -429,6 +429,17 @@ enum exec mmu_host(struct cpu *c, u64 la, unsigned int size, enum access acc,
     return r;
 }
 
+enum exec mmu_probe(struct cpu *c, u64 la, unsigned int size, enum access acc)
+{
+    struct page pg[2];
+    unsigned int head;
+    u8 hits = c->hits;
+    enum exec r = mmu_span(c, la, size, acc, c->cpl == 3, pg, &head);
+
+    c->hits = hits;
+    return r;
+}
+
 enum exec mmu_fetch(struct cpu *c, u64 la, u64 *gpa, const u8 **host)
 {
     struct page pg;

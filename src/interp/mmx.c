@@ -194,7 +194,6 @@ enum exec op_mmx_maskmov(struct cpu *c, struct insn *in)
 {
     u64 val, mask;
     enum exec e;
-    u8 *host;
 
     if (in->mod != 3)
         return raise_exc(c, EXC_UD);
@@ -207,7 +206,7 @@ enum exec op_mmx_maskmov(struct cpu *c, struct insn *in)
     in->off = c->s.gpr[GPR_RDI] & size_mask(in->asize);
     e = sse_address(c, in, 8, false, ACC_WRITE);
     if (e == EXEC_OK) /* processors check with an empty mask, too */
-        e = mmu_host(c, in->la, 8, ACC_WRITE, &host);
+        e = mmu_probe(c, in->la, 8, ACC_WRITE);
     for (unsigned int i = 0; i < 8 && e == EXEC_OK; i++)
         if (mask >> (8 * i + 7) & 1)
             e = mem_st(c, in->la + i, 1, val >> 8 * i & 0xff);

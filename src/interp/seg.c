@@ -307,11 +307,10 @@ enum exec stack_peek(struct cpu *c, u64 off, unsigned int size, u64 *val)
 enum exec stack_room(struct cpu *c, u64 sp, unsigned int size)
 {
     u64 la;
-    u8 *host;
     enum exec r = seg_linear(c, SEG_SS, sp & size_mask(c->stack_size), size,
                              ACC_WRITE, &la);
 
-    return r == EXEC_OK ? mmu_host(c, la, size, ACC_WRITE, &host) : r;
+    return r == EXEC_OK ? mmu_probe(c, la, size, ACC_WRITE) : r;
 }
 
 enum exec stack_push(struct cpu *c, unsigned int size, u64 val)

@@ -189,7 +189,6 @@ enum exec op_sse_maskmov(struct cpu *c, struct insn *in)
 {
     struct xmm *val = xmm_reg(c, in->reg), *mask = xmm_reg(c, in->rm);
     enum exec e;
-    u8 *host;
 
     if (in->mod != 3)
         return raise_exc(c, EXC_UD);
@@ -199,7 +198,7 @@ enum exec op_sse_maskmov(struct cpu *c, struct insn *in)
         e = sse_address(c, in, 16, false, ACC_WRITE);
     /* Processors check with an empty mask, too; and two halves. */
     for (unsigned int i = 0; i < 16 && e == EXEC_OK; i += 8)
-        e = mmu_host(c, in->la + i, 8, ACC_WRITE, &host);
+        e = mmu_probe(c, in->la + i, 8, ACC_WRITE);
     for (unsigned int i = 0; i < 16 && e == EXEC_OK; i++)
         if (mask->b[i] & 0x80)
             e = mem_st(c, in->la + i, 1, val->b[i]);

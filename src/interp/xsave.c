@@ -47,12 +47,11 @@ static enum exec fx_address(struct cpu *c, struct insn *in, enum access acc)
 enum exec op_fxsave(struct cpu *c, struct insn *in)
 {
     enum exec e = x87_check(c);
-    u8 *host;
 
     if (e == EXEC_OK)
         e = fx_address(c, in, ACC_WRITE);
     if (e == EXEC_OK) /* all of it, though the end is not written */
-        e = mmu_host(c, in->la, FX_SIZE, ACC_WRITE, &host);
+        e = mmu_probe(c, in->la, FX_SIZE, ACC_WRITE);
     if (e != EXEC_OK)
         return e;
     fpu_leave(c);
