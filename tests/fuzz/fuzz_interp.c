@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * interp: any program on two machines alike, one in steps, one in blocks: the
- * same registers, flags, memory and accesses to devices. Input: CPL and control
- * bits, flags, size of the second one's visits, seed of the registers, code.
+ * same registers, flags, memory and accesses to devices. Input: CPL, control
+ * bits and breakpoints, flags, size of the second one's visits, seed of the
+ * registers, code.
  *
  * The low WINDOW bytes are mapped to themselves; behind them are a page of a
  * device, the page of the code once more, and once more read-only. Handlers of
@@ -102,6 +103,9 @@ static void load_controls(struct rig *r, struct fuzz_input in)
         s->gpr[i] = seed >> 60 < 10 ? seed >> 20 & 0x3ffff : seed >> 29;
     }
     s->gpr[GPR_RSP] = 0xf000;
+    for (unsigned int i = 0; i < 4 && a & 0x40; i++) /* breakpoints */
+        s->dr[i] = s->gpr[GPR_RBX + i];
+    s->dr7 = 0x400 | (a & 0x40 ? seed >> 16 & 0xffff0055 : 0);
     rig_cpl(r, a & 0x80 ? 3 : 0);
 }
 
