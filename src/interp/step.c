@@ -414,9 +414,11 @@ enum exec insn_exec(struct cpu *c, struct insn *in)
 
 /* ---- fetch -------------------------------------------------------------- */
 
-/* An instruction across a page: put its bytes together from both. */
+/* An instruction across a page: put its bytes, room at most, together from
+ * both. */
 static enum exec step_decode_far(struct cpu *c, struct insn *in, u64 la,
-                                 const u8 *first, unsigned int n)
+                                 const u8 *first, unsigned int n,
+                                 unsigned int room)
 {
     u8 bytes[15];
     const u8 *host;
@@ -429,23 +431,27 @@ static enum exec step_decode_far(struct cpu *c, struct insn *in, u64 la,
         return r;
     if (!host)
         return EXEC_UNKNOWN;
-    memcpy(bytes + n, host, sizeof(bytes) - n);
-    if (insn_decode(in, bytes, sizeof(bytes), c->mode) < 0)
+    memcpy(bytes + n, host, room - n);
+    if (insn_decode(in, bytes, room, c->mode) <= 0)
         return raise_gp(c);
     return EXEC_OK;
 }
 
+/* No byte of an instruction may be beyond the limit of CS. */
 static enum exec step_decode(struct cpu *c, struct insn *in)
 {
     u64 la = c->s.rip, gpa;
-    unsigned int n;
+    unsigned int n, room = 15;
     const u8 *host;
     enum exec r;
     int len;
 
     if (c->mode != MODE_64) {
-        if (c->s.rip > c->s.seg[SEG_CS].limit)
+        u32 limit = c->s.seg[SEG_CS].limit;
+
+        if (c->s.rip > limit)
             return raise_gp(c);
+        room = (unsigned int)MIN(limit - c->s.rip + 1, 15ull);
         la = (u32)(la + c->s.seg[SEG_CS].base);
     }
     r = mmu_fetch(c, la, &gpa, &host);
@@ -453,11 +459,13 @@ static enum exec step_decode(struct cpu *c, struct insn *in)
         return r;
     if (!host)
         return EXEC_UNKNOWN; /* code in MMIO */
-    n = (unsigned int)MIN(15ull, PAGE_SIZE - (la & (PAGE_SIZE - 1)));
+    n = (unsigned int)MIN(room, PAGE_SIZE - (la & (PAGE_SIZE - 1)));
     len = insn_decode(in, host, n, c->mode);
-    if (len < 0)
+    if (len > 0)
+        return EXEC_OK;
+    if (len < 0 || n == room)
         return raise_gp(c);
-    return len ? EXEC_OK : step_decode_far(c, in, la, host, n);
+    return step_decode_far(c, in, la, host, n, room);
 }
 
 enum exec step_one(struct cpu *c)
@@ -468,10 +476,8 @@ enum exec step_one(struct cpu *c)
     if (r != EXEC_OK)
         return r;
     c->next_rip = c->s.rip + in.len;
-    if (c->mode == MODE_32)
+    if (c->mode != MODE_64) /* only jumps make 16 bits of it */
         c->next_rip &= 0xffffffff;
-    else if (c->mode == MODE_16)
-        c->next_rip &= 0xffff;
     r = insn_exec(c, &in);
     if (r == EXEC_OK) {
         c->s.rip = c->next_rip;
