@@ -266,9 +266,9 @@ enum exec op_ret_far(struct cpu *c, struct insn *in)
         r = far_prepare(c, &t);
     if (r != EXEC_OK)
         return r;
+    far_commit(c, &t); /* the stack pointer moves as that code has it */
     c->s.gpr[GPR_RSP] =
         stack_moved(rsp, c->stack_size, 2 * in->size + (in->imm & 0xffff));
-    far_commit(c, &t);
     return EXEC_OK;
 }
 
