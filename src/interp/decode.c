@@ -199,7 +199,7 @@ static void dec_sizes(struct insn *in)
         bool small = in->mode == MODE_16;
 
         in->asize = small != !!(in->prefix & PFX_67) ? 2 : 4;
-        in->size = small != p66 && !(flags & (R_F64 | R_FPU)) ? 2 : 4;
+        in->size = small != p66 && !(flags & (R_F64 | R_FPU | R_NO66)) ? 2 : 4;
     }
     if (flags & R_MAX4 && in->size == 8)
         in->size = 4;

@@ -124,7 +124,7 @@ enum row_flags {
     R_MAX4    = 1u << 22, /* ports, LSS: operand size 8 counts as 4 */
     R_REGONLY = 1u << 23, /* MOV CR, DR: mod is ignored, rm is a register */
     R_WORD    = 1u << 24, /* operand size is 2: ARPL, LLDT and kin */
-    R_NO66    = 1u << 25, /* 66 does not make the operand size 2 */
+    R_NO66    = 1u << 25, /* operand size is never 2 */
 };
 /* clang-format on */
 
