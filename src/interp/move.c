@@ -138,6 +138,15 @@ enum exec op_sahf(struct cpu *c, struct insn *in)
     return EXEC_OK;
 }
 
+/* SETALC: SBB AL, AL without its flags. In no manual, but on all processors. */
+enum exec op_salc(struct cpu *c, struct insn *in)
+{
+    bool carry = flags_low(c) & RFLAGS_CF;
+
+    c->s.gpr[GPR_RAX] = (c->s.gpr[GPR_RAX] & ~0xffull) | (carry ? 0xff : 0);
+    return EXEC_OK;
+}
+
 enum exec op_clc(struct cpu *c, struct insn *in)
 {
     flags_low_set(c, (u8)(flags_low(c) & ~RFLAGS_CF));

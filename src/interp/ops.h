@@ -17,7 +17,7 @@ op_fn op_movbe, op_cbw, op_cwd, op_xlat, op_lahf, op_sahf, op_nop, op_movnti;
 op_fn op_push, op_pop, op_pop_rm, op_pusha, op_popa, op_pushf, op_popf,
     op_enter, op_leave;
 op_fn op_push_sreg, op_pop_sreg, op_mov_from_sreg, op_mov_to_sreg, op_lxs;
-op_fn op_clc, op_stc, op_cmc, op_cld, op_std, op_vex;
+op_fn op_salc, op_clc, op_stc, op_cmc, op_cld, op_std, op_vex;
 
 /* shift.c */
 op_fn op_rol, op_ror, op_rcl, op_rcr, op_shl, op_shr, op_sar, op_shld, op_shrd;

@@ -249,6 +249,7 @@ const struct row table_one[256] = {
     [0xd3] = {.flags = M, .group = group_d3},
     [0xd4] = {OP(aam), NO64 | R_S_BYTE, 0, W_IUB},
     [0xd5] = {OP(aad), NO64 | R_S_BYTE, 0, W_IUB},
+    [0xd6] = {OP(salc), NO64},
     [0xd7] = {OP(xlat), B},
     EIGHT(0xd8, {OP(x87), M | R_FPU | R_ADDR, 0, W_E, 0, MS_X87}),
     [0xe0] = {OP(loop), D64 | END, 0, W_JB},
