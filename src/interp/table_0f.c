@@ -220,7 +220,7 @@ const struct row table_0f[256] = {
     [0xb6] = {OP(movzx), M | WR | R_S_BYTE, W_G, W_E},
     [0xb7] = {OP(movzx), M | WR | R_S_WORD, W_G, W_E},
     [0xb8] = {.flags = M, .pick = pick_0fb8},
-    [0xb9] = {OP(ud), M | R_OFF | END, 0, W_E}, /* UD1 */
+    [0xb9] = {OP(ud), END}, /* UD1: no ModRM is fetched, as AMD has it */
     [0xba] = {.flags = M, .group = group_0fba},
     [0xbb] = {OP(btc), M | RW | L | R_BITOFF, W_E, W_G},
     /* LZCNT and TZCNT are hidden: F3 is ignored, as on older processors */
@@ -233,7 +233,7 @@ const struct row table_0f[256] = {
     [0xc3] = {.flags = M, .pick = pick_0fc3},
     [0xc7] = {.flags = M, .pick = pick_0fc7},
     EIGHT(0xc8, {OP(bswap), RW, W_Z}),
-    [0xff] = {OP(ud), M | R_OFF | END, 0, W_E}, /* UD0 */
+    [0xff] = {OP(ud), END}, /* UD0, likewise */
 };
 
 static const struct row row_movbe_load = {OP(movbe), M | WR, W_G, W_M};

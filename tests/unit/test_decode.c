@@ -365,8 +365,8 @@ static const struct decode_case cases[] = {
     {B64, "0f 18 03", "nop 4 d[bx]4"},
     {B64, "0f 0d 0b", "nop 4 d[bx]4"},
     {B64, "0f 0b", "ud 4"},
-    {B64, "0f b9 03", "ud 4 d[bx]4"},
-    {B64, "0f ff c0", "ud 4 ax"},
+    {B64, "0f b9", "ud 4"},
+    {B64, "0f ff", "ud 4"},
     {B64, "0f 04", NULL},
     {B64, "0f 0a", NULL},
     {B64, "0f 0f c0 b4", NULL}, /* 3DNow! */
