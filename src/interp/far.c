@@ -211,6 +211,8 @@ static void far_drop_segments(struct cpu *c)
     }
 }
 
+/* A stack of 16 bits leaves the rest of the inner stack's pointer to whoever
+ * can see it. */
 static void far_commit_outer(struct cpu *c, const struct far_target *t,
                              const struct cpu_seg *ss, u64 rsp)
 {
@@ -218,6 +220,8 @@ static void far_commit_outer(struct cpu *c, const struct far_target *t,
 
     c->s.seg[SEG_SS] = *ss;
     far_commit(c, t);
+    if (c->stack_size == 2)
+        rsp = (c->s.gpr[GPR_RSP] & ~0xffffull) | (rsp & 0xffff);
     c->s.gpr[GPR_RSP] = rsp;
     if (c->cpl > old)
         far_drop_segments(c);
