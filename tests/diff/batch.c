@@ -7,6 +7,7 @@
 #define HLT    0xf4
 
 struct diff_totals totals;
+int batch_mode = ANY_MODE;
 
 static u8 window[DATA_SIZE]; /* at the batch's beginning */
 
@@ -29,6 +30,17 @@ static void batch_code(struct diff_case *code, unsigned int slot,
     case_place(code, shared->code);
 }
 
+enum code_mode batch_pick_mode(void)
+{
+    u64 r = rnd() & 7;
+
+    if (batch_mode != ANY_MODE)
+        return (enum code_mode)batch_mode;
+    if (r == 0 && !native_no16)
+        return MODE_16;
+    return r == 1 ? MODE_32 : MODE_64;
+}
+
 static unsigned int batch_make(enum corpus_kind kind)
 {
     unsigned int nr = 0, each = BATCH / PIECES;
@@ -36,7 +48,7 @@ static unsigned int batch_make(enum corpus_kind kind)
 
     memset(shared->code, HLT, CODE_SIZE); /* nothing of another mode */
     rnd_window(window);
-    gen_batch(rnd_one_in(8));
+    gen_batch(batch_pick_mode());
     for (unsigned int slot = 0; slot < SLOTS; slot++) {
         if (slot == SLOT_CROSS + 1)
             continue;
@@ -99,7 +111,8 @@ static bool batch_holds(unsigned int nr)
 
 static bool batch_strays(const struct solo *s)
 {
-    bool strays = s->c.seq && guest_strays(&s->c);
+    bool may = s->c.seq || s->c.mode == MODE_16;
+    bool strays = may && guest_strays(&s->c);
 
     memcpy(guest_window(TIER_STEP), s->window, DATA_SIZE);
     return strays;

@@ -22,6 +22,7 @@ struct string {
 };
 
 static struct string strings[ENDS_PAGES];
+static enum code_mode bytes_mode; /* of all of them */
 
 /* ---- bytes ----------------------------------------------------------------
  */
@@ -41,7 +42,7 @@ static void bytes_make(u8 *p)
         return;
     for (r >>= 1; (r & 3) == 0 && n < 5; r >>= 2)
         p[n++] = legacy[rnd() % ARRAY_SIZE(legacy)];
-    if (rnd() & 1)
+    if (bytes_mode == MODE_64 && rnd() & 1)
         p[n++] = 0x40 | (rnd() & 15);
     r = rnd() & 7;
     if (r < 6)
@@ -94,7 +95,7 @@ static bool is_prefix(u8 byte)
     for (unsigned int i = 0; i < ARRAY_SIZE(legacy); i++)
         if (byte == legacy[i])
             return true;
-    return (byte & 0xf0) == 0x40;
+    return bytes_mode == MODE_64 && (byte & 0xf0) == 0x40;
 }
 
 static bool bytes_hidden(const u8 *p)
@@ -120,12 +121,12 @@ static bool string_make(struct string *s)
     int n;
 
     bytes_make(s->bytes);
-    n = insn_decode(&s->in, s->bytes, INSN_MAX, MODE_64);
+    n = insn_decode(&s->in, s->bytes, INSN_MAX, bytes_mode);
     s->vague = n < 0;
     s->len = n < 0 || s->in.row == &row_ud ? INSN_MAX : (u8)n;
     if (n > 0 && (bytes_leave(&s->in) || bytes_loop(&s->in)))
         return false;
-    s->ud = n > 0 && guest_is_ud(s->bytes);
+    s->ud = n > 0 && guest_is_ud(s->bytes, bytes_mode);
     if (s->ud)
         s->len = INSN_MAX;
     if (!s->ud || !bytes_hidden(s->bytes))
@@ -139,7 +140,24 @@ static bool string_make(struct string *s)
 
 static u64 ends_hole(unsigned int page)
 {
-    return HIGH + ENDS + page * ENDS_STEP + PAGE_SIZE;
+    u64 first = bytes_mode == MODE_64 ? HIGH + ENDS : ENDS_LOW;
+
+    return first + page * ENDS_STEP + PAGE_SIZE;
+}
+
+/* Pointers into the window. As offsets of 16-bit code they are beyond the limit
+ * of its segment, so that no jump by them comes back. */
+void bytes_registers(struct diff_case *c)
+{
+    u64 data = c->mode == MODE_64   ? HIGH + DATA
+               : c->mode == MODE_32 ? LOW + DATA
+                                    : DATA16;
+
+    for (unsigned int i = 0; i < 16; i++)
+        c->in.gpr[i] = data + 0x1000 + (rnd() & 0x1ff0);
+    c->in.gpr[GPR_RCX] = 5;
+    c->in.gpr[GPR_RDX] = 3;
+    c->in.rflags = RFLAGS_IF | RFLAGS_ONE | (rnd() & FLAGS_ARITH);
 }
 
 /* The first n bytes, at the end of a page. */
@@ -151,12 +169,12 @@ static void ends_place(unsigned int page, const struct string *s,
 
     memset(end - INSN_MAX, HLT, INSN_MAX);
     memcpy(end - n, s->bytes, n);
-    *c = (struct diff_case){.at = ends_hole(page) - n, .fpu = true};
-    for (unsigned int i = 0; i < 16; i++)
-        c->in.gpr[i] = HIGH + DATA + 0x1000 + (rnd() & 0x1ff0);
-    c->in.gpr[GPR_RCX] = 5;
-    c->in.gpr[GPR_RDX] = 3;
-    c->in.rflags = RFLAGS_IF | RFLAGS_ONE | (rnd() & FLAGS_ARITH);
+    *c = (struct diff_case){
+        .at = ends_hole(page) - n, .fpu = true, .mode = (u8)bytes_mode};
+    segs_default(c);
+    if (bytes_mode == MODE_16)
+        c->in.sel[SEG_CS] = LDT_SEL(LDT_ENDS + page);
+    bytes_registers(c);
     rnd_fpu(c->fx);
 }
 
@@ -165,7 +183,7 @@ enum verdict { AGREE, AGAIN, LENGTH, UNDEFINED };
 static enum verdict string_judge(const struct string *s, unsigned int page)
 {
     const struct diff_regs *r = &shared->out[page].r;
-    u64 start = shared->c[page].at, hole = ends_hole(page);
+    u64 start = case_rip(&shared->c[page]), hole = ends_hole(page);
     bool here = r->rip == start;
 
     if (s->vague) /* more than 15 bytes */
@@ -188,7 +206,7 @@ static bool string_needs_all(unsigned int page)
 {
     const struct diff_regs *r = &shared->out[page].r;
 
-    return r->rip == shared->c[page].at && r->vector == EXC_PF &&
+    return r->rip == case_rip(&shared->c[page]) && r->vector == EXC_PF &&
            r->cr2 == ends_hole(page);
 }
 
@@ -198,12 +216,12 @@ static void string_tell(const struct string *s, unsigned int page,
     const struct diff_regs *r = &shared->out[page].r;
 
     totals.failed++;
-    fprintf(stderr, "diff: bytes");
+    fprintf(stderr, "diff: %u-bit bytes", 16u << bytes_mode);
     for (unsigned int i = 0; i < INSN_MAX; i++)
         fprintf(stderr, " %02x", s->bytes[i]);
     fprintf(stderr, ": %s: mote %s %u, host vector %lu error %lx at +%ld\n",
             what, s->ud ? "undefined" : s->in.row->name, s->len, r->vector,
-            r->error, (long)(r->rip - shared->c[page].at));
+            r->error, (long)(r->rip - case_rip(&shared->c[page])));
 }
 
 /* Those that must be done again, to the front. */
@@ -240,6 +258,7 @@ void bytes_run(u64 seed, u64 nr)
 
     rnd_seed = seed ^ 0x6279746573;
     rnd_seed = rnd() + nr;
+    bytes_mode = batch_pick_mode();
     for (unsigned int i = 0; i < ENDS_PAGES; i++)
         while (!string_make(&strings[i]))
             ;

@@ -94,7 +94,7 @@ static bool compare_has_items(const struct insn *in)
 static bool compare_is_vague(const struct diff_case *c,
                              const struct diff_regs *r)
 {
-    u64 off = r->rip - case_base(c) - CODE;
+    u64 off = r->rip + sel_base(r->sel[SEG_CS]) - case_base(c) - CODE;
     struct insn in;
 
     if (r->vector != EXC_PF && r->vector != EXC_GP && r->vector != EXC_SS &&
@@ -104,7 +104,7 @@ static bool compare_is_vague(const struct diff_case *c,
         return false;
     return insn_decode(&in, shared->code + off,
                        (unsigned int)MIN(15ull, CODE_SIZE - off),
-                       c->bits32 ? MODE_32 : MODE_64) > 0 &&
+                       c->mode) > 0 &&
            (compare_has_parts(&in) ||
             (compare_has_items(&in) && (r->vector == EXC_PF || !r->error)));
 }
@@ -128,10 +128,10 @@ static void compare_normalize(const struct diff_case *c, struct diff_out *o)
         o->r.vector = EXC_PF;
         o->r.error = o->r.cr2 = 0;
     }
-    if (c->bits32 || o->r.sel[SEG_CS] == USER_CS32)
+    if (c->mode != MODE_64 || o->r.sel[SEG_CS] != USER_CS64)
         for (unsigned int i = 0; i < 16; i++)
             o->r.gpr[i] = i < 8 ? (u32)o->r.gpr[i] : 0;
-    if (c->bits32 || !native_fsgs)
+    if (c->mode != MODE_64 || !native_fsgs)
         o->r.fs = o->r.gs = 0;
     if (c->fpu)
         compare_normalize_fx(o->fx);

@@ -14,6 +14,7 @@
 #define FPU      native + 736(%rip)
 #define HOW      native + 737(%rip)
 #define FSGS     native + 738(%rip)
+#define BASES    native + 739(%rip)
 #define HOST_RSP native + 744(%rip)
 #define HOST_FS  native + 752(%rip)
 #define HOST_GS  native + 760(%rip)
@@ -30,7 +31,7 @@
 	push	%r14
 	push	%r15
 	mov	%rsp, HOST_RSP
-	cmpb	$0, FSGS
+	cmpb	$0, BASES
 	je	1f
 	mov	FS, %rax
 	wrfsbase %rax
@@ -60,26 +61,29 @@
 	\last
 .endm
 
-	.globl	native_enter, native_enter32, native_enter_trap
+	.globl	native_enter, native_enter_far, native_enter_trap
 native_enter:
 	enter	jmp *TARGET
-native_enter32:
+native_enter_far:
 	enter	ljmp *FAR
 /* With TF, which must not be set before the case's first instruction */
 native_enter_trap:
 	enter	lea FRAME, %rsp; iretq
 
-/* The code ended here, with everything as it left it; 32: was 32-bit code. */
-	.globl	native_branch, native_end, native_branch32, native_end32
-native_branch32:
-	movb	$4, HOW
+/* The code ended here, with everything as it left it; 32, 16: was such code. */
+	.macro ended name, how
+	.globl	native_\name
+native_\name:
+	movb	$\how, HOW
 	jmp	3f
-native_end32:
-	movb	$3, HOW
-	jmp	3f
-native_branch:
-	movb	$2, HOW
-	jmp	3f
+	.endm
+	ended	branch, 2
+	ended	end32, 3
+	ended	branch32, 4
+	ended	end16, 5
+	ended	branch16, 6
+	ended	far16, 7
+	.globl	native_end
 native_end:
 	movb	$1, HOW
 3:	mov	%rax, GPR(0)

@@ -10,26 +10,61 @@
 /* ---- where things are -----------------------------------------------------
  */
 
+/* 16-bit code leaves its segment. */
 static void place_jump(u8 *image, const struct diff_case *c, u64 at, u32 to)
 {
     u64 base = case_base(c) + CODE;
     u8 *p = image + (at - base);
 
+    if (c->mode == MODE_16) {
+        *p = 0xea;
+        le16_put(p + 1, (u16)to);
+        le16_put(p + 3, LDT_SEL(LDT_EXIT));
+        return;
+    }
     *p = 0xe9;
     le32_put(p + 1, (u32)(base - CODE + EXIT + to - (at + 5)));
 }
 
 void case_place(const struct diff_case *c, u8 *image)
 {
+    static const u32 end[] = {END16, END32, END};
+    static const u32 branch[] = {BRANCH16, BRANCH32, BRANCH};
+
     memcpy(image + (c->at - case_base(c) - CODE), c->code, c->len);
-    place_jump(image, c, c->at + c->len, c->bits32 ? END32 : END);
-    place_jump(image, c, case_slot(c) + TAKEN, c->bits32 ? BRANCH32 : BRANCH);
+    place_jump(image, c, c->at + c->len, end[c->mode]);
+    place_jump(image, c, case_slot(c) + TAKEN, branch[c->mode]);
 }
 
 void case_plant(const struct diff_case *c, u8 *window)
 {
     for (unsigned int i = 0; i < PLANTS; i++)
         memcpy(window + c->plant[i].off, c->plant[i].bytes, c->plant[i].len);
+}
+
+u64 case_seg(const struct diff_case *c, unsigned int seg)
+{
+    if (c->mode == MODE_16)
+        return sel_base(c->in.sel[seg]);
+    return seg == SEG_FS ? c->in.fs : seg == SEG_GS ? c->in.gs : 0;
+}
+
+/* Bytes of the stack pointer. */
+static unsigned int case_stack(const struct diff_case *c)
+{
+    const struct diff_seg *ss = sel_ldt(c->in.sel[SEG_SS]);
+
+    if (c->mode == MODE_64)
+        return 8;
+    return ss && !ss->db ? 2 : 4;
+}
+
+/* What a register has whose low size bytes are this offset. */
+static u64 gen_upper(u64 off, unsigned int size)
+{
+    u64 r = rnd();
+
+    return size != 2 ? off : (off & 0xffff) | (r & 1 ? r & 0xffff0000 : 0);
 }
 
 /* Near the end of page n of the window, such that size bytes cross it. */
@@ -42,7 +77,10 @@ static u64 address_outside(const struct diff_case *c)
 {
     u64 r = rnd(), near = r >> 16 & 31;
 
-    if (c->bits32)
+    if (c->mode == MODE_16)
+        return case_seg(c, r & 2 ? SEG_DS : SEG_SS) +
+               (r & 1 ? 0x10000 - near : near);
+    if (c->mode == MODE_32)
         return r & 1 ? (u32)-near : r >> 32;
     switch (r & 7) {
     case 0:
@@ -117,10 +155,21 @@ static void plant_u64(struct diff_case *c, unsigned int i, u64 at, u64 val,
     plant(c, i, at, bytes, len);
 }
 
+/* Not into code, as the low half of an address of the window might be: within
+ * 64 KiB of all segments of code, or beyond its end. */
+static u64 gen_hole16(void)
+{
+    u64 r = rnd();
+
+    return 0x8000 | (r & (r & 0x10000 ? 0x3fff : 0xffff3fff));
+}
+
 /* Where a jump may go: out of the sequence, mostly. */
 static u64 gen_target(const struct diff_case *c)
 {
-    return rnd() & 3 ? case_slot(c) + TAKEN : gen_address(c, 8);
+    if (rnd() & 3)
+        return case_slot(c) + TAKEN - sel_base(c->in.sel[SEG_CS]);
+    return c->mode == MODE_16 ? gen_hole16() : gen_address(c, 8);
 }
 
 /* MXCSR with or without a reserved bit, but see rnd_fpu(). */
@@ -133,27 +182,44 @@ static u32 gen_mxcsr(void)
     return val & ~(1u << 17);
 }
 
-/* Linux's, at any privilege, but for the one that has a processor's number. */
-u16 gen_selector(void)
+/* Linux's, at any privilege, but for the one that has a processor's number; and
+ * those of the LDT, by 16-bit code more often. */
+u16 gen_selector(const struct diff_case *c)
 {
     u64 r = rnd();
     u16 sel = r & 0x10 ? (u16)(r >> 8 & 0x7f) : (u16)(0x23 + (r >> 8) % 3 * 8);
 
+    if (c->mode == MODE_16 ? r & 0x20 : !(r & 0xe0))
+        sel = LDT_SEL((r >> 8) % LDT_ENDS);
     if (!(r & 0xf))
         sel = (u16)(r >> 16);
     return (sel & ~3u) == 0x78 ? 3 : sel;
 }
 
+/* To the slot, if there is such code; else to where nothing is. */
+static u64 gen_far_ldt(const struct diff_case *c, u16 sel)
+{
+    bool wild = rnd_one_in(4);
+
+    if (sel >> 3 == LDT_EXIT && !wild)
+        return c->mode == MODE_16 ? BRANCH16 : FAR16;
+    if (c->mode == MODE_16 && sel >> 3 != LDT_CODE32 && !wild)
+        return case_slot(c) + TAKEN - sel_base(sel);
+    return gen_hole16();
+}
+
 /* If it leads into the other mode, or the slot is too far: to EXIT at once. */
 u64 gen_far(const struct diff_case *c, u16 sel, unsigned int size)
 {
-    bool to32 = (sel & ~3) == (USER_CS32 & ~3);
+    enum code_mode to = (sel & ~3) == (USER_CS32 & ~3) ? MODE_32 : MODE_64;
 
+    if (sel_ldt(sel))
+        return gen_far_ldt(c, sel);
     if (rnd_one_in(4))
         return gen_address(c, 8);
-    if (to32 == c->bits32 && (size == 8 || case_base(c) == LOW))
+    if (to == c->mode && (size == 8 || case_base(c) == LOW))
         return case_slot(c) + TAKEN;
-    return LOW + EXIT + (to32 ? BRANCH32 : BRANCH);
+    return LOW + EXIT + (to == MODE_32 ? BRANCH32 : BRANCH);
 }
 
 /* What IRET pops; of 2 bytes each is not far from 0. Without TF: where it would
@@ -161,9 +227,9 @@ u64 gen_far(const struct diff_case *c, u16 sel, unsigned int size)
 static unsigned int gen_frame(const struct diff_case *c, unsigned int size,
                               u8 *frame)
 {
-    u16 cs = gen_selector(), ss = rnd() & 3 ? USER_DS : gen_selector();
+    u16 cs = gen_selector(c), ss = rnd() & 3 ? USER_DS : gen_selector(c);
     u64 item[] = {gen_far(c, cs, size), cs, rnd() & ~(u64)RFLAGS_TF,
-                  gen_address(c, 8), ss};
+                  gen_address(c, 8) - sel_base(ss), ss};
 
     for (unsigned int i = 0; i < ARRAY_SIZE(item); i++)
         memcpy(frame + i * size, &item[i], size);
@@ -185,7 +251,7 @@ static bool takes_selector(const struct insn *in)
 static void plant_far(struct diff_case *c, const struct insn *in, u64 at)
 {
     unsigned int size = MIN(in->size, 4);
-    u16 sel = gen_selector();
+    u16 sel = gen_selector(c);
     u8 bytes[8];
 
     le64_put(bytes, gen_far(c, sel, size));
@@ -210,9 +276,9 @@ static void plant_operand(struct diff_case *c, const struct insn *in, u64 at)
     if (in->fn == op_jmp_far || in->fn == op_call_far)
         plant_far(c, in, at);
     else if (takes_selector(in))
-        plant_u64(c, 0, at, gen_selector(), 2);
+        plant_u64(c, 0, at, gen_selector(c), 2);
     else if (in->fn == op_lxs)
-        plant_u64(c, 0, at + in->size, gen_selector(), 2);
+        plant_u64(c, 0, at + in->size, gen_selector(c), 2);
     else if (in->fn == op_fxrstor)
         plant_u64(c, 0, at + FX_MXCSR, gen_mxcsr(), 4);
     else if (in->fn == op_ldmxcsr)
@@ -233,21 +299,19 @@ static void solve_memory(struct diff_case *c, const struct insn *in)
     if (in->seg >= SEG_FS && !is_canonical(to - c->in.fs - c->in.gs))
         c->in.fs = c->in.gs = 0; /* see gen_base() */
     off = to - (u64)in->disp;
-    if (in->seg == SEG_FS)
-        off -= c->in.fs;
-    else if (in->seg == SEG_GS)
-        off -= c->in.gs;
+    off -= case_seg(c, in->seg);
     if (in->rip_relative || (in->base == GPR_NONE && in->index == GPR_NONE)) {
         to = in->rip_relative ? c->at + in->len + (u64)in->disp : (u64)in->disp;
     } else if (in->base == GPR_NONE) {
         gpr[in->index] = off >> in->scale;
         to -= off & ((1ull << in->scale) - 1); /* as near as it gets */
     } else if (in->index == GPR_NONE) {
-        gpr[in->base] = off;
+        gpr[in->base] = gen_upper(off, in->asize);
     } else if (in->base != in->index) {
         if (rnd() & 3)
             gpr[in->index] = rnd() % 64 - 32;
-        gpr[in->base] = off - (gpr[in->index] << in->scale);
+        gpr[in->base] =
+            gen_upper(off - (gpr[in->index] << in->scale), in->asize);
     }
     plant_operand(c, in, to);
 }
@@ -259,43 +323,63 @@ static void solve_bit(struct diff_case *c, const struct insn *in)
         c->in.gpr[in->reg] = rnd() % 1024 - 512;
 }
 
+/* Into a register: where in this segment of 16-bit code is linear address at?
+ */
+static u64 gen_offset(const struct diff_case *c, unsigned int seg, u64 at,
+                      unsigned int size)
+{
+    return c->mode == MODE_16 ? gen_upper(at - case_seg(c, seg), size) : at;
+}
+
 static void solve_string(struct diff_case *c, const struct insn *in)
 {
-    u64 *gpr = c->in.gpr;
+    u64 *gpr = c->in.gpr, from = gen_address(c, in->size);
+    u64 to = gen_address(c, in->size);
 
-    gpr[GPR_RSI] = gen_address(c, in->size);
-    gpr[GPR_RDI] = gen_address(c, in->size);
     if (rnd_one_in(4)) /* overlap */
-        gpr[GPR_RDI] = gpr[GPR_RSI] + rnd() % 64 - 32;
+        to = from + rnd() % 64 - 32;
+    gpr[GPR_RSI] = gen_offset(c, in->seg, from, in->asize);
+    gpr[GPR_RDI] = gen_offset(c, SEG_ES, to, in->asize);
     if (in->prefix & (PFX_REP | PFX_REPNE))
-        gpr[GPR_RCX] = rnd() % REP_MAX;
+        gpr[GPR_RCX] = gen_upper(rnd() % REP_MAX, in->asize);
     if (in->asize == 4 && case_base(c) == HIGH) {
         gpr[GPR_RSI] += LOW - (u32)HIGH;
         gpr[GPR_RDI] += LOW - (u32)HIGH;
     }
 }
 
-static void solve_stack(struct diff_case *c, const struct insn *in)
+/* What it is that a return pops. */
+static void plant_stack(struct diff_case *c, const struct insn *in, u64 at)
 {
-    u64 *gpr = c->in.gpr;
     u8 frame[40];
 
+    if (in->fn == op_ret)
+        plant_u64(c, 1, at, gen_target(c), 8);
+    else if (in->fn == op_popf)
+        plant_u64(c, 1, at, rnd(), 8);
+    else if (in->fn == op_iret || in->fn == op_ret_far)
+        plant(c, 1, at, frame, gen_frame(c, in->size, frame));
+    else if (in->fn == op_pop_sreg)
+        plant_u64(c, 1, at, gen_selector(c), 8);
+}
+
+static void solve_stack(struct diff_case *c, const struct insn *in)
+{
+    u64 *gpr = c->in.gpr, at;
+    unsigned int size = case_stack(c);
+
     if (rnd() & 1)
-        gpr[GPR_RSP] = gen_address(c, 8);
+        gpr[GPR_RSP] = gen_offset(c, SEG_SS, gen_address(c, 8), size);
     /* A far call into 64-bit code pushes there. Linux takes a fault of 32-bit
      * code above 4 GiB for an erratum of the K8's: it tries again, for ever. */
-    if (c->bits32 && in->fn == op_call_far && (u32)gpr[GPR_RSP] < 8)
+    if (c->mode != MODE_64 && in->fn == op_call_far && (u32)gpr[GPR_RSP] < 8)
         gpr[GPR_RSP] += 8;
     if (in->fn == op_leave)
-        gpr[GPR_RBP] = gen_address(c, 8);
-    if (in->fn == op_ret)
-        plant_u64(c, 1, gpr[GPR_RSP], gen_target(c), 8);
-    else if (in->fn == op_popf)
-        plant_u64(c, 1, gpr[GPR_RSP], rnd(), 8);
-    else if (in->fn == op_iret || in->fn == op_ret_far)
-        plant(c, 1, gpr[GPR_RSP], frame, gen_frame(c, in->size, frame));
-    else if (in->fn == op_pop_sreg)
-        plant_u64(c, 1, gpr[GPR_RSP], gen_selector(), 8);
+        gpr[GPR_RBP] = gen_offset(c, SEG_SS, gen_address(c, 8), size);
+    at = gpr[GPR_RSP];
+    if (c->mode == MODE_16)
+        at = (at & size_mask(size)) + case_seg(c, SEG_SS);
+    plant_stack(c, in, at);
 }
 
 /* Quotients that fit, often enough. */
@@ -344,9 +428,11 @@ static void solve_implicit(struct diff_case *c, const struct insn *in)
     else if (in->fn == op_syscall)
         solve_syscall(c);
     else if (in->fn == op_xlat)
-        gpr[GPR_RBX] = gen_address(c, 1) - (gpr[GPR_RAX] & 0xff);
+        gpr[GPR_RBX] = gen_offset(c, in->seg, gen_address(c, 1), 4) -
+                       (gpr[GPR_RAX] & 0xff);
     else if (in->fn == op_sse_maskmov || in->fn == op_mmx_maskmov)
-        gpr[GPR_RDI] = gen_address(c, in->fn == op_mmx_maskmov ? 8 : 16);
+        gpr[GPR_RDI] = gen_offset(
+            c, in->seg, gen_address(c, in->fn == op_mmx_maskmov ? 8 : 16), 4);
     else if ((in->fn == op_div || in->fn == op_idiv) && rnd() & 7)
         solve_division(c, in);
     else if (in->row->flags & R_BITOFF && in->mem)
@@ -354,7 +440,7 @@ static void solve_implicit(struct diff_case *c, const struct insn *in)
     else if ((in->fn == op_jmp_ind || in->fn == op_call_ind) && !in->mem)
         gpr[in->rm] = gen_target(c);
     else if (takes_selector(in) && !in->mem)
-        gpr[in->rm] = gen_selector();
+        gpr[in->rm] = gen_selector(c);
     else if (in->fn == op_cmpxchg && !in->mem && rnd() & 1)
         gpr[in->rm] = gpr[GPR_RAX];
 }
@@ -369,22 +455,33 @@ void gen_solve(struct diff_case *c, const struct insn *in)
         plant_operand(c, in, in->imm);
 }
 
+static u64 gen_pointer(const struct diff_case *c, unsigned int reg, u64 at)
+{
+    unsigned int seg = reg == GPR_RSP || reg == GPR_RBP ? SEG_SS : SEG_DS;
+
+    if (reg == GPR_RSP)
+        return gen_offset(c, seg, at, case_stack(c));
+    return gen_offset(c, seg, at, rnd() & 3 ? 4 : 2);
+}
+
 /* Pointers in RBX, RBP, RSI, RDI and RSP; always good ones for sequences. */
 static void gen_pointers(struct diff_case *c)
 {
     static const u8 regs[] = {GPR_RBX, GPR_RBP, GPR_RSI, GPR_RDI, GPR_RSP};
-    u64 data = case_base(c) + DATA;
+    u64 data = case_base(c) + DATA, *gpr = c->in.gpr;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(regs); i++) {
-        u64 r = rnd();
+        u64 r = rnd(), at = gen_address(c, 8);
 
         if (c->seq && r & 15)
-            c->in.gpr[regs[i]] = data + 0x200 + (r >> 8) % 0x3a00 / 8 * 8;
-        else if (r & 3)
-            c->in.gpr[regs[i]] = gen_address(c, 8);
+            at = data + 0x200 + (r >> 8) % 0x3a00 / 8 * 8;
+        else if (!(r & 3))
+            continue;
+        gpr[regs[i]] = gen_pointer(c, regs[i], at);
     }
     if (rnd() & 15)
-        c->in.gpr[GPR_RSP] = data + 0x800 + rnd() % 0x3000 / 8 * 8;
+        gpr[GPR_RSP] =
+            gen_pointer(c, GPR_RSP, data + 0x800 + rnd() % 0x3000 / 8 * 8);
 }
 
 /* Not in the upper half: AMD's processors want the offset alone to be canonical
@@ -409,13 +506,14 @@ static void gen_registers(struct diff_case *c)
     for (unsigned int i = 0; i < 16; i++)
         c->in.gpr[i] = rnd_int();
     c->in.fs = c->in.gs = 0;
-    if (native_fsgs)
+    if (native_fsgs && c->mode == MODE_64)
         *(rnd() & 1 ? &c->in.fs : &c->in.gs) = gen_base();
     gen_pointers(c);
     c->in.rflags = (rnd() & (FLAGS_ARITH | RFLAGS_ID)) | RFLAGS_IF | RFLAGS_ONE;
     if (rnd_one_in(4))
         c->in.rflags |= RFLAGS_DF;
-    if (rnd_one_in(64))
+    /* The IRET that sets it sets no more than SP, if that has 16 bits. */
+    if (rnd_one_in(64) && case_stack(c) != 2)
         c->in.rflags |= RFLAGS_TF;
     if (rnd_one_in(c->seq ? 64 : 8)) /* a sequence mostly ends by it */
         c->in.rflags |= RFLAGS_AC;
@@ -436,11 +534,7 @@ static u64 insn_address(const struct diff_case *c, const struct insn *in)
         off += c->in.gpr[in->index] << in->scale;
     if (in->rip_relative)
         off += c->at + in->len;
-    if (in->asize == 4)
-        off = (u32)off;
-    if (in->seg == SEG_FS)
-        return off + c->in.fs;
-    return in->seg == SEG_GS ? off + c->in.gs : off;
+    return (off & size_mask(in->asize)) + case_seg(c, in->seg);
 }
 
 static void blank(struct diff_case *c, unsigned int i, u64 at, u64 end)
@@ -461,8 +555,7 @@ void case_finish(struct diff_case *c)
     u64 at;
 
     memset(c->blank, 0, sizeof(c->blank));
-    if (insn_decode(&in, c->code, c->len, c->bits32 ? MODE_32 : MODE_64) <= 0 ||
-        in.fn != op_fxsave)
+    if (insn_decode(&in, c->code, c->len, c->mode) <= 0 || in.fn != op_fxsave)
         return;
     at = insn_address(c, &in);
     blank(c, 0, at + FX_FTW + 1, at + FX_MXCSR);
@@ -487,9 +580,9 @@ static void gen_operands(struct diff_case *c)
         c->plant[i].off = c->plant[i].len = 0;
     if (c->fpu)
         rnd_fpu(c->fx);
-    if (insn_decode(&in, c->code, c->len, c->bits32 ? MODE_32 : MODE_64) > 0)
+    if (insn_decode(&in, c->code, c->len, c->mode) > 0)
         gen_solve(c, &in);
-    if (!c->bits32)
+    if (c->mode == MODE_64)
         return;
     for (unsigned int i = 0; i < 16; i++)
         c->in.gpr[i] = i < 8 ? (u32)c->in.gpr[i] : 0;

@@ -9,6 +9,7 @@
 #include "diff.h"
 #include "interp/block.h"
 #include "interp/ops.h"
+#include "interp/seg.h"
 #include "interp/sse.h"
 #include "interp/watch.h"
 
@@ -20,12 +21,14 @@
 #define GPA_GDT    0x401000ull
 #define GPA_TSS    0x402000ull
 #define GPA_STACK  0x403000ull
+#define GPA_LDT    0x404000ull
 /* Linear, and no number that a case comes upon: it would find more there than
  * on the host. */
 #define IDT       0x35a7c1e90000ull
 #define GDT       (IDT + 0x1000)
 #define TSS       (IDT + 0x2000)
 #define STACK     (IDT + 0x3000)
+#define LDT       (IDT + 0x4000)
 #define HANDLERS  0x46b8d2f91000ull /* one each 16 bytes; nothing is there */
 #define SYSCALL   (HANDLERS + VEC_SYSCALL * 16)
 #define KERNEL_CS 0x10
@@ -38,7 +41,7 @@
 #define PTE_AD     0x60ull
 #define PTE_NX     (1ull << 63)
 
-#define PAGES (3 + CODE_SIZE / PAGE_SIZE + DATA_SIZE / PAGE_SIZE)
+#define PAGES (4 + CODE_SIZE / PAGE_SIZE + DATA_SIZE / PAGE_SIZE)
 
 /* Instructions of a case that comes to no end; far more than any has. */
 #define STEPS_MAX 65536u
@@ -139,6 +142,21 @@ static void guest_gdt(struct guest *g)
         (struct cpu_table){.base = GDT, .limit = sizeof(gdt) - 1};
 }
 
+static void guest_ldt(struct guest *g)
+{
+    u64 raw[LDT_NR];
+
+    for (unsigned int i = 0; i < LDT_NR; i++)
+        raw[i] = segs_descriptor(i);
+    guest_map(g, LDT, GPA_LDT | PTE_IDT | PTE_NX);
+    mem_write(g->mem, GPA_LDT, raw, sizeof(raw));
+    interp_state(g->cpu)->ldt = (struct cpu_seg){.base = LDT,
+                                                 .limit = sizeof(raw) - 1,
+                                                 .sel = 0x50,
+                                                 .type = SYS_LDT,
+                                                 .present = 1};
+}
+
 static void guest_segments(struct cpu_state *s)
 {
     struct cpu_seg flat = {.limit = ~0u,
@@ -154,7 +172,6 @@ static void guest_segments(struct cpu_state *s)
         s->seg[i] = flat;
     s->seg[SEG_CS].type = 11;
     s->seg[SEG_FS].sel = s->seg[SEG_GS].sel = 0; /* they have bases */
-    s->ldt.unusable = 1;
     memcpy(fresh, s->seg, sizeof(fresh));
 }
 
@@ -187,6 +204,7 @@ static void guest_new(struct guest *g)
     mem_write(g->mem, GPA_EXIT, shared->exits, PAGE_SIZE);
     guest_idt(g);
     guest_gdt(g);
+    guest_ldt(g);
     guest_entry(g);
     s = interp_state(g->cpu);
     guest_segments(s);
@@ -239,26 +257,51 @@ void guest_forget(enum tier t)
 /* ---- a case ---------------------------------------------------------------
  */
 
-static void guest_mode(struct cpu *c, bool bits32)
+/* Without the help of what is to be compared. */
+static void guest_seg(struct cpu *c, unsigned int seg, u16 sel)
+{
+    const struct diff_seg *d = sel_ldt(sel);
+    struct cpu_seg *s = &c->s.seg[seg];
+
+    *s = fresh[seg];
+    if (d)
+        *s = (struct cpu_seg){.base = d->base,
+                              .limit = d->limit,
+                              .sel = sel,
+                              .type = d->type,
+                              .s = 1,
+                              .dpl = 3,
+                              .present = 1,
+                              .db = d->db};
+    else if (c->mode == MODE_16 && sel_is_null(sel))
+        seg_set_null(s, sel, 0);
+    else
+        s->sel = sel;
+}
+
+static void guest_mode(struct cpu *c, const struct diff_case *d)
 {
     struct cpu_seg *cs = &c->s.seg[SEG_CS];
 
-    memcpy(c->s.seg, fresh, sizeof(fresh));
+    c->mode = d->mode;
+    for (unsigned int i = 0; i < SEG_NR; i++)
+        guest_seg(c, i, d->in.sel[i]);
     memset(&c->s.event, 0, sizeof(c->s.event));
-    cs->sel = bits32 ? 0x23 : 0x33;
-    cs->l = !bits32;
-    cs->db = bits32;
+    cs->l = d->mode == MODE_64;
+    cs->db = d->mode == MODE_32;
     cpu_update_mode(c);
 }
 
 static void guest_load(struct cpu *c, const struct diff_case *d)
 {
-    guest_mode(c, d->bits32);
+    guest_mode(c, d);
     memcpy(c->s.gpr, d->in.gpr, sizeof(d->in.gpr));
-    c->s.rip = d->at;
+    c->s.rip = case_rip(d);
     flags_set(c, d->in.rflags);
-    c->s.seg[SEG_FS].base = d->bits32 ? 0 : d->in.fs;
-    c->s.seg[SEG_GS].base = d->bits32 ? 0 : d->in.gs;
+    if (d->mode == MODE_64) {
+        c->s.seg[SEG_FS].base = d->in.fs;
+        c->s.seg[SEG_GS].base = d->in.gs;
+    }
     if (d->fpu)
         memcpy(c->s.xsave, d->fx, sizeof(d->fx));
 }
@@ -322,16 +365,16 @@ static enum exec guest_blocks(struct cpu *c, bool poll)
  * that it came to: as the host tells it. */
 static void guest_end(const struct diff_case *d, struct diff_regs *r)
 {
-    u64 off = r->rip - (r->rip >= HIGH ? HIGH : LOW) - EXIT;
+    u64 la = r->rip + sel_base(r->sel[SEG_CS]);
+    u64 off = la - (la >= HIGH ? HIGH : LOW) - EXIT;
 
-    if (r->vector != EXC_PF || off > BRANCH32)
+    if (r->vector != EXC_PF || off >= EXITS)
         return;
     r->vector = NONE;
     r->error = r->cr2 = 0;
-    if (off == END || off == END32)
-        r->rip = d->at + d->len;
-    else
-        r->rip = case_slot(d) + TAKEN;
+    if (off == END16 || off == BRANCH16)
+        r->sel[SEG_CS] = d->in.sel[SEG_CS];
+    r->rip = case_end(d, off == END || off == END32 || off == END16);
 }
 
 /* A handler has been entered: what it was told. */
@@ -386,28 +429,30 @@ void guest_run(enum tier t, const struct diff_case *d, struct diff_out *out)
 
     case_plant(d, guest_window(t));
     guest_load(c, d);
-    e = t == TIER_STEP || d->bits32 ? guest_steps(c)
-                                    : guest_blocks(c, d->in.gpr[0] & 1);
-    if (d->fpu) {
-        fpu_leave(c);
+    e = t == TIER_STEP || d->mode != MODE_64
+            ? guest_steps(c)
+            : guest_blocks(c, d->in.gpr[0] & 1);
+    fpu_leave(c);
+    if (d->fpu)
         memcpy(out->fx, c->s.xsave, sizeof(out->fx));
-    }
     case_blank(d, guest_window(t));
     guest_store(&guests[t], e, &out->r);
     guest_end(d, &out->r);
 }
 
-/* The instruction at RIP; fetches that fault are the end of the case. */
-static bool guest_strayed(struct cpu *c)
+/* The instruction at RIP; fetches that fault are the end of the case. One of
+ * the FPU finds there what the case does not have. */
+static bool guest_strayed(struct cpu *c, const struct diff_case *d)
 {
     enum code_mode mode = (enum code_mode)c->mode;
-    u64 off = c->s.rip - (c->s.rip >= HIGH ? HIGH : LOW) - CODE;
+    u64 la = c->s.rip + sel_base(c->s.seg[SEG_CS].sel);
+    u64 off = la - (la >= HIGH ? HIGH : LOW) - CODE;
     struct insn in;
 
     return off < CODE_SIZE &&
            insn_decode(&in, shared->code + off,
                        (unsigned int)MIN(15ull, CODE_SIZE - off), mode) > 0 &&
-           insn_excluded(&in);
+           (insn_excluded(&in) || (!d->fpu && in.row->flags & R_FPU));
 }
 
 bool guest_strays(const struct diff_case *d)
@@ -421,23 +466,23 @@ bool guest_strays(const struct diff_case *d)
     for (unsigned int n = 0; n < STEPS_MAX && !strayed; n++) {
         if (!guest_goes_on(c, e))
             break;
-        strayed = guest_strayed(c);
+        strayed = guest_strayed(c, d);
         e = guest_step(c);
     }
     fpu_leave(c);
     return strayed || guest_goes_on(c, e);
 }
 
-bool guest_is_ud(const u8 *bytes)
+bool guest_is_ud(const u8 *bytes, enum code_mode mode)
 {
-    static struct diff_case any = {.at = HIGH + CODE, .fpu = true};
+    static struct diff_case any = {.fpu = true};
     struct guest *g = &guests[TIER_STEP];
     enum exec e;
 
-    for (unsigned int i = 0; i < 16; i++)
-        any.in.gpr[i] = HIGH + DATA + 0x1000;
-    any.in.gpr[GPR_RCX] = 5;
-    any.in.rflags = RFLAGS_ONE | RFLAGS_IF;
+    any.mode = (u8)mode;
+    any.at = (mode == MODE_64 ? HIGH : LOW) + CODE;
+    segs_default(&any);
+    bytes_registers(&any);
     rnd_fpu(any.fx);
     mem_write(g->mem, GPA_CODE, bytes, 15);
     guest_load(g->cpu, &any);

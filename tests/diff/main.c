@@ -32,11 +32,12 @@ static double now(void)
 
 static void usage(void)
 {
-    fprintf(stderr,
-            "usage: diff [-t SECONDS] [-n CASES] [-l STRINGS] [-s SEED] "
-            "[-b BATCH]\n"
-            "            [-k single|sequence] [-f FAILURES] [-x] [-c CORPUS] "
-            "[CASE...]\n");
+    fprintf(
+        stderr,
+        "usage: diff [-t SECONDS] [-n CASES] [-l STRINGS] [-s SEED] "
+        "[-b BATCH]\n"
+        "            [-k single|sequence] [-m 16|32|64] [-f FAILURES] [-x]\n"
+        "            [-c CORPUS] [CASE...]\n");
     exit(2);
 }
 
@@ -50,6 +51,8 @@ static void run_line(const char *line)
         totals.failed++;
         return;
     }
+    if (s.c.mode == MODE_16 && native_no16)
+        return;
     totals.cases++;
     if (!solo_fails(&s, true))
         return;
@@ -114,13 +117,22 @@ static void run_random(const struct options *o)
         run_turn(o, nr);
 }
 
+static int parse_mode(const char *arg)
+{
+    unsigned long bits = strtoul(arg, NULL, 0);
+
+    if (bits != 16 && bits != 32 && bits != 64)
+        usage();
+    return bits == 16 ? MODE_16 : bits == 32 ? MODE_32 : MODE_64;
+}
+
 static struct options parse(int argc, char **argv)
 {
     struct options o = {
         .seed = 1, .failures = 20, .single = true, .sequence = true};
     int opt;
 
-    while ((opt = getopt(argc, argv, "t:n:l:s:b:k:c:f:x")) != -1) {
+    while ((opt = getopt(argc, argv, "t:n:l:s:b:k:m:c:f:x")) != -1) {
         if (opt == 't')
             o.seconds = strtod(optarg, NULL);
         else if (opt == 'n')
@@ -133,6 +145,8 @@ static struct options parse(int argc, char **argv)
             o.corpus = optarg;
         else if (opt == 'f')
             o.failures = strtoull(optarg, NULL, 0);
+        else if (opt == 'm')
+            batch_mode = parse_mode(optarg);
         else if (opt == 'x')
             compare_strict = true;
         else if (opt == 'b') {
@@ -147,17 +161,23 @@ static struct options parse(int argc, char **argv)
     return o;
 }
 
-/* The word for it in REQUIRE is "native". */
+/* The words for it in REQUIRE are "native" and "ldt". */
 static bool may_skip(void)
 {
-    const char *require = getenv("REQUIRE");
+    const char *require = getenv("REQUIRE"), *word = "native";
 
-    if (!native_off || native_sanitized)
+    if (native_no16) {
+        word = "ldt";
+        printf("skip - diff: no 16-bit code: modify_ldt: %s\n",
+               strerror(shared->ldt));
+    } else if (native_off && !native_sanitized) {
+        printf("skip - diff: no code of programs at %#llx here; the tiers "
+               "against each other\n",
+               LOW);
+    } else {
         return true;
-    printf("skip - diff: no code of programs at %#llx here; the tiers against "
-           "each other\n",
-           LOW);
-    return !require || !strstr(require, "native");
+    }
+    return !require || !strstr(require, word);
 }
 
 int main(int argc, char **argv)
@@ -167,6 +187,7 @@ int main(int argc, char **argv)
 
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
+    segs_start();
     if (native_start() < 0) {
         perror("diff");
         return 2;

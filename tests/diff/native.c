@@ -6,6 +6,7 @@
  * everything from the signal frame and does not return to it. A filter allows
  * the child to wait and nothing else: any bytes may be a system call.
  */
+#include <asm/ldt.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/futex.h>
@@ -21,7 +22,10 @@
 #include <unistd.h>
 
 #include "diff.h"
+#include "interp/seg.h"
 #include "jail.h"
+
+enum { LDT_READ_ALL = 0, LDT_WRITE = 0x11 }; /* modify_ldt(2) */
 
 #define LOOK_SECONDS 5 /* at a child that has not answered */
 #define HUNG_SECONDS 2 /* of its processor time: it will not come back */
@@ -35,8 +39,16 @@
 #endif
 
 /* At the end of the code or where a branch went, in code of what size; 0: a
- * fault. */
-enum how { HOW_END = 1, HOW_BRANCH, HOW_END32, HOW_BRANCH32 };
+ * fault. In the order of enum exit_offset. */
+enum how {
+    HOW_END = 1,
+    HOW_BRANCH,
+    HOW_END32,
+    HOW_BRANCH32,
+    HOW_END16,
+    HOW_BRANCH16,
+    HOW_FAR16,
+};
 
 struct native_state {
     struct diff_regs r;
@@ -46,7 +58,7 @@ struct native_state {
     u32 far_offset;
     u16 far_selector;
     u16 spare2;
-    u8 fpu, how, fsgs; /* enum how */
+    u8 fpu, how, fsgs, bases; /* enum how; bases: set FS and GS */
     u64 host_rsp, host_fs, host_gs;
     u64 frame[5]; /* IRET: RIP, CS, RFLAGS, RSP, SS */
 } __attribute__((aligned(16)));
@@ -57,6 +69,7 @@ _Static_assert(offsetof(struct native_state, target) == 720, "enter.S");
 _Static_assert(offsetof(struct native_state, far_offset) == 728, "enter.S");
 _Static_assert(offsetof(struct native_state, fpu) == 736, "enter.S");
 _Static_assert(offsetof(struct native_state, fsgs) == 738, "enter.S");
+_Static_assert(offsetof(struct native_state, bases) == 739, "enter.S");
 _Static_assert(offsetof(struct native_state, host_rsp) == 744, "enter.S");
 _Static_assert(offsetof(struct native_state, host_gs) == 760, "enter.S");
 _Static_assert(offsetof(struct native_state, frame) == 768, "enter.S");
@@ -64,16 +77,19 @@ _Static_assert(offsetof(struct native_state, frame) == 768, "enter.S");
 extern struct native_state native; /* enter.S */
 struct native_state native;
 void native_enter(void);
-void native_enter32(void);
+void native_enter_far(void);
 void native_enter_trap(void);
 void native_end(void);
 void native_branch(void);
 void native_end32(void);
 void native_branch32(void);
+void native_end16(void);
+void native_branch16(void);
+void native_far16(void);
 void native_leave(void) __attribute__((noreturn));
 
 struct diff_shared *shared;
-bool native_fsgs, native_off;
+bool native_fsgs, native_off, native_no16;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 const bool native_sanitized = true;
 #else
@@ -129,12 +145,22 @@ BARE static void child_signal(int sig, siginfo_t *info, void *ctx)
 BARE static void child_enter_trap(const struct diff_case *c)
 {
     native.r.rflags &= ~RFLAGS_TF;
-    native.frame[0] = c->at;
-    native.frame[1] = c->bits32 ? USER_CS32 : USER_CS64;
+    native.frame[0] = case_rip(c);
+    native.frame[1] = c->in.sel[SEG_CS];
     native.frame[2] = c->in.rflags;
     native.frame[3] = c->in.gpr[GPR_RSP];
-    native.frame[4] = USER_DS;
+    native.frame[4] = c->in.sel[SEG_SS];
     native_enter_trap();
+}
+
+/* Where the code ended: the segment. */
+BARE static u16 child_end_cs(const struct diff_case *c)
+{
+    if (native.how == HOW_FAR16)
+        return LDT_SEL(LDT_EXIT);
+    if (native.how >= HOW_END16)
+        return c->in.sel[SEG_CS];
+    return native.how >= HOW_END32 ? USER_CS32 : USER_CS64;
 }
 
 /* Where the code came to, and the selectors that are still there. */
@@ -143,11 +169,11 @@ BARE static void child_result(const struct diff_case *c)
     u16 *sel = native.r.sel;
 
     if (native.how) {
-        sel[SEG_CS] = native.how >= HOW_END32 ? USER_CS32 : USER_CS64;
+        sel[SEG_CS] = child_end_cs(c);
         __asm__("mov %%ss, %0" : "=m"(sel[SEG_SS]));
-        native.r.rip = native.how == HOW_END || native.how == HOW_END32
-                           ? c->at + c->len
-                           : case_slot(c) + TAKEN;
+        native.r.rip =
+            case_end(c, native.how == HOW_END || native.how == HOW_END32 ||
+                            native.how == HOW_END16);
     }
     __asm__("mov %%es, %0\nmov %%ds, %1\nmov %%fs, %2\nmov %%gs, %3"
             : "=m"(sel[SEG_ES]), "=m"(sel[SEG_DS]), "=m"(sel[SEG_FS]),
@@ -156,6 +182,8 @@ BARE static void child_result(const struct diff_case *c)
 
 BARE static void child_case(const struct diff_case *c, struct diff_out *out)
 {
+    const u16 *sel = c->in.sel;
+
     for (unsigned int i = 0; i < PLANTS; i++)
         child_copy(shared->window + c->plant[i].off, c->plant[i].bytes,
                    c->plant[i].len);
@@ -167,17 +195,20 @@ BARE static void child_case(const struct diff_case *c, struct diff_out *out)
     native.r.error = native.r.cr2 = 0;
     native.how = 0;
     native.target = c->at;
-    native.far_offset = (u32)c->at;
-    /* 32-bit code cannot do with null selectors in DS and ES. */
-    __asm__ volatile("mov %0, %%ds\nmov %0, %%es\n"
-                     "mov %1, %%fs\nmov %1, %%gs" ::"r"(USER_DS),
-                     "r"(0));
+    native.far_offset = (u32)case_rip(c);
+    native.far_selector = sel[SEG_CS];
+    native.bases = native.fsgs && c->mode == MODE_64;
+    /* 64-bit code, as this here is, does not mind what they are. */
+    __asm__ volatile("mov %0, %%ds\nmov %1, %%es\nmov %2, %%ss\n"
+                     "mov %3, %%fs\nmov %4, %%gs" ::"m"(sel[SEG_DS]),
+                     "m"(sel[SEG_ES]), "m"(sel[SEG_SS]), "m"(sel[SEG_FS]),
+                     "m"(sel[SEG_GS]));
     if (c->in.rflags & RFLAGS_TF)
         child_enter_trap(c);
-    else if (c->bits32)
-        native_enter32();
-    else
+    else if (c->mode == MODE_64)
         native_enter();
+    else
+        native_enter_far();
     child_result(c);
     for (unsigned int i = 0; i < PLANTS; i++)
         child_zero(shared->window + c->blank[i].off, c->blank[i].len);
@@ -253,11 +284,49 @@ static void child_maps(u64 base)
               DATA_SIZE - DATA_RW, PROT_READ);
 }
 
-static void child_ends(void)
+static void child_ends(u64 at)
 {
     for (unsigned int i = 0; i < ENDS_PAGES; i++)
-        child_map(HIGH + ENDS + i * ENDS_STEP, shared->ends + i * PAGE_SIZE,
-                  PAGE_SIZE, PROT_READ | PROT_EXEC);
+        child_map(at + i * ENDS_STEP, shared->ends + i * PAGE_SIZE, PAGE_SIZE,
+                  PROT_READ | PROT_EXEC);
+}
+
+static int child_ldt_set(unsigned int i)
+{
+    const struct diff_seg *s = &ldt[i];
+    struct user_desc d = {
+        .entry_number = i,
+        .base_addr = s->base,
+        .limit = s->limit,
+        .seg_32bit = s->db,
+        .contents = s->type >> 2,
+        .read_exec_only = !(s->type & TYPE_WRITE),
+        .seg_not_present = s->absent,
+    };
+
+    return syscall(SYS_modify_ldt, LDT_WRITE, &d, sizeof(d)) ? errno : 0;
+}
+
+/* Linux has made of it what the guests have. */
+static void child_ldt_check(void)
+{
+    u64 found[LDT_NR] = {0};
+
+    syscall(SYS_modify_ldt, LDT_READ_ALL, found, sizeof(found));
+    for (unsigned int i = 0; i < LDT_NR; i++)
+        if (found[i] != segs_descriptor(i))
+            _exit(6);
+}
+
+static void child_ldt(void)
+{
+    int r = 0;
+
+    for (unsigned int i = 0; i < LDT_NR && !r; i++)
+        r = child_ldt_set(i);
+    shared->ldt = r;
+    if (!r)
+        child_ldt_check();
 }
 
 static void child_main(void)
@@ -265,7 +334,6 @@ static void child_main(void)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGINT, SIG_IGN); /* it is ended by us */
     signal(SIGTERM, SIG_IGN);
-    native.far_selector = USER_CS32;
     native.fsgs = native_fsgs;
     if (native_fsgs) {
         __asm__("rdfsbase %0" : "=r"(native.host_fs));
@@ -273,7 +341,9 @@ static void child_main(void)
     }
     child_maps(LOW);
     child_maps(HIGH);
-    child_ends();
+    child_ends(HIGH + ENDS);
+    child_ends(ENDS_LOW);
+    child_ldt();
     child_catch();
     child_loop();
 }
@@ -300,24 +370,30 @@ static void exit_jump(u8 *at, void (*to)(void))
     memcpy(at + sizeof(jmp), &to, sizeof(to));
 }
 
-#define FAR_JUMP 64 /* from there, in the page of exits */
+#define FAR_JUMP 128 /* from there, in the page of exits */
 
 /* ljmp to 64-bit code at LOW */
-static void exit_far(u8 *at, u32 to)
+static void exit_far(u8 *exits, u32 off, void (*to)(void))
 {
+    u8 *at = exits + off;
+
+    if (off >= END16)
+        *at++ = 0x66;
     *at = 0xea;
-    le32_put(at + 1, to);
+    le32_put(at + 1, (u32)LOW + EXIT + off + FAR_JUMP);
     le16_put(at + 5, USER_CS64);
+    exit_jump(exits + off + FAR_JUMP, to);
 }
 
 static void native_exits(u8 *at)
 {
     exit_jump(at + END, native_end);
     exit_jump(at + BRANCH, native_branch);
-    exit_far(at + END32, LOW + EXIT + END32 + FAR_JUMP);
-    exit_far(at + BRANCH32, LOW + EXIT + BRANCH32 + FAR_JUMP);
-    exit_jump(at + END32 + FAR_JUMP, native_end32);
-    exit_jump(at + BRANCH32 + FAR_JUMP, native_branch32);
+    exit_far(at, END32, native_end32);
+    exit_far(at, BRANCH32, native_branch32);
+    exit_far(at, END16, native_end16);
+    exit_far(at, BRANCH16, native_branch16);
+    exit_far(at, FAR16, native_far16);
 }
 
 int native_start(void)
@@ -338,6 +414,7 @@ int native_start(void)
     native_off = !native_run(0);
     if (native_off)
         native_stop();
+    native_no16 = !native_off && shared->ldt;
     return 0;
 }
 

@@ -32,8 +32,8 @@ static void solo_tell(const struct solo *s, const char *tier,
 {
     const u8 *in = (const u8 *)s->c.in.gpr;
     struct insn insn;
-    bool known = insn_decode(&insn, s->c.code, sizeof(s->c.code),
-                             s->c.bits32 ? MODE_32 : MODE_64) > 0;
+    bool known =
+        insn_decode(&insn, s->c.code, sizeof(s->c.code), s->c.mode) > 0;
 
     fprintf(stderr, "diff: %s in the %s tier:\n",
             known ? insn.row->name : "bytes", tier);
@@ -116,8 +116,7 @@ static void shrink_code(struct solo *s, struct solo *was)
     struct insn in;
 
     while (at < s->c.len) {
-        int n = insn_decode(&in, s->c.code + at, s->c.len - at,
-                            s->c.bits32 ? MODE_32 : MODE_64);
+        int n = insn_decode(&in, s->c.code + at, s->c.len - at, s->c.mode);
 
         if (n <= 0)
             break;

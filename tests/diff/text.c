@@ -5,9 +5,10 @@
  *
  *   64 at=310000010000 code=4801c3 flags=246 rax=1 fs=0 fx0=37f w1000=0102
  *
- * 64 or 32: the mode. at: where the code is. Registers that are not named are
- * 0. fxN, wN: bytes N and following of the FXSAVE image or of the window; what
- * is not named is 0. undef: flags that are not compared. All in hexadecimal.
+ * 64, 32 or 16: the mode. at: where the code is. Registers that are not named
+ * are 0. es, cs, ss, ds, fsel, gsel: selectors, if not the mode's usual. fxN,
+ * wN: bytes N and following of the FXSAVE image or of the window; what is not
+ * named is 0. undef: flags that are not compared. All in hexadecimal.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -18,6 +19,10 @@
 static const char *const names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
                                       "rsi", "rdi", "r8",  "r9",  "r10", "r11",
                                       "r12", "r13", "r14", "r15"};
+
+static const char *const modes[] = {"16", "32", "64"};
+static const char *const sels[SEG_NR] = {"es", "cs",   "ss",
+                                         "ds", "fsel", "gsel"};
 
 /* ---- out ------------------------------------------------------------------
  */
@@ -55,6 +60,16 @@ static void print_sparse(FILE *f, const char *name, const u8 *p,
     }
 }
 
+static void print_selectors(FILE *f, const struct diff_case *c)
+{
+    struct diff_case usual = {.mode = c->mode};
+
+    segs_default(&usual);
+    for (unsigned int i = 0; i < SEG_NR; i++)
+        if (c->in.sel[i] != usual.in.sel[i])
+            fprintf(f, " %s=%x", sels[i], c->in.sel[i]);
+}
+
 void solo_print(FILE *f, const struct solo *s)
 {
     const struct diff_case *c = &s->c;
@@ -62,9 +77,10 @@ void solo_print(FILE *f, const struct solo *s)
 
     flat = *s;
     case_plant(c, flat.window);
-    fprintf(f, "%s at=%lx", c->bits32 ? "32" : "64", c->at);
+    fprintf(f, "%s at=%lx", modes[c->mode], c->at);
     print_bytes(f, "code", c->code, c->len);
     fprintf(f, " flags=%lx", c->in.rflags);
+    print_selectors(f, c);
     if (c->undef_flags)
         fprintf(f, " undef=%x", c->undef_flags);
     for (unsigned int i = 0; i < 16; i++)
@@ -123,14 +139,37 @@ static u64 *parse_word(struct diff_case *c, const char *name)
     return strcmp(name, "at") == 0 ? &c->at : NULL;
 }
 
+static u16 *parse_selector(struct diff_case *c, const char *name)
+{
+    for (unsigned int i = 0; i < SEG_NR; i++)
+        if (strcmp(name, sels[i]) == 0)
+            return &c->in.sel[i];
+    return NULL;
+}
+
+static bool parse_mode(struct diff_case *c, const char *name)
+{
+    while (c->mode < ARRAY_SIZE(modes) && strcmp(name, modes[c->mode]) != 0)
+        c->mode++;
+    if (c->mode == ARRAY_SIZE(modes))
+        return false;
+    segs_default(c);
+    return true;
+}
+
 static bool parse_setting(struct solo *s, const char *name, const char *val)
 {
     struct diff_case *c = &s->c;
     u64 *word = parse_word(c, name);
+    u16 *sel = parse_selector(c, name);
     int n;
 
     if (word) {
         *word = strtoull(val, NULL, 16);
+        return true;
+    }
+    if (sel) {
+        *sel = (u16)strtoul(val, NULL, 16);
         return true;
     }
     if (strcmp(name, "undef") == 0) {
@@ -167,8 +206,7 @@ bool solo_parse(struct solo *s, const char *line)
     memcpy(copy, line, strlen(line) + 1);
     memset(s, 0, sizeof(*s));
     word = strsep(&rest, " \n");
-    s->c.bits32 = strcmp(word, "32") == 0;
-    if (!s->c.bits32 && strcmp(word, "64") != 0)
+    if (!parse_mode(&s->c, word))
         return false;
     while ((word = strsep(&rest, " \n"))) {
         if (!*word)
