@@ -45,7 +45,7 @@
 #define DATA_RW    0x4000u
 #define DATA_SIZE  0x5000u
 #define ENDS       0x1234567000u
-#define ENDS_LOW   0x2c5b1000u
+#define ENDS_LOW   0xd4c5b000u /* far from what sums come to */
 #define ENDS_PAGES 64u
 #define ENDS_STEP  0x2000u
 

@@ -142,6 +142,7 @@ static void guest_gdt(struct guest *g)
         (struct cpu_table){.base = GDT, .limit = sizeof(gdt) - 1};
 }
 
+/* None if the host has none: then its selectors fault on both sides. */
 static void guest_ldt(struct guest *g)
 {
     u64 raw[LDT_NR];
@@ -154,7 +155,8 @@ static void guest_ldt(struct guest *g)
                                                  .limit = sizeof(raw) - 1,
                                                  .sel = 0x50,
                                                  .type = SYS_LDT,
-                                                 .present = 1};
+                                                 .present = 1,
+                                                 .unusable = native_no16};
 }
 
 static void guest_segments(struct cpu_state *s)
