@@ -245,6 +245,7 @@ static bool bytes_on_host(unsigned int nr, unsigned int less)
     memcpy(shared->window, guest_window(TIER_STEP), DATA_SIZE);
     for (unsigned int i = 0; i < nr; i++)
         ends_place(i, &strings[i], strings[i].len - less);
+    guest_ends();
     if (native_run(nr))
         return true;
     string_tell(&strings[atomic_load(&shared->next)],

@@ -45,7 +45,7 @@
 #define DATA_RW    0x4000u
 #define DATA_SIZE  0x5000u
 #define ENDS       0x1234567000u
-#define ENDS_LOW   0xd4c5b000u /* far from what sums come to */
+#define ENDS_LOW   0xd4c5b000u
 #define ENDS_PAGES 64u
 #define ENDS_STEP  0x2000u
 
@@ -268,6 +268,7 @@ void guest_start(void);
 void guest_stop(void);
 u8 *guest_window(enum tier t);
 void guest_code(const u8 *code); /* CODE_SIZE bytes, all new */
+void guest_ends(void);           /* shared->ends, likewise */
 void guest_forget(enum tier t);  /* TLB, A and D bits */
 bool guest_is_ud(const u8 *bytes, enum code_mode mode); /* 15 */
 void guest_run(enum tier t, const struct diff_case *c, struct diff_out *out);

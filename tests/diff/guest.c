@@ -22,6 +22,7 @@
 #define GPA_TSS    0x402000ull
 #define GPA_STACK  0x403000ull
 #define GPA_LDT    0x404000ull
+#define GPA_ENDS   0x500000ull
 /* Linear, and no number that a case comes upon: it would find more there than
  * on the host. */
 #define IDT       0x35a7c1e90000ull
@@ -52,7 +53,7 @@ struct guest {
     struct cpu *cpu;
     struct interp_run run;
     u64 next_table;
-    u64 *pte[2 * PAGES]; /* of code and window, at LOW and at HIGH */
+    u64 *pte[2 * PAGES + ENDS_PAGES]; /* of code and window, twice */
     unsigned int nr_pte;
 };
 
@@ -189,6 +190,14 @@ static void guest_controls(struct cpu_state *s)
     s->dr7 = 0x400;
 }
 
+/* Random numbers come to them. Those near HIGH are beyond chance. */
+static void guest_map_ends(struct guest *g)
+{
+    for (unsigned int i = 0; i < ENDS_PAGES; i++)
+        guest_map(g, ENDS_LOW + i * ENDS_STEP,
+                  (GPA_ENDS + i * PAGE_SIZE) | PTE_CODE);
+}
+
 static void guest_new(struct guest *g)
 {
     struct interp_env env = {.bus = &g->bus, .cpus = 1};
@@ -203,6 +212,7 @@ static void guest_new(struct guest *g)
         exit(2);
     guest_maps(g, LOW);
     guest_maps(g, HIGH);
+    guest_map_ends(g);
     mem_write(g->mem, GPA_EXIT, shared->exits, PAGE_SIZE);
     guest_idt(g);
     guest_gdt(g);
@@ -243,6 +253,17 @@ void guest_code(const u8 *code)
 
         mem_write(g->mem, GPA_CODE, code, CODE_SIZE);
         mem_code_written(g->mem, GPA_CODE, CODE_SIZE);
+        block_drop_stale(g->cpu);
+    }
+}
+
+void guest_ends(void)
+{
+    for (unsigned int t = 0; t < TIER_NR; t++) {
+        struct guest *g = &guests[t];
+
+        mem_write(g->mem, GPA_ENDS, shared->ends, sizeof(shared->ends));
+        mem_code_written(g->mem, GPA_ENDS, sizeof(shared->ends));
         block_drop_stale(g->cpu);
     }
 }
