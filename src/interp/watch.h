@@ -39,9 +39,9 @@ static inline void watch_update(struct cpu *c)
 }
 
 /*
- * [la, la + size) has been translated and is about to be accessed; user: with
- * the rights of CPL 3. Notes in c->hits which breakpoints it is for. #AC(0).
- * For those who saw c->watch.
+ * [la, la + size) is about to be translated and accessed; user: with the rights
+ * of CPL 3. Notes in c->hits which breakpoints that meets; a fault that comes
+ * of it makes void what is noted. #AC(0). For those who saw c->watch.
  */
 enum exec watch_access(struct cpu *c, u64 la, unsigned int size,
                        enum access acc, bool user);
