@@ -94,7 +94,9 @@ static bool compare_has_items(const struct insn *in)
 static bool compare_is_vague(const struct diff_case *c,
                              const struct diff_regs *r)
 {
-    u64 off = r->rip + sel_base(r->sel[SEG_CS]) - case_base(c) - CODE;
+    u64 la = r->rip + sel_base(r->sel[SEG_CS]);
+    u64 off = la - (la >= HIGH ? HIGH : LOW) - CODE;
+    bool far = r->sel[SEG_CS] == USER_CS64; /* from code of another mode */
     struct insn in;
 
     if (r->vector != EXC_PF && r->vector != EXC_GP && r->vector != EXC_SS &&
@@ -104,7 +106,7 @@ static bool compare_is_vague(const struct diff_case *c,
         return false;
     return insn_decode(&in, shared->code + off,
                        (unsigned int)MIN(15ull, CODE_SIZE - off),
-                       c->mode) > 0 &&
+                       far ? MODE_64 : c->mode) > 0 &&
            (compare_has_parts(&in) ||
             (compare_has_items(&in) && (r->vector == EXC_PF || !r->error)));
 }

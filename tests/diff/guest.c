@@ -463,6 +463,21 @@ void guest_run(enum tier t, const struct diff_case *d, struct diff_out *out)
     guest_end(d, &out->r);
 }
 
+/* AMD's processors want an offset to be canonical, others what comes of it with
+ * the base of FS or GS. */
+static bool guest_offset_is_wild(const struct cpu *c, const struct insn *in)
+{
+    u64 off = (u64)in->disp;
+
+    if (!in->mem || in->seg < SEG_FS || in->asize != 8)
+        return false;
+    if (in->base != GPR_NONE)
+        off += c->s.gpr[in->base];
+    if (in->index != GPR_NONE)
+        off += c->s.gpr[in->index] << in->scale;
+    return !in->rip_relative && !is_canonical(off);
+}
+
 /* The instruction at RIP; fetches that fault are the end of the case. One of
  * the FPU finds there what the case does not have. */
 static bool guest_strayed(struct cpu *c, const struct diff_case *d)
@@ -475,7 +490,22 @@ static bool guest_strayed(struct cpu *c, const struct diff_case *d)
     return off < CODE_SIZE &&
            insn_decode(&in, shared->code + off,
                        (unsigned int)MIN(15ull, CODE_SIZE - off), mode) > 0 &&
-           (insn_excluded(&in) || (!d->fpu && in.row->flags & R_FPU));
+           (insn_excluded(&in) || guest_offset_is_wild(c, &in) ||
+            (!d->fpu && in.row->flags & R_FPU));
+}
+
+/* To the page of exits, but not to one of this mode: the host runs what is
+ * there. */
+static bool guest_left_wrongly(const struct cpu *c, enum exec e)
+{
+    static const u8 mode[EXITS / 16] = {MODE_64, MODE_64, MODE_32, MODE_32,
+                                        MODE_16, MODE_16, MODE_16};
+    u64 la = c->s.rip + sel_base(c->s.seg[SEG_CS].sel);
+    u64 off = la - (la >= HIGH ? HIGH : LOW) - EXIT;
+
+    if (e != EXEC_FAULT || c->exc.vector != EXC_PF || off >= PAGE_SIZE)
+        return false;
+    return off >= EXITS || off % 16 || c->mode != mode[off / 16];
 }
 
 bool guest_strays(const struct diff_case *d)
@@ -493,7 +523,7 @@ bool guest_strays(const struct diff_case *d)
         e = guest_step(c);
     }
     fpu_leave(c);
-    return strayed || guest_goes_on(c, e);
+    return strayed || guest_left_wrongly(c, e) || guest_goes_on(c, e);
 }
 
 bool guest_is_ud(const u8 *bytes, enum code_mode mode)
