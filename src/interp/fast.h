@@ -173,6 +173,22 @@ FAST const struct op *fast_jump(struct cpu *c, const struct op *o, u64 rip)
     }
 #define FAST_LAST_NEXT(name, ...) FAST_LAST(name, __VA_ARGS__, next)
 
+/* Handlers of a form by the kind of address of their memory operand, which is
+ * its last argument; and the three as a row of a table. */
+#define FAST_HANDLER(name, form, ...)                                          \
+    static const struct op *name(struct cpu *c, const struct op *o)            \
+    {                                                                          \
+        return form(c, o, __VA_ARGS__);                                        \
+    }
+#define FAST_BY_EA(name, form, ...)                                            \
+    FAST_HANDLER(name##_base, form, ##__VA_ARGS__, EA_BASE)                    \
+    FAST_HANDLER(name##_index, form, ##__VA_ARGS__, EA_INDEX)                  \
+    FAST_HANDLER(name##_seg, form, ##__VA_ARGS__, EA_SEG)
+#define FAST_EA_ROW(name)                                                      \
+    {                                                                          \
+        name##_base, name##_index, name##_seg                                  \
+    }
+
 /* By condition code. */
 /* clang-format off */
 #define FAST_BY_CC(X, ...)                                                     \

@@ -12,8 +12,8 @@ static const struct op *jump_reg(struct cpu *c, const struct op *o)
     return fast_jump(c, o, rip);
 }
 
-FAST const struct op *jump_mem(struct cpu *c, const struct op *o,
-                               enum ea_kind ea)
+FAST const struct op *jump_through(struct cpu *c, const struct op *o,
+                                   enum ea_kind ea)
 {
     u64 la = fast_ea(c, o, ea), rip;
     const u8 *p = tlb_hit(c, la, 8, ACC_READ);
@@ -42,28 +42,36 @@ static const struct op *call_reg(struct cpu *c, const struct op *o)
     return call_to(c, o, reg_ld(c, o->src, 8));
 }
 
-/* A store that misses is retried from the start: the load has no effect. A
- * load that misses is not, because its page and the stack's may be rivals for
- * one TLB entry, and would drive each other out for ever. */
-FAST const struct op *call_mem(struct cpu *c, const struct op *o,
-                               enum ea_kind ea)
+typedef const struct op *value_op(struct cpu *c, const struct op *o, u64 val);
+
+/* CALL and PUSH of memory. A store that misses is retried from the start: the
+ * load has no effect. A load that misses is not, because its page and the
+ * stack's may be rivals for one TLB entry, and would drive each other out for
+ * ever. */
+FAST const struct op *stack_mem(struct cpu *c, const struct op *o,
+                                value_op *use, enum ea_kind ea)
 {
     u64 la = fast_ea(c, o, ea);
     const u8 *p = tlb_hit(c, la, 8, ACC_READ);
 
     if (unlikely(!p))
         return fast_redo(c, o);
-    return call_to(c, o, host_ld(p, 8));
+    return use(c, o, host_ld(p, 8));
+}
+
+FAST const struct op *push_next(struct cpu *c, const struct op *o, u64 val)
+{
+    return push_val(c, o, val, next);
 }
 
 static const struct op *push_imm(struct cpu *c, const struct op *o)
 {
-    return push_val(c, o, o->imm, next);
+    return push_next(c, o, o->imm);
 }
 
 static const struct op *push_flags(struct cpu *c, const struct op *o)
 {
-    return push_val(c, o, flags_get(c) & ~(RFLAGS_RF | RFLAGS_VM), next);
+    return push_next(c, o, flags_get(c) & ~(RFLAGS_RF | RFLAGS_VM));
 }
 
 static const struct op *leave_frame(struct cpu *c, const struct op *o)
@@ -78,18 +86,6 @@ static const struct op *leave_frame(struct cpu *c, const struct op *o)
     return next(c, o + 1);
 }
 
-/* As call_mem: see there for a load that misses. */
-FAST const struct op *push_mem(struct cpu *c, const struct op *o,
-                               enum ea_kind ea)
-{
-    u64 la = fast_ea(c, o, ea);
-    const u8 *p = tlb_hit(c, la, 8, ACC_READ);
-
-    if (unlikely(!p))
-        return fast_redo(c, o);
-    return push_val(c, o, host_ld(p, 8), next);
-}
-
 /* clang-format off */
 FAST_JUMP(FAST_DEFINE_LAST)
 FAST_STACK(FAST_DEFINE)
@@ -97,22 +93,13 @@ FAST_STACK(FAST_DEFINE)
 #define CC(none, cc) fast_jump_##cc,
 static op_handler *const jump_cc[16] = {FAST_BY_CC(CC, )};
 
-#define BY_EA(name)                                                            \
-    static const struct op *name##_base(struct cpu *c, const struct op *o)     \
-    {                                                                          \
-        return name(c, o, EA_BASE);                                            \
-    }                                                                          \
-    static const struct op *name##_index(struct cpu *c, const struct op *o)    \
-    {                                                                          \
-        return name(c, o, EA_INDEX);                                           \
-    }                                                                          \
-    static const struct op *name##_seg(struct cpu *c, const struct op *o)      \
-    {                                                                          \
-        return name(c, o, EA_SEG);                                             \
-    }
-BY_EA(jump_mem)
-BY_EA(call_mem)
-BY_EA(push_mem)
+FAST_BY_EA(jump_mem, jump_through)
+FAST_BY_EA(call_mem, stack_mem, call_to)
+FAST_BY_EA(push_mem, stack_mem, push_next)
+
+static op_handler *const jump_mems[] = FAST_EA_ROW(jump_mem);
+static op_handler *const call_mems[] = FAST_EA_ROW(call_mem);
+static op_handler *const push_mems[] = FAST_EA_ROW(push_mem);
 /* clang-format on */
 
 #define RUN_MAX 6
@@ -124,14 +111,6 @@ static op_handler *const pop_runs[RUN_MAX] = {
 static op_handler *const pop_rets[RUN_MAX] = {fast_pop_1_ret, fast_pop_2_ret,
                                               fast_pop_3_ret, fast_pop_4_ret,
                                               fast_pop_5_ret, fast_pop_6_ret};
-
-static op_handler *const jump_mems[] = {jump_mem_base, jump_mem_index,
-                                        jump_mem_seg};
-static op_handler *const call_mems[] = {call_mem_base, call_mem_index,
-                                        call_mem_seg};
-
-static op_handler *const push_mems[] = {push_mem_base, push_mem_index,
-                                        push_mem_seg};
 
 static bool jump_relative(struct op *o, const struct insn *in, u64 next_rip)
 {

@@ -123,44 +123,33 @@ FAST const struct op *cmov_mem(struct cpu *c, const struct op *o,
 /* ---- instances ---------------------------------------------------------- */
 
 /* clang-format off */
-#define HANDLER(name, form, ...)                                               \
-    static const struct op *name(struct cpu *c, const struct op *o)            \
-    {                                                                          \
-        return form(c, o, __VA_ARGS__);                                        \
-    }
-#define BY_EA(name, form, ...)                                                 \
-    HANDLER(name##_base, form, __VA_ARGS__, EA_BASE)                           \
-    HANDLER(name##_index, form, __VA_ARGS__, EA_INDEX)                         \
-    HANDLER(name##_seg, form, __VA_ARGS__, EA_SEG)
-#define EA_ROW(name) {name##_base, name##_index, name##_seg}
-
 #define BIT(name, bit)                                                         \
-    BY_EA(name##4_mem, bit_mem, bit, 4) BY_EA(name##8_mem, bit_mem, bit, 8)
+    FAST_BY_EA(name##4_mem, bit_mem, bit, 4) FAST_BY_EA(name##8_mem, bit_mem, bit, 8)
 BIT(bt, BIT_BT)
 BIT(bts, BIT_BTS)
 BIT(btr, BIT_BTR)
 BIT(btc, BIT_BTC)
-#define BIT_ROW(name) {EA_ROW(name##4_mem), EA_ROW(name##8_mem)}
+#define BIT_ROW(name) {FAST_EA_ROW(name##4_mem), FAST_EA_ROW(name##8_mem)}
 static op_handler *const bit_handlers[BIT_NR][2][3] = {
     BIT_ROW(bt), BIT_ROW(bts), BIT_ROW(btr), BIT_ROW(btc)};
 
-BY_EA(cmpxchg4, cmpxchg_mem, 4)
-BY_EA(cmpxchg8, cmpxchg_mem, 8)
-static op_handler *const cmpxchg_handlers[2][3] = {EA_ROW(cmpxchg4),
-                                                   EA_ROW(cmpxchg8)};
-BY_EA(cmpxchg16b, cmpxchg16b_mem, 16)
-static op_handler *const cmpxchg16b_handlers[3] = EA_ROW(cmpxchg16b);
-BY_EA(xadd4, xadd_mem, 4)
-BY_EA(xadd8, xadd_mem, 8)
-static op_handler *const xadd_handlers[2][3] = {EA_ROW(xadd4), EA_ROW(xadd8)};
+FAST_BY_EA(cmpxchg4, cmpxchg_mem, 4)
+FAST_BY_EA(cmpxchg8, cmpxchg_mem, 8)
+static op_handler *const cmpxchg_handlers[2][3] = {FAST_EA_ROW(cmpxchg4),
+                                                   FAST_EA_ROW(cmpxchg8)};
+FAST_BY_EA(cmpxchg16b, cmpxchg16b_mem, 16)
+static op_handler *const cmpxchg16b_handlers[3] = FAST_EA_ROW(cmpxchg16b);
+FAST_BY_EA(xadd4, xadd_mem, 4)
+FAST_BY_EA(xadd8, xadd_mem, 8)
+static op_handler *const xadd_handlers[2][3] = {FAST_EA_ROW(xadd4), FAST_EA_ROW(xadd8)};
 
 #define CC(none, cc)                                                           \
-    BY_EA(setm_##cc, setcc_mem, 0x##cc)                                        \
-    BY_EA(cmovm4_##cc, cmov_mem, 0x##cc, 4)                                    \
-    BY_EA(cmovm8_##cc, cmov_mem, 0x##cc, 8)
+    FAST_BY_EA(setm_##cc, setcc_mem, 0x##cc)                                        \
+    FAST_BY_EA(cmovm4_##cc, cmov_mem, 0x##cc, 4)                                    \
+    FAST_BY_EA(cmovm8_##cc, cmov_mem, 0x##cc, 8)
 FAST_BY_CC(CC, )
-#define SET_ROW(none, cc) EA_ROW(setm_##cc),
-#define CMOV_ROW(none, cc) {EA_ROW(cmovm4_##cc), EA_ROW(cmovm8_##cc)},
+#define SET_ROW(none, cc) FAST_EA_ROW(setm_##cc),
+#define CMOV_ROW(none, cc) {FAST_EA_ROW(cmovm4_##cc), FAST_EA_ROW(cmovm8_##cc)},
 static op_handler *const setcc_handlers[16][3] = {FAST_BY_CC(SET_ROW, )};
 static op_handler *const cmov_handlers[16][2][3] = {FAST_BY_CC(CMOV_ROW, )};
 /* clang-format on */
