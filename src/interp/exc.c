@@ -11,7 +11,6 @@
 #define ERR_EXT 1u /* error code: not the program's own instruction */
 
 #define DR6_BS (1ull << 14)
-#define DR7_GD (1ull << 13)
 
 #define DELIVERY_MAX                                                           \
     8 /* benign, contributory, page fault, double fault, and                   \
@@ -212,8 +211,7 @@ bool cpu_must_step(const struct cpu *c)
     const struct cpu_event *e = &c->s.event;
 
     return e->shadow_sti || e->shadow_mov_ss || e->nmi_pending ||
-           c->s.rflags & (RFLAGS_TF | RFLAGS_RF) || c->s.dr7 & DR7_ENABLED ||
-           c->watch;
+           c->s.rflags & (RFLAGS_TF | RFLAGS_RF) || watch_is_on(c);
 }
 
 static enum exec exc_debug(struct cpu *c, u64 dr6)
@@ -241,8 +239,8 @@ static u8 exc_code_breakpoints(const struct cpu *c)
 static bool exc_shadow_kept(struct cpu *c, u64 before)
 {
     struct cpu_event *e = &c->s.event;
-    bool stepping = before & (RFLAGS_TF | RFLAGS_RF) ||
-                    c->s.dr7 & DR7_ENABLED || c->watch || e->nmi_pending;
+    bool stepping =
+        before & (RFLAGS_TF | RFLAGS_RF) || watch_is_on(c) || e->nmi_pending;
     bool mov_ss = e->shadow_mov_ss == 1 && stepping;
 
     e->shadow_sti = e->shadow_sti && !(before & RFLAGS_IF);

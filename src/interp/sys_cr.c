@@ -4,6 +4,7 @@
 #include <cpuid.h>
 
 #include "ops.h"
+#include "watch.h"
 
 /* ---- control registers -------------------------------------------------- */
 
@@ -101,7 +102,6 @@ enum exec op_invlpg(struct cpu *c, struct insn *in)
 #define DR6_BD       (1ull << 13)
 #define DR7_WRITABLE 0xffff23ffull
 #define DR7_ONES     0x400ull
-#define DR7_GD       (1ull << 13)
 
 /* The register meant: 4 and 5 are 6 and 7 unless CR4.DE is set. */
 static enum exec dr_check(struct cpu *c, unsigned int reg, unsigned int *n)

@@ -9,12 +9,19 @@ const struct tlb_entry watch_tlb[TLB_SIZE] = {
     [0 ... TLB_SIZE - 1] = {TLB_NONE, TLB_NONE, TLB_NONE, 0},
 };
 
+/* What breakpoint i is for, as a set; of nothing if it is not enabled. */
+static unsigned int watch_kind(const struct cpu *c, unsigned int i)
+{
+    return c->s.dr7 >> 2 * i & 3 ? 1u << (c->s.dr7 >> (16 + 4 * i) & 3) : 0;
+}
+
 static bool watch_breaks(const struct cpu *c)
 {
+    unsigned int kinds = 0;
+
     for (unsigned int i = 0; i < 4; i++)
-        if (c->s.dr7 >> 2 * i & 3 && c->s.dr7 >> (16 + 4 * i) & 3)
-            return true;
-    return false;
+        kinds |= watch_kind(c, i);
+    return kinds & ~(unsigned int)WATCH_EXEC;
 }
 
 void watch_set(struct cpu *c)
@@ -34,11 +41,10 @@ u8 watch_match(const struct cpu *c, unsigned int kinds, u64 at,
     u8 hits = 0;
 
     for (unsigned int i = 0; i < 4; i++) {
-        u64 dr7 = c->s.dr7 >> (16 + 4 * i), n = len[dr7 >> 2 & 3];
+        u64 n = len[c->s.dr7 >> (18 + 4 * i) & 3];
         u64 first = c->s.dr[i] & ~(n - 1);
 
-        if (c->s.dr7 >> 2 * i & 3 && kinds >> (dr7 & 3) & 1 &&
-            (first - at < size || at - first < n))
+        if (watch_kind(c, i) & kinds && (first - at < size || at - first < n))
             hits |= (u8)(1u << i);
     }
     return hits;

@@ -10,7 +10,8 @@
 
 #include "cpu.h"
 
-#define DR7_ENABLED 0xffull /* L0 G0 .. L3 G3 */
+#define DR7_ENABLED 0xffull      /* L0 G0 .. L3 G3 */
+#define DR7_GD      (1ull << 13) /* MOV DR is #DB */
 
 enum watch {
     WATCH_BREAK = 1, /* a breakpoint on data or ports is enabled */
@@ -31,10 +32,16 @@ extern const struct tlb_entry watch_tlb[TLB_SIZE];
 /* What registers say now, to c->watch and c->tlb. */
 void watch_set(struct cpu *c);
 
+/* Must each instruction be looked at, for breakpoints or alignment? */
+static inline bool watch_is_on(const struct cpu *c)
+{
+    return c->s.dr7 & DR7_ENABLED || c->watch;
+}
+
 /* Before an instruction. Those that change DR7, AC, CR0 or CPL end a block. */
 static inline void watch_update(struct cpu *c)
 {
-    if (unlikely(c->s.dr7 & DR7_ENABLED || c->s.rflags & RFLAGS_AC || c->watch))
+    if (unlikely(watch_is_on(c) || c->s.rflags & RFLAGS_AC))
         watch_set(c);
 }
 
