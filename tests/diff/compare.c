@@ -94,19 +94,13 @@ static bool compare_has_items(const struct insn *in)
 static bool compare_is_vague(const struct diff_case *c,
                              const struct diff_regs *r)
 {
-    u64 la = r->rip + sel_base(r->sel[SEG_CS]);
-    u64 off = la - (la >= HIGH ? HIGH : LOW) - CODE;
     bool far = r->sel[SEG_CS] == USER_CS64; /* from code of another mode */
     struct insn in;
 
     if (r->vector != EXC_PF && r->vector != EXC_GP && r->vector != EXC_SS &&
         r->vector != EXC_AC)
         return false;
-    if (off >= CODE_SIZE)
-        return false;
-    return insn_decode(&in, shared->code + off,
-                       (unsigned int)MIN(15ull, CODE_SIZE - off),
-                       far ? MODE_64 : c->mode) > 0 &&
+    return code_decode(&in, r->sel[SEG_CS], r->rip, far ? MODE_64 : c->mode) &&
            (compare_has_parts(&in) ||
             (compare_has_items(&in) && (r->vector == EXC_PF || !r->error)));
 }

@@ -204,6 +204,14 @@ case_slot(const struct diff_case *c)
     return c->at & ~(u64)(SLOT - 1);
 }
 
+/* Where that is of what begins at offset base of LOW or of HIGH, if it is. */
+static inline u64 regs_offset(u16 cs, u64 rip, u64 base)
+{
+    u64 la = rip + sel_base(cs);
+
+    return la - (la >= HIGH ? HIGH : LOW) - base;
+}
+
 /* What is reported as RIP of the end of the code, or of where branches go. */
 static inline __attribute__((always_inline)) u64
 case_end(const struct diff_case *c, bool end)
@@ -292,6 +300,9 @@ bool gen_sequence(struct diff_case *c, unsigned int slot);
 
 /* Can it not be compared? */
 bool insn_excluded(const struct insn *in);
+
+/* The instruction at RIP, if that is in a batch's code. */
+bool code_decode(struct insn *in, u16 cs, u64 rip, enum code_mode mode);
 
 /* Operands for code that is there. */
 void gen_state(struct diff_case *c);

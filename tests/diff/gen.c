@@ -68,6 +68,16 @@ bool insn_excluded(const struct insn *in)
     return in->fn == op_loop && in->opcode != 0xe2 && rep;
 }
 
+bool code_decode(struct insn *in, u16 cs, u64 rip, enum code_mode mode)
+{
+    u64 off = regs_offset(cs, rip, CODE);
+
+    return off < CODE_SIZE &&
+           insn_decode(in, shared->code + off,
+                       (unsigned int)MIN((u64)INSN_MAX, CODE_SIZE - off),
+                       mode) > 0;
+}
+
 /* The environment has pointers that are not kept, and FXSAVE the mask too. */
 static bool insn_shows_pointers(const struct insn *in)
 {

@@ -388,8 +388,7 @@ static enum exec guest_blocks(struct cpu *c, bool poll)
  * that it came to: as the host tells it. */
 static void guest_end(const struct diff_case *d, struct diff_regs *r)
 {
-    u64 la = r->rip + sel_base(r->sel[SEG_CS]);
-    u64 off = la - (la >= HIGH ? HIGH : LOW) - EXIT;
+    u64 off = regs_offset(r->sel[SEG_CS], r->rip, EXIT);
 
     if (r->vector != EXC_PF || off >= EXITS)
         return;
@@ -482,14 +481,10 @@ static bool guest_offset_is_wild(const struct cpu *c, const struct insn *in)
  * the FPU finds there what the case does not have. */
 static bool guest_strayed(struct cpu *c, const struct diff_case *d)
 {
-    enum code_mode mode = (enum code_mode)c->mode;
-    u64 la = c->s.rip + sel_base(c->s.seg[SEG_CS].sel);
-    u64 off = la - (la >= HIGH ? HIGH : LOW) - CODE;
     struct insn in;
 
-    return off < CODE_SIZE &&
-           insn_decode(&in, shared->code + off,
-                       (unsigned int)MIN(15ull, CODE_SIZE - off), mode) > 0 &&
+    return code_decode(&in, c->s.seg[SEG_CS].sel, c->s.rip,
+                       (enum code_mode)c->mode) &&
            (insn_excluded(&in) || guest_offset_is_wild(c, &in) ||
             (!d->fpu && in.row->flags & R_FPU));
 }
@@ -500,8 +495,7 @@ static bool guest_left_wrongly(const struct cpu *c, enum exec e)
 {
     static const u8 mode[EXITS / 16] = {MODE_64, MODE_64, MODE_32, MODE_32,
                                         MODE_16, MODE_16, MODE_16};
-    u64 la = c->s.rip + sel_base(c->s.seg[SEG_CS].sel);
-    u64 off = la - (la >= HIGH ? HIGH : LOW) - EXIT;
+    u64 off = regs_offset(c->s.seg[SEG_CS].sel, c->s.rip, EXIT);
 
     if (e != EXEC_FAULT || c->exc.vector != EXC_PF || off >= PAGE_SIZE)
         return false;
