@@ -172,6 +172,15 @@ static const struct {
     {"fetch", {0x90}, 1, A1, RIG_CODE, NO, 0, 4},
 };
 
+/* Breakpoint 0 at an address, with these bits of DR7. */
+static void arm(u64 dr7, u64 at)
+{
+    struct cpu_state *s = interp_state(rig.c);
+
+    s->dr7 = 0x400 | dr7;
+    s->dr[0] = at;
+}
+
 START_TEST(test_watch_break)
 {
     struct cpu_state *s = interp_state(rig.c);
@@ -181,8 +190,7 @@ START_TEST(test_watch_break)
     memcpy(code, breaks[_i].code, n);
     code[n] = 0xf4;
     s->gpr[GPR_RCX] = breaks[_i].name[0] == 'G' ? RIG_DS0 : 4;
-    s->dr7 = 0x400 | breaks[_i].dr7;
-    s->dr[0] = breaks[_i].dr0;
+    arm(breaks[_i].dr7, breaks[_i].dr0);
     vector = run(code, n + 1u, &rip, &rflags);
     if (breaks[_i].stop == NO) {
         ck_assert_msg(rip == RIG_CODE + n + 1u, "%s: %#lx", breaks[_i].name,
@@ -327,8 +335,7 @@ START_TEST(test_watch_implicit)
     u64 rip, rflags;
 
     s->gpr[GPR_RCX] = RIG_DS0;
-    s->dr7 = 0x400 | A1;
-    s->dr[0] = at[_i];
+    arm(A1, at[_i]);
     ck_assert_uint_eq(run(code, sizeof(code), &rip, &rflags), EXC_DB);
     ck_assert_uint_eq(rip, _i == 0 ? RIG_CODE + 2 : RIG_TARGET + 16 * EXC_BP);
     ck_assert_uint_eq(s->dr6, 0xffff0ff1);
@@ -339,11 +346,9 @@ END_TEST
 START_TEST(test_watch_delivery)
 {
     static const u8 code[] = {0x0f, 0x0b};
-    struct cpu_state *s = interp_state(rig.c);
     u64 rip, rflags;
 
-    s->dr7 = 0x400 | W8;
-    s->dr[0] = S - 40;
+    arm(W8, S - 40);
     ck_assert_uint_eq(run(code, sizeof(code), &rip, &rflags), EXC_DB);
     ck_assert_uint_eq(rip, RIG_TARGET + 16 * EXC_UD);
 }
@@ -357,8 +362,7 @@ START_TEST(test_watch_no_end)
 
     rig_gate(&rig, EXC_DB, RIG_CS0, RIG_TARGET + 16, 0x8e, 1); /* IST 1 */
     mem_write(rig.mem, RIG_CODE, code, sizeof(code));
-    s->dr7 = 0x400 | W8 | 4 | 1 << 20;
-    s->dr[0] = S - 8;
+    arm(W8 | 4 | 1 << 20, S - 8);
     s->dr[1] = RIG_IST1 - 8;
     rig.run = (struct interp_run){.budget = 200, .flags = INTERP_NO_WAIT};
     ck_assert_int_eq(interp_run(rig.c, &rig.run), INTERP_BUDGET);
@@ -375,8 +379,7 @@ START_TEST(test_watch_fault)
 
     rig_gate(&rig, EXC_PF, RIG_CS0, RIG_TARGET + 16 * EXC_PF, 0x8e, 1);
     s->gpr[GPR_RSP] = RIG_HOLE + 0x100;
-    s->dr7 = 0x400 | A8;
-    s->dr[0] = D;
+    arm(A8, D);
     s->rflags |= RFLAGS_TF;
     ck_assert_uint_eq(run(code, sizeof(code), &rip, &rflags), EXC_PF);
     ck_assert_uint_eq(s->dr6, 0xffff0ff0);
@@ -389,8 +392,7 @@ START_TEST(test_watch_tf)
     struct cpu_state *s = interp_state(rig.c);
     u64 rip, rflags;
 
-    s->dr7 = 0x400 | W4;
-    s->dr[0] = D;
+    arm(W4, D);
     s->rflags |= RFLAGS_TF;
     ck_assert_uint_eq(run(code, sizeof(code), &rip, &rflags), EXC_DB);
     ck_assert_uint_eq(rip, RIG_CODE + 2);
@@ -405,8 +407,7 @@ START_TEST(test_watch_port_wants_de)
     u64 rip, rflags;
 
     s->cr4 &= ~CR4_DE;
-    s->dr7 = 0x400 | P1;
-    s->dr[0] = 0x80;
+    arm(P1, 0x80);
     run(code, sizeof(code), &rip, &rflags);
     ck_assert_uint_eq(rip, RIG_CODE + 3);
 }
