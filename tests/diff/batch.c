@@ -111,8 +111,7 @@ static bool batch_holds(unsigned int nr)
 
 static bool batch_strays(const struct solo *s)
 {
-    bool may = s->c.seq || s->c.mode != MODE_64;
-    bool strays = may && guest_strays(&s->c);
+    bool strays = guest_strays(&s->c);
 
     memcpy(guest_window(TIER_STEP), s->window, DATA_SIZE);
     return strays;

@@ -281,9 +281,9 @@ void guest_forget(enum tier t);  /* TLB, A and D bits */
 bool guest_is_ud(const u8 *bytes, enum code_mode mode); /* 15 */
 void guest_run(enum tier t, const struct diff_case *c, struct diff_out *out);
 
-/* Does the case come to instructions that cannot be compared, or to no end? A
- * jump of a sequence may go into the middle of any code of its batch, and so
- * may one to any 16 bits. */
+/* Does the case come to instructions that cannot be compared, to memory that
+ * the host's process has for itself, or to no end? A jump of a sequence may go
+ * into the middle of any code of its batch, and so may one to any 16 bits. */
 bool guest_strays(const struct diff_case *c);
 
 /* ---- gen.c, gen_state.c: cases --------------------------------------------
