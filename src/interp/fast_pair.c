@@ -21,18 +21,42 @@ FAST_MOVE(FAST_LAST_NEXT)
 FAST_STACK(FAST_LAST_NEXT)
 FAST_ALU_JCC(FAST_LAST)
 
-#define PAIR(a, b)                                                             \
+/* X(a, b) for each b of a row, up to 12. EACH_PICK says by which EACH_n: n
+ * seconds push the names behind them to the right, EACH_n to the 13th place. */
+#define EACH_1(X, a, b)       X(a, b)
+#define EACH_2(X, a, b, ...)  X(a, b) EACH_1(X, a, __VA_ARGS__)
+#define EACH_3(X, a, b, ...)  X(a, b) EACH_2(X, a, __VA_ARGS__)
+#define EACH_4(X, a, b, ...)  X(a, b) EACH_3(X, a, __VA_ARGS__)
+#define EACH_5(X, a, b, ...)  X(a, b) EACH_4(X, a, __VA_ARGS__)
+#define EACH_6(X, a, b, ...)  X(a, b) EACH_5(X, a, __VA_ARGS__)
+#define EACH_7(X, a, b, ...)  X(a, b) EACH_6(X, a, __VA_ARGS__)
+#define EACH_8(X, a, b, ...)  X(a, b) EACH_7(X, a, __VA_ARGS__)
+#define EACH_9(X, a, b, ...)  X(a, b) EACH_8(X, a, __VA_ARGS__)
+#define EACH_10(X, a, b, ...) X(a, b) EACH_9(X, a, __VA_ARGS__)
+#define EACH_11(X, a, b, ...) X(a, b) EACH_10(X, a, __VA_ARGS__)
+#define EACH_12(X, a, b, ...) X(a, b) EACH_11(X, a, __VA_ARGS__)
+#define EACH_PICK(b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, each,     \
+                  ...)                                                         \
+    each
+#define EACH(X, a, ...)                                                        \
+    EACH_PICK(__VA_ARGS__, EACH_12, EACH_11, EACH_10, EACH_9, EACH_8, EACH_7,  \
+              EACH_6, EACH_5, EACH_4, EACH_3, EACH_2, EACH_1, )                \
+    (X, a, __VA_ARGS__)
+
+#define PAIR_DEFINE(a, b)                                                      \
     static const struct op *a##__##b(struct cpu *c, const struct op *o)        \
     {                                                                          \
         return a##_then(c, o, b##_last);                                       \
     }
+#define PAIRS(...) EACH(PAIR_DEFINE, __VA_ARGS__)
 #include "fast_pair.def"
-#undef PAIR
+#undef PAIRS
 
 static const struct pair_slot pair_list[] = {
-#define PAIR(a, b) {fast_##a, fast_##b, a##__##b},
+#define PAIR_SLOT(a, b) {fast_##a, fast_##b, a##__##b},
+#define PAIRS(...)      EACH(PAIR_SLOT, __VA_ARGS__)
 #include "fast_pair.def"
-#undef PAIR
+#undef PAIRS
 };
 /* clang-format on */
 _Static_assert(ARRAY_SIZE(pair_list) <= PAIR_SLOTS / 2, "short searches");
