@@ -131,13 +131,14 @@ void loop_turn(struct loop *loop, int timeout_ms)
 }
 
 /* Look out for events before sleeping, as long as that has paid of late. All
- * kinds of them, so that none is served later than by a thread that sleeps. */
+ * kinds of them, so that none is served later than by a thread that sleeps. Who
+ * has set a timer has chosen to wait: that says nothing of other waits. */
 static int loop_rest(struct loop *loop, struct epoll_event *ev)
 {
     u64 start;
     int n = 0;
 
-    if (loop->poll.max_ns == 0)
+    if (loop->poll.max_ns == 0 || loop->timed)
         return epoll_wait(loop->epfd, ev, LOOP_BATCH, -1);
     start = monotonic_ns();
     while (n == 0 && monotonic_ns() - start < loop->poll.ns)

@@ -44,6 +44,7 @@ struct loop {
     struct loop_call *calls;
     _Atomic(bool) stop;
     struct poll poll; /* of loop_run(): off, but for who calls poll_init() */
+    bool timed; /* a timer of the owner's ends this wait: no look. Its thread */
 };
 
 int loop_init(struct loop *loop);

@@ -217,7 +217,8 @@ static void virtio_arm_timer(struct virtio_dev *dev)
         if (dev->queue[i].resume_ns > 0)
             ns = MIN(ns, dev->queue[i].resume_ns);
     }
-    if (ns != ~0ull) {
+    dev->loop.timed = ns != ~0ull;
+    if (dev->loop.timed) {
         at.it_value.tv_sec = (time_t)(ns / 1000000000u);
         at.it_value.tv_nsec = (long)(ns % 1000000000u);
     }

@@ -129,26 +129,35 @@ struct look_call {
     struct loop_call call;
     struct loop *loop;
     struct poll set; /* if max_ns is not 0 */
-    u64 ns;          /* the next look, as the loop's thread sees it */
+    bool timed;
+    u64 ns; /* the next look, as the loop's thread sees it */
 };
 
 static void look_fn(struct loop_call *call)
 {
     struct look_call *l = container_of(call, struct look_call, call);
 
-    if (l->set.max_ns)
+    if (l->set.max_ns) {
         l->loop->poll = l->set;
+        l->loop->timed = l->timed;
+    }
     l->ns = l->loop->poll.ns;
     loop_done(l->loop, call, 0);
 }
 
-static void look_set(struct fixture *f, u64 max_ns, u64 ns)
+static void look_set_timed(struct fixture *f, u64 max_ns, u64 ns, bool timed)
 {
     struct look_call l = {.call.fn = look_fn,
                           .loop = &f->loop,
-                          .set = {.max_ns = max_ns, .ns = ns}};
+                          .set = {.max_ns = max_ns, .ns = ns},
+                          .timed = timed};
 
     loop_call(&f->loop, &l.call);
+}
+
+static void look_set(struct fixture *f, u64 max_ns, u64 ns)
+{
+    look_set_timed(f, max_ns, ns, false);
 }
 
 static u64 look_get(struct fixture *f)
@@ -230,6 +239,25 @@ START_TEST(test_look_ends)
 }
 END_TEST
 
+/* Neither looks nor learns while its owner waits for a timer. */
+START_TEST(test_look_timed)
+{
+    struct fixture f;
+    u64 busy;
+
+    fixture_up(&f);
+    look_set_timed(&f, 60 * SECOND, 60 * SECOND, true);
+    do {
+        busy = cpu_ns(&f);
+        usleep(20000);
+    } while (cpu_ns(&f) != busy); /* or the test ends by its time limit */
+    look_set_timed(&f, 60 * SECOND, 0, true);
+    look_get(&f);
+    ck_assert_uint_eq(look_get(&f), 0);
+    fixture_down(&f);
+}
+END_TEST
+
 Suite *suite_loop(void);
 Suite *suite_loop(void)
 {
@@ -240,6 +268,7 @@ Suite *suite_loop(void)
     tcase_add_test(tc, test_look);
     tcase_add_test(tc, test_look_serves);
     tcase_add_test(tc, test_look_ends);
+    tcase_add_test(tc, test_look_timed);
     tcase_add_test(tc, test_call);
     tcase_add_test(tc, test_many_callers);
     tcase_add_test(tc, test_stop_before_run);

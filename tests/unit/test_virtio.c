@@ -325,6 +325,32 @@ START_TEST(test_look)
 }
 END_TEST
 
+static bool timed[2];
+
+static void on_pause(struct loop_call *call)
+{
+    timed[0] = toy.dev.loop.timed;
+    virtio_pause(&toy.dev, &toy.dev.queue[0].vq, 1000000000);
+    timed[1] = toy.dev.loop.timed;
+    loop_done(&toy.dev.loop, call, 0);
+}
+
+/* Not while the device waits for a time; a reset ends that. */
+START_TEST(test_look_paused)
+{
+    struct loop_call call = {.fn = on_pause};
+
+    toy_up();
+    loop_call(&toy.dev.loop, &call);
+    ck_assert(!timed[0] && timed[1]);
+    vdrv_reset(&drv);
+    vdrv_init(&drv, ~0ull);
+    loop_call(&toy.dev.loop, &call);
+    ck_assert(!timed[0] && timed[1]);
+    vdrv_down(&drv);
+}
+END_TEST
+
 /* As long as the operator says; not at all where it would be for nothing. */
 START_TEST(test_set_poll)
 {
@@ -361,6 +387,7 @@ Suite *suite_virtio(void)
     tcase_add_test(tc, test_config_changed);
     tcase_add_loop_test(tc, test_look, 0, 2);
     tcase_add_loop_test(tc, test_set_poll, 0, 2);
+    tcase_add_test(tc, test_look_paused);
     suite_add_tcase(s, tc);
     return s;
 }
