@@ -70,9 +70,8 @@ enum exec op_ret(struct cpu *c, struct insn *in)
     r = branch_to(c, in, target);
     if (r != EXEC_OK)
         c->s.gpr[GPR_RSP] = sp;
-    else if (in->imm)
-        c->s.gpr[GPR_RSP] =
-            stack_moved(c->s.gpr[GPR_RSP], c->stack_size, in->imm & 0xffff);
+    else
+        stack_set(c, c->s.gpr[GPR_RSP] + (in->imm & 0xffff));
     return r;
 }
 

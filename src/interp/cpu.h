@@ -331,6 +331,10 @@ enum exec seg_load(struct cpu *c, unsigned int seg, u16 sel);
 enum exec stack_push(struct cpu *c, unsigned int size, u64 val);
 enum exec stack_pop(struct cpu *c, unsigned int size, u64 *val);
 
+/* RSP takes a value as the stack has it: of 16 bits, it leaves the others to
+ * whoever can see them; of 32, it clears them. */
+void stack_set(struct cpu *c, u64 sp);
+
 /* Could size bytes be stored at stack pointer sp? Nothing is. */
 enum exec stack_room(struct cpu *c, u64 sp, unsigned int size);
 

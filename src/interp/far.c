@@ -211,8 +211,6 @@ static void far_drop_segments(struct cpu *c)
     }
 }
 
-/* A stack of 16 bits leaves the rest of the inner stack's pointer to whoever
- * can see it. */
 static void far_commit_outer(struct cpu *c, const struct far_target *t,
                              const struct cpu_seg *ss, u64 rsp)
 {
@@ -220,9 +218,7 @@ static void far_commit_outer(struct cpu *c, const struct far_target *t,
 
     c->s.seg[SEG_SS] = *ss;
     far_commit(c, t);
-    if (c->stack_size == 2)
-        rsp = (c->s.gpr[GPR_RSP] & ~0xffffull) | (rsp & 0xffff);
-    c->s.gpr[GPR_RSP] = rsp;
+    stack_set(c, rsp);
     if (c->cpl > old)
         far_drop_segments(c);
 }
@@ -255,7 +251,7 @@ static enum exec far_return_outer(struct cpu *c, const struct insn *in, u16 cs,
 
 enum exec op_ret_far(struct cpu *c, struct insn *in)
 {
-    u64 rip, sel, rsp = c->s.gpr[GPR_RSP];
+    u64 rip, sel;
     struct far_target t;
     enum exec r = stack_peek(c, 0, in->size, &rip);
 
@@ -271,8 +267,7 @@ enum exec op_ret_far(struct cpu *c, struct insn *in)
     if (r != EXEC_OK)
         return r;
     far_commit(c, &t); /* the stack pointer moves as that code has it */
-    c->s.gpr[GPR_RSP] =
-        stack_moved(rsp, c->stack_size, 2 * in->size + (in->imm & 0xffff));
+    stack_set(c, c->s.gpr[GPR_RSP] + 2 * in->size + (in->imm & 0xffff));
     return EXEC_OK;
 }
 
@@ -312,8 +307,7 @@ static enum exec far_iret_real(struct cpu *c, const struct insn *in,
     r = far_prepare(c, &t);
     if (r != EXEC_OK)
         return r;
-    c->s.gpr[GPR_RSP] =
-        stack_moved(c->s.gpr[GPR_RSP], c->stack_size, 3 * in->size);
+    stack_set(c, c->s.gpr[GPR_RSP] + 3 * in->size);
     far_commit(c, &t);
     far_iret_done(c, flags);
     return EXEC_OK;
@@ -341,8 +335,7 @@ static enum exec far_iret_same(struct cpu *c, const struct insn *in,
 
     if (r != EXEC_OK)
         return r;
-    c->s.gpr[GPR_RSP] =
-        stack_moved(c->s.gpr[GPR_RSP], c->stack_size, 3 * in->size);
+    stack_set(c, c->s.gpr[GPR_RSP] + 3 * in->size);
     far_commit(c, t);
     return EXEC_OK;
 }

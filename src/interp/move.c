@@ -206,17 +206,6 @@ enum exec op_popf(struct cpu *c, struct insn *in)
 
 /* ---- stack ------------------------------------------------------------- */
 
-/* As wide as the stack is; SS.B or 64-bit mode say how wide. */
-static void move_set_sp(struct cpu *c, u64 val)
-{
-    u64 *rsp = &c->s.gpr[GPR_RSP];
-
-    if (c->stack_size == 2)
-        *rsp = (*rsp & ~0xffffull) | (val & 0xffff);
-    else
-        *rsp = val & size_mask(c->stack_size);
-}
-
 enum exec op_push(struct cpu *c, struct insn *in)
 {
     return stack_push(c, in->size, in->src);
@@ -317,7 +306,7 @@ enum exec op_enter(struct cpu *c, struct insn *in)
         return r;
     }
     reg_set(c, in, GPR_RBP, in->size, frame);
-    move_set_sp(c, c->s.gpr[GPR_RSP] - in->imm);
+    stack_set(c, c->s.gpr[GPR_RSP] - in->imm);
     return EXEC_OK;
 }
 
@@ -326,7 +315,7 @@ enum exec op_leave(struct cpu *c, struct insn *in)
     u64 rsp = c->s.gpr[GPR_RSP], val;
     enum exec r;
 
-    move_set_sp(c, c->s.gpr[GPR_RBP]);
+    stack_set(c, c->s.gpr[GPR_RBP]);
     r = stack_pop(c, in->size, &val);
     if (r == EXEC_OK)
         reg_set(c, in, GPR_RBP, in->size, val);

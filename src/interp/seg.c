@@ -251,13 +251,16 @@ enum exec seg_load(struct cpu *c, unsigned int seg, u16 sel)
 
 /* ---- stacks ------------------------------------------------------------- */
 
-u64 stack_moved(u64 sp, unsigned int width, u64 delta)
+static u64 stack_pointer(u64 old, unsigned int width, u64 sp)
 {
-    u64 mask = size_mask(width);
+    if (width == 2)
+        return (old & ~0xffffull) | (sp & 0xffff);
+    return sp & size_mask(width);
+}
 
-    if (width == 4)
-        return (u32)(sp + delta);
-    return (sp & ~mask) | ((sp + delta) & mask);
+void stack_set(struct cpu *c, u64 sp)
+{
+    c->s.gpr[GPR_RSP] = stack_pointer(c->s.gpr[GPR_RSP], c->stack_size, sp);
 }
 
 struct stack stack_now(const struct cpu *c)
@@ -284,7 +287,7 @@ static enum exec stack_linear(struct cpu *c, const struct stack *st, u64 sp,
 
 enum exec stack_put(struct cpu *c, struct stack *st, unsigned int size, u64 val)
 {
-    u64 sp = stack_moved(st->sp, st->width, -(u64)size), la;
+    u64 sp = stack_pointer(st->sp, st->width, st->sp - size), la;
     enum exec r = stack_linear(c, st, sp, size, ACC_WRITE, &la);
 
     if (r == EXEC_OK)
@@ -296,11 +299,9 @@ enum exec stack_put(struct cpu *c, struct stack *st, unsigned int size, u64 val)
 
 enum exec stack_peek(struct cpu *c, u64 off, unsigned int size, u64 *val)
 {
-    u64 sp = stack_moved(c->s.gpr[GPR_RSP], c->stack_size, off), la;
-    enum exec r;
+    u64 sp = (c->s.gpr[GPR_RSP] + off) & size_mask(c->stack_size), la;
+    enum exec r = seg_linear(c, SEG_SS, sp, size, ACC_READ, &la);
 
-    sp &= size_mask(c->stack_size);
-    r = seg_linear(c, SEG_SS, sp, size, ACC_READ, &la);
     return r == EXEC_OK ? mem_ld(c, la, size, val) : r;
 }
 
@@ -315,14 +316,10 @@ enum exec stack_room(struct cpu *c, u64 sp, unsigned int size)
 
 enum exec stack_push(struct cpu *c, unsigned int size, u64 val)
 {
-    u64 sp = stack_moved(c->s.gpr[GPR_RSP], c->stack_size, -(u64)size), la;
-    enum exec r = seg_linear(c, SEG_SS, sp & size_mask(c->stack_size), size,
-                             ACC_WRITE, &la);
+    struct stack st = stack_now(c);
+    enum exec r = stack_put(c, &st, size, val);
 
-    if (r == EXEC_OK)
-        r = mem_st(c, la, size, val);
-    if (r == EXEC_OK)
-        c->s.gpr[GPR_RSP] = sp;
+    c->s.gpr[GPR_RSP] = st.sp;
     return r;
 }
 
@@ -331,6 +328,6 @@ enum exec stack_pop(struct cpu *c, unsigned int size, u64 *val)
     enum exec r = stack_peek(c, 0, size, val);
 
     if (r == EXEC_OK)
-        c->s.gpr[GPR_RSP] = stack_moved(c->s.gpr[GPR_RSP], c->stack_size, size);
+        stack_set(c, c->s.gpr[GPR_RSP] + size);
     return r;
 }

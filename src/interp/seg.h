@@ -113,7 +113,4 @@ enum exec stack_put(struct cpu *c, struct stack *st, unsigned int size,
 /* Read the item off bytes above the top of the current stack. */
 enum exec stack_peek(struct cpu *c, u64 off, unsigned int size, u64 *val);
 
-/* RSP moved by delta (wraps within the width of the stack pointer). */
-u64 stack_moved(u64 sp, unsigned int width, u64 delta);
-
 #endif

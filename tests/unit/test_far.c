@@ -353,6 +353,52 @@ START_TEST(test_far_retf_drops)
 }
 END_TEST
 
+/* Of an outer stack's pointer 16 bits leave the others as they were, and 32
+ * clear them, whatever was popped. */
+#define HIGH (1ull << 39) /* the second PML4E has the same pages */
+
+static const struct outer_case {
+    const char *name;
+    u16 cs;
+    u8 flags; /* of the descriptor of SS: G, B */
+    u64 drop, rsp, want;
+} outers[] = {
+    {"64 bits", RIG_CS3, 0xc, 0, 0x123456789abcdef0, 0x123456789abcdef0},
+    {"64 bits, B clear", RIG_CS3, 8, 0, 0x123456789abcdef0, 0x123456789abcdef0},
+    {"32 bits", RIG_CS32U, 0xc, 0, 0x123456789abcdef0, 0x9abcdef0},
+    {"32 bits, wraps", RIG_CS32U, 0xc, 0x20, 0xfffffff0, 0x10},
+    {"16 bits", RIG_CS32U, 8, 0, 0x123456789abcdef0, HIGH + 0xdef0},
+    {"16 bits, wraps", RIG_CS32U, 8, 0x20, 0xfff0, HIGH + 0x10},
+};
+
+static void check_outer(const struct outer_case *t, op_fn *fn, const u64 *item,
+                        unsigned int nr, u64 drop)
+{
+    struct cpu *c = rig.c;
+    struct insn in = {.size = 8, .imm = drop};
+
+    rig_cpl(&rig, 0);
+    c->s.gpr[GPR_RSP] = HIGH + RIG_STACK;
+    for (unsigned int i = 0; i < nr; i++)
+        rig_put(&rig, RIG_STACK + 8 * i + (i < 2 ? 0 : drop), 8, item[i]);
+    ck_assert_int_eq(fn(c, &in), EXEC_OK);
+    ck_assert_msg(c->s.gpr[GPR_RSP] == t->want, "%s: %#lx", t->name,
+                  c->s.gpr[GPR_RSP]);
+}
+
+START_TEST(test_far_outer_stack)
+{
+    const struct outer_case *t = &outers[_i];
+    u64 ret[] = {0x1234, t->cs | 3, t->rsp, RIG_DS3 | 3};
+    u64 iret[] = {0x1234, t->cs | 3, RFLAGS_ONE, t->rsp + t->drop, RIG_DS3 | 3};
+
+    rig_put(&rig, RIG_PML4 + 8, 8, RIG_PDPT | 7);
+    rig_desc(&rig, RIG_DS3, 0, 0xfffff, 0xf2, t->flags);
+    check_outer(t, op_ret_far, ret, ARRAY_SIZE(ret), t->drop);
+    check_outer(t, op_iret, iret, ARRAY_SIZE(iret), 0);
+}
+END_TEST
+
 /* ---- IRET and flags ----------------------------------------------------- */
 
 static const struct iret_flags_case {
@@ -585,6 +631,7 @@ Suite *suite_far(void)
     tcase_add_loop_test(tc, test_far_retf, 0, ARRAY_SIZE(rets));
     tcase_add_test(tc, test_far_null_data);
     tcase_add_test(tc, test_far_retf_drops);
+    tcase_add_loop_test(tc, test_far_outer_stack, 0, ARRAY_SIZE(outers));
     tcase_add_loop_test(tc, test_far_iret_flags, 0, ARRAY_SIZE(iret_flags));
     tcase_add_test(tc, test_far_iret_nt);
     tcase_add_test(tc, test_far_iret_legacy);
