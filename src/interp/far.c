@@ -10,18 +10,9 @@
 struct far_target {
     u64 rip;
     struct desc cs;
-    bool real; /* no descriptor was involved */
 };
 
 /* ---- targets ------------------------------------------------------------ */
-
-static void far_target_real(const struct cpu *c, u16 sel, u64 rip,
-                            struct far_target *t)
-{
-    *t = (struct far_target){.rip = rip, .real = true};
-    t->cs.seg = c->s.seg[SEG_CS];
-    seg_set_real(&t->cs.seg, sel);
-}
 
 /* Privilege: a jump or call keeps the CPL, a return takes it from the RPL. */
 static bool far_dpl_ok(const struct cpu *c, const struct cpu_seg *cs, u8 rpl,
@@ -41,37 +32,35 @@ static bool far_is_gate(const struct cpu_seg *s)
                      s->type == SYS_TSS16);
 }
 
-static enum exec far_target_prot(struct cpu *c, u16 sel, u64 rip, bool ret,
-                                 struct far_target *t)
+static enum exec far_read_code(struct cpu *c, u16 sel, bool ret, struct desc *d)
 {
+    struct cpu_seg *cs = &d->seg;
     u8 rpl = sel & 3;
     enum exec r;
 
     if (sel_is_null(sel))
         return raise_gp(c);
-    *t = (struct far_target){.rip = rip};
-    r = desc_read(c, sel, EXC_GP, &t->cs);
+    r = desc_read(c, sel, EXC_GP, d);
     if (r != EXEC_OK)
         return r;
-    if (!ret && far_is_gate(&t->cs.seg) &&
-        !(c->long_mode && t->cs.seg.type != SYS_CALL))
+    if (!ret && far_is_gate(cs) && !(c->long_mode && cs->type != SYS_CALL))
         return EXEC_UNKNOWN;
-    if (!seg_is_code(&t->cs.seg) || !far_dpl_ok(c, &t->cs.seg, rpl, ret))
+    if (!seg_is_code(cs) || !far_dpl_ok(c, cs, rpl, ret) ||
+        (c->long_mode && cs->l && cs->db))
         return raise_sel(c, EXC_GP, sel);
-    if (c->long_mode && t->cs.seg.l && t->cs.seg.db)
-        return raise_sel(c, EXC_GP, sel);
-    if (!t->cs.seg.present)
+    if (!cs->present)
         return raise_sel(c, EXC_NP, sel);
-    t->cs.seg.sel = (u16)((sel & ~3) | (ret ? rpl : c->cpl));
+    cs->sel = (u16)((sel & ~3) | (ret ? rpl : c->cpl));
     return EXEC_OK;
 }
 
 static enum exec far_target(struct cpu *c, u16 sel, u64 rip, bool ret,
                             struct far_target *t)
 {
+    *t = (struct far_target){.rip = rip, .cs.seg = c->s.seg[SEG_CS]};
     if (c->s.cr0 & CR0_PE)
-        return far_target_prot(c, sel, rip, ret, t);
-    far_target_real(c, sel, rip, t);
+        return far_read_code(c, sel, ret, &t->cs);
+    seg_set_real(&t->cs.seg, sel);
     return EXEC_OK;
 }
 
@@ -85,9 +74,9 @@ static enum exec far_prepare(struct cpu *c, struct far_target *t)
 {
     enum exec r = far_check_rip(c, t);
 
-    if (r != EXEC_OK)
-        return r;
-    return t->real ? EXEC_OK : desc_set_type(c, &t->cs, TYPE_ACCESSED);
+    if (r == EXEC_OK && c->s.cr0 & CR0_PE)
+        r = desc_set_type(c, &t->cs, TYPE_ACCESSED);
+    return r;
 }
 
 static void far_commit(struct cpu *c, const struct far_target *t)
@@ -98,36 +87,30 @@ static void far_commit(struct cpu *c, const struct far_target *t)
     cpu_dirty(c, CPU_SREGS);
 }
 
-/* The operand of JMP and CALL: immediate, or in memory. AMD processors know
- * no m16:64 and read m16:32 instead. */
-static enum exec far_operand(struct cpu *c, const struct insn *in, u16 *sel,
-                             u64 *rip)
+/* Where JMP and CALL lead to: immediate, or in memory. AMD processors know no
+ * m16:64 and read m16:32 instead. */
+static enum exec far_operand(struct cpu *c, const struct insn *in,
+                             struct far_target *t)
 {
     unsigned int size = in->size;
-    u64 s = in->imm2;
+    u64 rip = in->imm & size_mask(size), sel = in->imm2;
     enum exec r = EXEC_OK;
 
-    *rip = in->imm & size_mask(size);
     if (in->opcode == 0xff) {
         if (size == 8 && !cpu_is_intel(c))
             size = 4;
-        r = mem_ld(c, in->la, size, rip);
+        r = mem_ld(c, in->la, size, &rip);
         if (r == EXEC_OK)
-            r = mem_ld(c, in->la + size, 2, &s);
+            r = mem_ld(c, in->la + size, 2, &sel);
     }
-    *sel = (u16)s;
-    return r;
+    return r == EXEC_OK ? far_target(c, (u16)sel, rip, false, t) : r;
 }
 
 enum exec op_jmp_far(struct cpu *c, struct insn *in)
 {
     struct far_target t;
-    u16 sel;
-    u64 rip;
-    enum exec r = far_operand(c, in, &sel, &rip);
+    enum exec r = far_operand(c, in, &t);
 
-    if (r == EXEC_OK)
-        r = far_target(c, sel, rip, false, &t);
     if (r == EXEC_OK)
         r = far_prepare(c, &t);
     if (r == EXEC_OK)
@@ -150,12 +133,8 @@ enum exec op_call_far(struct cpu *c, struct insn *in)
 {
     struct stack st;
     struct far_target t;
-    u16 sel;
-    u64 rip;
-    enum exec r = far_operand(c, in, &sel, &rip);
+    enum exec r = far_operand(c, in, &t);
 
-    if (r == EXEC_OK)
-        r = far_target(c, sel, rip, false, &t);
     if (r != EXEC_OK)
         return r;
     st = far_stack(c, &t);
@@ -173,28 +152,6 @@ enum exec op_call_far(struct cpu *c, struct insn *in)
 
 /* ---- returns ------------------------------------------------------------ */
 
-/* The stack that a return to an outer level, or IRET in 64-bit mode, pops.
- * There SS may be null, unless the return is to CPL 3 or to 32-bit code. */
-static enum exec far_read_ss(struct cpu *c, u16 sel, const struct cpu_seg *cs,
-                             struct desc *ss)
-{
-    u8 cpl = cs->sel & 3;
-    enum exec r;
-
-    if (sel_is_null(sel)) {
-        if (!c->long_mode || !cs->l || cpl == 3 || (sel & 3) != cpl)
-            return raise_gp(c);
-        seg_set_null(&ss->seg, sel, cpl);
-        return EXEC_OK;
-    }
-    r = desc_read(c, sel, EXC_GP, ss);
-    if (r == EXEC_OK)
-        r = seg_check_ss(c, ss, sel, cpl, EXC_GP);
-    if (r == EXEC_OK)
-        r = desc_set_type(c, ss, TYPE_ACCESSED);
-    return r;
-}
-
 /* Data segments that the outer level may not use become null, and null ones
  * lose their RPL; bases of FS and GS stay then. */
 static void far_drop_segments(struct cpu *c)
@@ -211,16 +168,27 @@ static void far_drop_segments(struct cpu *c)
     }
 }
 
-static void far_commit_outer(struct cpu *c, const struct far_target *t,
-                             const struct cpu_seg *ss, u64 rsp)
+/* A return to an outer level, or IRET in 64-bit mode: to a new stack. There SS
+ * may be null, unless the return is to CPL 3 or to 32-bit code. */
+static enum exec far_to_stack(struct cpu *c, struct far_target *t, u16 sel,
+                              u64 rsp)
 {
+    const struct cpu_seg *cs = &t->cs.seg;
+    struct cpu_seg ss;
     u8 old = c->cpl;
+    enum exec r =
+        seg_read_ss(c, sel, cs->sel & 3, c->long_mode && cs->l, EXC_GP, &ss);
 
-    c->s.seg[SEG_SS] = *ss;
+    if (r == EXEC_OK)
+        r = far_prepare(c, t);
+    if (r != EXEC_OK)
+        return r;
+    c->s.seg[SEG_SS] = ss;
     far_commit(c, t);
     stack_set(c, rsp);
     if (c->cpl > old)
         far_drop_segments(c);
+    return EXEC_OK;
 }
 
 /* AMD reads the outer stack's pointer before it looks at the selector of the
@@ -230,7 +198,6 @@ static enum exec far_return_outer(struct cpu *c, const struct insn *in, u16 cs,
 {
     u64 drop = in->imm & 0xffff, rsp, sel;
     struct far_target t;
-    struct desc ss;
     enum exec r = stack_peek(c, 2 * in->size + drop, in->size, &rsp);
 
     if (r == EXEC_OK)
@@ -240,13 +207,7 @@ static enum exec far_return_outer(struct cpu *c, const struct insn *in, u16 cs,
     if ((cs & 3) < c->cpl)
         return raise_sel(c, EXC_GP, cs);
     r = far_target(c, cs, rip, true, &t);
-    if (r == EXEC_OK)
-        r = far_read_ss(c, (u16)sel, &t.cs.seg, &ss);
-    if (r == EXEC_OK)
-        r = far_prepare(c, &t);
-    if (r == EXEC_OK)
-        far_commit_outer(c, &t, &ss.seg, rsp + drop);
-    return r;
+    return r == EXEC_OK ? far_to_stack(c, &t, (u16)sel, rsp + drop) : r;
 }
 
 enum exec op_ret_far(struct cpu *c, struct insn *in)
@@ -289,57 +250,6 @@ static u64 far_iret_flags(const struct cpu *c, unsigned int size, u64 val)
     return (old & ~mask) | (val & mask);
 }
 
-static void far_iret_done(struct cpu *c, u64 rflags)
-{
-    flags_set(c, rflags);
-    c->s.event.nmi_masked = 0;
-    cpu_dirty(c, CPU_REGS | CPU_SREGS | CPU_EVENTS);
-}
-
-static enum exec far_iret_real(struct cpu *c, const struct insn *in,
-                               const u64 item[3])
-{
-    struct far_target t;
-    u64 flags = far_iret_flags(c, in->size, item[2]);
-    enum exec r;
-
-    far_target_real(c, (u16)item[1], item[0], &t);
-    r = far_prepare(c, &t);
-    if (r != EXEC_OK)
-        return r;
-    stack_set(c, c->s.gpr[GPR_RSP] + 3 * in->size);
-    far_commit(c, &t);
-    far_iret_done(c, flags);
-    return EXEC_OK;
-}
-
-static enum exec far_iret_outer(struct cpu *c, struct far_target *t, u64 rsp,
-                                u16 sel)
-{
-    struct desc ss;
-    enum exec r = far_check_rip(c, t);
-
-    if (r == EXEC_OK)
-        r = far_read_ss(c, sel, &t->cs.seg, &ss);
-    if (r == EXEC_OK)
-        r = far_prepare(c, t);
-    if (r == EXEC_OK)
-        far_commit_outer(c, t, &ss.seg, rsp);
-    return r;
-}
-
-static enum exec far_iret_same(struct cpu *c, const struct insn *in,
-                               struct far_target *t)
-{
-    enum exec r = far_prepare(c, t);
-
-    if (r != EXEC_OK)
-        return r;
-    stack_set(c, c->s.gpr[GPR_RSP] + 3 * in->size);
-    far_commit(c, t);
-    return EXEC_OK;
-}
-
 /* Items of the stack, from the first to before the last. */
 static enum exec far_iret_peek(struct cpu *c, const struct insn *in, u64 *item,
                                unsigned int first, unsigned int last)
@@ -351,49 +261,57 @@ static enum exec far_iret_peek(struct cpu *c, const struct insn *in, u64 *item,
     return r;
 }
 
-/* All that may be popped is read before any of it is looked at: SS and RSP also
- * if the selector turns out to be of an inner level. */
-static enum exec far_iret_prot(struct cpu *c, const struct insn *in,
-                               u64 item[5])
+/* A new stack is looked at when RIP has been; without one the pointer moves as
+ * the code that is left has it. */
+static enum exec far_iret_to(struct cpu *c, const struct insn *in, bool outer,
+                             struct far_target *t, const u64 *item)
 {
-    u64 flags = far_iret_flags(c, in->size, item[2]);
-    u16 sel = (u16)item[1];
-    bool outer = c->mode == MODE_64 || (sel & 3) != c->cpl;
-    struct far_target t;
-    enum exec r = EXEC_OK;
+    enum exec r = outer ? far_check_rip(c, t) : far_prepare(c, t);
 
-    if (!c->long_mode && item[2] & RFLAGS_VM && c->cpl == 0)
-        return EXEC_UNKNOWN;
-    if (outer)
-        r = far_iret_peek(c, in, item, 3, 5);
-    if (r != EXEC_OK)
-        return r;
-    if (!sel_is_null(sel) && (sel & 3) < c->cpl)
-        return raise_sel(c, EXC_GP, sel);
-    r = far_target(c, sel, item[0], true, &t);
     if (r != EXEC_OK)
         return r;
     if (outer)
-        r = far_iret_outer(c, &t, item[3], (u16)item[4]);
-    else
-        r = far_iret_same(c, in, &t);
-    if (r == EXEC_OK)
-        far_iret_done(c, flags);
-    return r;
+        return far_to_stack(c, t, (u16)item[4], item[3]);
+    stack_set(c, c->s.gpr[GPR_RSP] + 3 * in->size);
+    far_commit(c, t);
+    return EXEC_OK;
 }
 
+/* All that may be popped is read before any of it is looked at: SS and RSP also
+ * if the selector turns out to be of an inner level. */
 enum exec op_iret(struct cpu *c, struct insn *in)
 {
-    bool prot = c->s.cr0 & CR0_PE;
-    u64 item[5];
+    bool prot = c->s.cr0 & CR0_PE, outer;
+    struct far_target t;
+    u64 item[5], flags;
     enum exec r;
+    u16 sel;
 
     if (prot && c->s.rflags & RFLAGS_NT) /* return from a nested task */
         return c->long_mode ? raise_gp(c) : EXEC_UNKNOWN;
     r = far_iret_peek(c, in, item, 0, 3);
     if (r != EXEC_OK)
         return r;
-    return prot ? far_iret_prot(c, in, item) : far_iret_real(c, in, item);
+    if (prot && !c->long_mode && item[2] & RFLAGS_VM && c->cpl == 0)
+        return EXEC_UNKNOWN;
+    sel = (u16)item[1];
+    outer = prot && (c->mode == MODE_64 || (sel & 3) != c->cpl);
+    if (outer)
+        r = far_iret_peek(c, in, item, 3, 5);
+    if (r != EXEC_OK)
+        return r;
+    if (!sel_is_null(sel) && (sel & 3) < c->cpl)
+        return raise_sel(c, EXC_GP, sel);
+    flags = far_iret_flags(c, in->size, item[2]);
+    r = far_target(c, sel, item[0], true, &t);
+    if (r == EXEC_OK)
+        r = far_iret_to(c, in, outer, &t, item);
+    if (r != EXEC_OK)
+        return r;
+    flags_set(c, flags);
+    c->s.event.nmi_masked = 0;
+    cpu_dirty(c, CPU_REGS | CPU_SREGS | CPU_EVENTS);
+    return EXEC_OK;
 }
 
 /* ---- software interrupts ------------------------------------------------ */

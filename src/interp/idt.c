@@ -132,7 +132,6 @@ static enum exec idt_stack_legacy(struct cpu *c, u8 cpl, struct stack *st)
 {
     bool tss32 = c->s.tr.type & 8;
     unsigned int size = tss32 ? 4 : 2, off = size + cpl * size * 2;
-    struct desc ss;
     enum exec r;
     u64 sel;
 
@@ -141,17 +140,9 @@ static enum exec idt_stack_legacy(struct cpu *c, u8 cpl, struct stack *st)
     r = idt_read_tss(c, off, size, &st->sp);
     if (r == EXEC_OK)
         r = idt_read_tss(c, off + size, 2, &sel);
-    if (r != EXEC_OK)
-        return r;
-    if (sel_is_null((u16)sel))
-        return raise_err(c, EXC_TS, 0);
-    r = desc_read(c, (u16)sel, EXC_TS, &ss);
     if (r == EXEC_OK)
-        r = seg_check_ss(c, &ss, (u16)sel, cpl, EXC_TS);
-    if (r == EXEC_OK)
-        r = desc_set_type(c, &ss, TYPE_ACCESSED);
-    st->ss = ss.seg;
-    st->width = ss.seg.db ? 4 : 2;
+        r = seg_read_ss(c, (u16)sel, cpl, false, EXC_TS, &st->ss);
+    st->width = st->ss.db ? 4 : 2;
     st->cpl = cpl;
     return r;
 }

@@ -179,68 +179,65 @@ void seg_set_null(struct cpu_seg *s, u16 sel, u8 dpl)
     *s = (struct cpu_seg){.sel = sel, .dpl = dpl, .unusable = 1};
 }
 
-enum exec seg_check_ss(struct cpu *c, const struct desc *d, u16 sel, u8 cpl,
-                       u8 vector)
-{
-    if ((sel & 3) != cpl || d->seg.dpl != cpl || !seg_is_writable(&d->seg))
-        return raise_sel(c, vector, sel);
-    if (!d->seg.present)
-        return raise_sel(c, EXC_SS, sel);
-    return EXEC_OK;
-}
-
-static enum exec seg_check_data(struct cpu *c, const struct desc *d, u16 sel)
-{
-    u8 rpl = sel & 3;
-
-    if (!seg_is_readable(&d->seg))
-        return raise_sel(c, EXC_GP, sel);
-    if (!seg_is_conforming(&d->seg) && MAX(rpl, c->cpl) > d->seg.dpl)
-        return raise_sel(c, EXC_GP, sel);
-    if (!d->seg.present)
-        return raise_sel(c, EXC_NP, sel);
-    return EXEC_OK;
-}
-
-/* SS may be null in 64-bit mode below CPL 3. SDM vol. 2B, MOV. */
-static enum exec seg_load_null(struct cpu *c, unsigned int seg, u16 sel)
-{
-    if (seg == SEG_SS &&
-        (c->mode != MODE_64 || c->cpl == 3 || (sel & 3) != c->cpl))
-        return raise_gp(c);
-    seg_set_null(&c->s.seg[seg], sel, seg == SEG_SS ? c->cpl : 0);
-    return EXEC_OK;
-}
-
-static enum exec seg_load_prot(struct cpu *c, unsigned int seg, u16 sel)
+enum exec seg_read_ss(struct cpu *c, u16 sel, u8 cpl, bool code64, u8 vector,
+                      struct cpu_seg *ss)
 {
     struct desc d;
     enum exec r;
 
-    if (sel_is_null(sel))
-        return seg_load_null(c, seg, sel);
+    if (sel_is_null(sel)) {
+        if (!code64 || cpl == 3 || (sel & 3) != cpl)
+            return raise_err(c, vector, 0);
+        seg_set_null(ss, sel, cpl);
+        return EXEC_OK;
+    }
+    r = desc_read(c, sel, vector, &d);
+    if (r != EXEC_OK)
+        return r;
+    if ((sel & 3) != cpl || d.seg.dpl != cpl || !seg_is_writable(&d.seg))
+        return raise_sel(c, vector, sel);
+    if (!d.seg.present)
+        return raise_sel(c, EXC_SS, sel);
+    r = desc_set_type(c, &d, TYPE_ACCESSED);
+    if (r == EXEC_OK)
+        *ss = d.seg;
+    return r;
+}
+
+static enum exec seg_read_data(struct cpu *c, u16 sel, struct cpu_seg *s)
+{
+    struct desc d;
+    enum exec r;
+
+    if (sel_is_null(sel)) {
+        seg_set_null(s, sel, 0);
+        return EXEC_OK;
+    }
     r = desc_read(c, sel, EXC_GP, &d);
     if (r != EXEC_OK)
         return r;
-    if (seg == SEG_SS)
-        r = seg_check_ss(c, &d, sel, c->cpl, EXC_GP);
-    else
-        r = seg_check_data(c, &d, sel);
+    if (!seg_is_readable(&d.seg) ||
+        (!seg_is_conforming(&d.seg) && MAX(sel & 3, c->cpl) > d.seg.dpl))
+        return raise_sel(c, EXC_GP, sel);
+    if (!d.seg.present)
+        return raise_sel(c, EXC_NP, sel);
+    r = desc_set_type(c, &d, TYPE_ACCESSED);
     if (r == EXEC_OK)
-        r = desc_set_type(c, &d, TYPE_ACCESSED);
-    if (r == EXEC_OK)
-        c->s.seg[seg] = d.seg;
+        *s = d.seg;
     return r;
 }
 
 enum exec seg_load(struct cpu *c, unsigned int seg, u16 sel)
 {
+    struct cpu_seg *s = &c->s.seg[seg];
     enum exec r = EXEC_OK;
 
-    if (c->s.cr0 & CR0_PE)
-        r = seg_load_prot(c, seg, sel);
+    if (!(c->s.cr0 & CR0_PE))
+        seg_set_real(s, sel);
+    else if (seg == SEG_SS)
+        r = seg_read_ss(c, sel, c->cpl, c->mode == MODE_64, EXC_GP, s);
     else
-        seg_set_real(&c->s.seg[seg], sel);
+        r = seg_read_data(c, sel, s);
     if (r != EXEC_OK)
         return r;
     if (seg == SEG_SS)

@@ -83,10 +83,13 @@ void seg_set_real(struct cpu_seg *s, u16 sel);
 /* A null selector; of SS, dpl keeps the CPL. */
 void seg_set_null(struct cpu_seg *s, u16 sel, u8 dpl);
 
-/* May a new SS be used at CPL `cpl`? Its exceptions are `vector` and, if not
- * present, #SS. Shared by MOV SS, IRET, RETF and interrupts that switch. */
-enum exec seg_check_ss(struct cpu *c, const struct desc *d, u16 sel, u8 cpl,
-                       u8 vector);
+/*
+ * A new SS for CPL `cpl`, with its accessed bit. Exceptions are `vector` and,
+ * if it is not present, #SS. It may be null for 64-bit code below CPL 3: SDM
+ * vol. 2B, MOV. Shared by MOV SS, IRET, RETF and interrupts that switch.
+ */
+enum exec seg_read_ss(struct cpu *c, u16 sel, u8 cpl, bool code64, u8 vector,
+                      struct cpu_seg *ss);
 
 /* Can code run at rip in this segment? */
 bool seg_rip_ok(const struct cpu *c, const struct cpu_seg *cs, u64 rip);
