@@ -22,22 +22,19 @@ static bool exc_is_contributory(u8 vector)
     return vector == EXC_DE || (vector >= EXC_TS && vector <= EXC_GP);
 }
 
-/* `second` arose while `first` was delivered: what comes now? False: the
+/* `second` arose while e was delivered: e becomes what comes now. False: the
  * processor shuts down. */
-static bool exc_combine(const struct exc *first, const struct exc *second,
-                        struct exc *next)
+static bool exc_combine(struct exc *e, const struct exc *second)
 {
     bool bad = exc_is_contributory(second->vector);
 
-    *next = *second;
-    if (first->vector == EXC_DF)
+    if (e->vector == EXC_DF)
         return false;
-    if (first->vector == EXC_PF)
+    if (e->vector == EXC_PF)
         bad = bad || second->vector == EXC_PF;
-    else if (!exc_is_contributory(first->vector))
+    else if (!exc_is_contributory(e->vector))
         bad = false;
-    if (bad)
-        *next = (struct exc){.vector = EXC_DF, .has_error = true};
+    *e = bad ? (struct exc){.vector = EXC_DF, .has_error = true} : *second;
     return true;
 }
 
@@ -81,7 +78,7 @@ static void exc_delivered(struct cpu *c)
 
 enum exec exc_deliver(struct cpu *c)
 {
-    struct exc e = c->exc, next;
+    struct exc e = c->exc;
     enum exec r = EXEC_AGAIN;
 
     for (unsigned int n = 0; n < DELIVERY_MAX; n++) {
@@ -103,9 +100,8 @@ enum exec exc_deliver(struct cpu *c)
         if (r == EXEC_FAULT) {
             exc_mark_external(&c->exc);
             exc_note(c, &c->exc); /* CR2 also when it becomes #DF */
-            if (!exc_combine(&e, &c->exc, &next))
+            if (!exc_combine(&e, &c->exc))
                 return EXEC_SHUTDOWN;
-            e = next;
         } else if (r != EXEC_AGAIN) {
             break;
         }
@@ -134,19 +130,24 @@ enum exec exc_software(struct cpu *c, u8 vector, bool check_dpl)
 }
 
 /* Deliver at the boundary where s.rip is; what faults is delivered instead. */
-static enum exec exc_boundary(struct cpu *c, struct idt_event *ev, bool ext)
+static enum exec exc_boundary(struct cpu *c, u8 vector, bool ext)
 {
+    struct idt_event ev = {
+        .vector = vector,
+        .rip = c->s.rip,
+        .rflags = flags_get(c),
+    };
     enum exec r = EXEC_AGAIN;
 
     for (unsigned int n = 0; n < DELIVERY_MAX && r == EXEC_AGAIN; n++)
-        r = idt_enter(c, ev);
+        r = idt_enter(c, &ev);
     if (r == EXEC_FAULT) {
         if (ext)
             exc_mark_external(&c->exc);
         return exc_deliver(c);
     }
     if (r == EXEC_OK) {
-        c->s.rip = ev->rip;
+        c->s.rip = ev.rip;
         exc_delivered(c);
     }
     return r;
@@ -154,54 +155,33 @@ static enum exec exc_boundary(struct cpu *c, struct idt_event *ev, bool ext)
 
 enum exec exc_interrupt(struct cpu *c, u8 vector)
 {
-    struct idt_event ev = {
-        .vector = vector,
-        .rip = c->s.rip,
-        .rflags = flags_get(c),
-    };
-
     if (vector == EXC_NMI) /* no fixed interrupt has a vector below 16 */
         c->s.event.nmi_masked = 1;
-    return exc_boundary(c, &ev, true);
-}
-
-static enum exec exc_inject_exception(struct cpu *c, struct cpu_event v)
-{
-    struct idt_event ev = {
-        .vector = v.exc_vector,
-        .rip = c->s.rip,
-        .rflags = flags_get(c),
-    };
-
-    if (v.exc_soft)
-        return exc_boundary(c, &ev, false);
-    c->exc = (struct exc){
-        .vector = v.exc_vector,
-        .has_error = v.exc_has_error,
-        .error = v.exc_error,
-        .cr2 = c->s.cr2, /* already there, like DR6 */
-    };
-    return exc_deliver(c);
+    return exc_boundary(c, vector, true);
 }
 
 enum exec exc_inject(struct cpu *c)
 {
     struct cpu_event *e = &c->s.event, v = *e;
-    struct idt_event ev = {
-        .vector = v.irq_vector,
-        .rip = c->s.rip,
-        .rflags = flags_get(c),
-    };
 
     if (!v.exc_valid && !v.irq_valid && !v.nmi_injected)
         return EXEC_OK;
     e->exc_valid = e->irq_valid = e->nmi_injected = 0;
     cpu_dirty(c, CPU_EVENTS);
-    if (v.exc_valid)
-        return exc_inject_exception(c, v);
+    if (v.exc_valid && v.exc_soft)
+        return exc_boundary(c, v.exc_vector, false);
+    if (v.exc_valid) {
+        c->exc = (struct exc){
+            .vector = v.exc_vector,
+            .has_error = v.exc_has_error,
+            .error = v.exc_error,
+            .cr2 = c->s.cr2, /* already there, like DR6 */
+        };
+        return exc_deliver(c);
+    }
     if (v.nmi_injected)
         return exc_interrupt(c, EXC_NMI);
-    return exc_boundary(c, &ev, !v.irq_soft);
+    return exc_boundary(c, v.irq_vector, !v.irq_soft);
 }
 
 /* ---- one instruction at a time ------------------------------------------ */
