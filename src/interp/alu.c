@@ -4,77 +4,18 @@
 #include "host.h"
 #include "ops.h"
 
-enum exec op_add(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_add(c, in->dst, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_or(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_or(c, in->dst, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_adc(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_adc(c, in->dst, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_sbb(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_sbb(c, in->dst, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_and(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_and(c, in->dst, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_sub(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_sub(c, in->dst, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_xor(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_xor(c, in->dst, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_cmp(struct cpu *c, struct insn *in)
-{
-    flags_cmp(c, in->dst, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_test(struct cpu *c, struct insn *in)
-{
-    flags_test(c, in->dst, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_inc(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_inc(c, in->dst, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_dec(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_dec(c, in->dst, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_neg(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_neg(c, in->dst, in->size);
-    return EXEC_OK;
-}
+FLAGS_HANDLER(add)
+FLAGS_HANDLER(or)
+FLAGS_HANDLER(adc)
+FLAGS_HANDLER(sbb)
+FLAGS_HANDLER(and)
+FLAGS_HANDLER(sub)
+FLAGS_HANDLER(xor)
+FLAGS_HANDLER(cmp)
+FLAGS_HANDLER(test)
+FLAGS_HANDLER(inc)
+FLAGS_HANDLER(dec)
+FLAGS_HANDLER(neg)
 
 enum exec op_not(struct cpu *c, struct insn *in)
 {
@@ -213,8 +154,8 @@ static u64 alu_adjust(struct cpu *c, u64 val, u64 by, bool down,
 
 static void alu_set_carries(struct cpu *c, bool cf, bool af)
 {
-    flags_low_set(c, (u8)((flags_low(c) & ~(RFLAGS_CF | RFLAGS_AF)) |
-                          (cf ? RFLAGS_CF : 0) | (af ? RFLAGS_AF : 0)));
+    flags_put(c, RFLAGS_CF | RFLAGS_AF,
+              (cf ? RFLAGS_CF : 0) | (af ? RFLAGS_AF : 0));
 }
 
 /* DAA and DAS */

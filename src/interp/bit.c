@@ -4,34 +4,11 @@
 #include "ops.h"
 
 /* The executor has moved a memory operand to where the bit is. */
-static u64 bit_number(const struct insn *in)
-{
-    return in->src & (in->size * 8u - 1);
-}
-
-enum exec op_bt(struct cpu *c, struct insn *in)
-{
-    flags_bt(c, in->dst, bit_number(in), in->size);
-    return EXEC_OK;
-}
-
-enum exec op_bts(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_bts(c, in->dst, bit_number(in), in->size);
-    return EXEC_OK;
-}
-
-enum exec op_btr(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_btr(c, in->dst, bit_number(in), in->size);
-    return EXEC_OK;
-}
-
-enum exec op_btc(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_btc(c, in->dst, bit_number(in), in->size);
-    return EXEC_OK;
-}
+FLAGS_HANDLER(bt)
+FLAGS_HANDLER(bts)
+FLAGS_HANDLER(btr)
+FLAGS_HANDLER(btc)
+FLAGS_HANDLER(popcnt)
 
 /* With REP these are TZCNT and LZCNT to a processor that has them. Whole guests
  * are not told of any; a guest of KVM gets what it gets on this host. */
@@ -46,7 +23,7 @@ enum exec op_bsf(struct cpu *c, struct insn *in)
 {
     u64 *reg = &c->s.gpr[in->reg];
 
-    *reg = bit_as_host(c, in) ? flags_rep_bsf(c, *reg, in->src, in->size)
+    *reg = bit_as_host(c, in) ? flags_tzcnt(c, *reg, in->src, in->size)
                               : flags_bsf(c, *reg, in->src, in->size);
     return EXEC_OK;
 }
@@ -55,14 +32,8 @@ enum exec op_bsr(struct cpu *c, struct insn *in)
 {
     u64 *reg = &c->s.gpr[in->reg];
 
-    *reg = bit_as_host(c, in) ? flags_rep_bsr(c, *reg, in->src, in->size)
+    *reg = bit_as_host(c, in) ? flags_lzcnt(c, *reg, in->src, in->size)
                               : flags_bsr(c, *reg, in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_popcnt(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_popcnt(c, 0, in->src, in->size);
     return EXEC_OK;
 }
 

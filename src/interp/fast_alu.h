@@ -37,11 +37,9 @@ FAST u64 alu_do(struct cpu *c, enum fast_alu alu, u64 a, u64 b,
     case ALU_XOR:
         return flags_xor(c, a, b, size);
     case ALU_CMP:
-        flags_cmp(c, a, b, size);
-        return a;
+        return flags_cmp(c, a, b, size);
     case ALU_TEST:
-        flags_test(c, a, b, size);
-        return a;
+        return flags_test(c, a, b, size);
     default:
         return b;
     }

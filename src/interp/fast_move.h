@@ -52,11 +52,11 @@ FAST u64 unary_do(struct cpu *c, enum unary un, u64 a, unsigned int size)
 {
     switch (un) {
     case UN_INC:
-        return flags_inc(c, a, size);
+        return flags_inc(c, a, 0, size);
     case UN_DEC:
-        return flags_dec(c, a, size);
+        return flags_dec(c, a, 0, size);
     case UN_NEG:
-        return flags_neg(c, a, size);
+        return flags_neg(c, a, 0, size);
     default:
         return ~a;
     }

@@ -47,11 +47,33 @@ host_st(u8 *p, unsigned int size, u64 val)
     }
 }
 
+/* clang-format off */
+
+/* The host's instruction for an operand size: ASM(insn, m) runs it, m being
+ * the modifier of its operands. */
+#define HOST_BY_SIZE(size, ASM, insn)                                          \
+    switch (size) {                                                            \
+    case 1: ASM(insn "b", "b"); break;                                         \
+    case 2: ASM(insn "w", "w"); break;                                         \
+    case 4: ASM(insn "l", "k"); break;                                         \
+    default: ASM(insn "q", "q"); break;                                        \
+    }
+
+/* The same where there is no form for bytes. */
+#define HOST_BY_WIDE_SIZE(size, ASM, insn)                                     \
+    switch (size) {                                                            \
+    case 2: ASM(insn "w", "w"); break;                                         \
+    case 4: ASM(insn "l", "k"); break;                                         \
+    default: ASM(insn "q", "q"); break;                                        \
+    }
+
+/* clang-format on */
+
 /* In assembly, because the compilers' builtins want natural alignment. */
-#define HOST_CMPXCHG(suffix, mod)                                              \
-    __asm__ volatile("lock cmpxchg" suffix " %" mod "3, %1"                    \
-                     : "=@ccz"(done), "+m"(*(host_u64 *)p), "+a"(old)          \
-                     : "r"(val)                                                \
+#define HOST_CMPXCHG(insn, m)                                                  \
+    __asm__ volatile(insn " %" m "[val], %[at]"                                \
+                     : "=@ccz"(done), [at] "+m"(*(host_u64 *)p), "+a"(old)     \
+                     : [val] "r"(val)                                          \
                      : "memory")
 
 /* If *p is old, make it val; full barrier. */
@@ -59,20 +81,7 @@ static inline bool host_cmpxchg(u8 *p, unsigned int size, u64 old, u64 val)
 {
     bool done;
 
-    switch (size) {
-    case 1:
-        HOST_CMPXCHG("b", "b");
-        break;
-    case 2:
-        HOST_CMPXCHG("w", "w");
-        break;
-    case 4:
-        HOST_CMPXCHG("l", "k");
-        break;
-    default:
-        HOST_CMPXCHG("q", "q");
-        break;
-    }
+    HOST_BY_SIZE(size, HOST_CMPXCHG, "lock cmpxchg")
     return done;
 }
 
@@ -92,41 +101,23 @@ static inline bool host_cmpxchg16b(u8 *p, u64 *lo, u64 *hi, u64 rbx, u64 rcx)
 }
 
 /* n elements of size bytes, upwards. */
+#define HOST_REP_STOS(insn, m)                                                 \
+    __asm__ volatile(insn : "+D"(to), "+c"(n) : "a"(val) : "memory")
+
 static inline __attribute__((always_inline)) void
 host_rep_stos(u8 *to, u64 n, u64 val, unsigned int size)
 {
-    switch (size) {
-    case 1:
-        __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(val) : "memory");
-        break;
-    case 2:
-        __asm__ volatile("rep stosw" : "+D"(to), "+c"(n) : "a"(val) : "memory");
-        break;
-    case 4:
-        __asm__ volatile("rep stosl" : "+D"(to), "+c"(n) : "a"(val) : "memory");
-        break;
-    default:
-        __asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(val) : "memory");
-    }
+    HOST_BY_SIZE(size, HOST_REP_STOS, "rep stos")
 }
 
 /* Where the two overlap it does what a guest asks for. */
+#define HOST_REP_MOVS(insn, m)                                                 \
+    __asm__ volatile(insn : "+D"(to), "+S"(from), "+c"(n)::"memory")
+
 static inline __attribute__((always_inline)) void
 host_rep_movs(u8 *to, const u8 *from, u64 n, unsigned int size)
 {
-    switch (size) {
-    case 1:
-        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory");
-        break;
-    case 2:
-        __asm__ volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(n)::"memory");
-        break;
-    case 4:
-        __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(n)::"memory");
-        break;
-    default:
-        __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n)::"memory");
-    }
+    HOST_BY_SIZE(size, HOST_REP_MOVS, "rep movs")
 }
 
 #endif

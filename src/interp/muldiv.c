@@ -3,84 +3,66 @@
 #include "flags.h"
 #include "ops.h"
 
-/* The one-operand forms: RDX:RAX, EDX:EAX, DX:AX, or AX for bytes. */
-struct muldiv {
-    u64 lo, hi;
-};
-
-static struct muldiv muldiv_get(const struct cpu *c, unsigned int size)
+/* Of the one-operand forms' RDX:RAX, EDX:EAX, DX:AX, or AX for bytes. */
+static u64 muldiv_high(const struct cpu *c, unsigned int size)
 {
-    u64 rax = c->s.gpr[GPR_RAX], mask = size_mask(size);
-
-    if (size == 1)
-        return (struct muldiv){rax & 0xff, rax >> 8 & 0xff};
-    return (struct muldiv){rax & mask, c->s.gpr[GPR_RDX] & mask};
+    return size == 1 ? c->s.gpr[GPR_RAX] >> 8 & 0xff
+                     : c->s.gpr[GPR_RDX] & size_mask(size);
 }
 
-static void muldiv_set(struct cpu *c, const struct insn *in, struct muldiv v)
+/* Does the quotient fit? Asked before the host divides, which would raise
+ * SIGFPE. */
+static bool muldiv_fits(const struct cpu *c, const struct insn *in)
 {
-    if (in->size == 1) {
-        reg_set(c, in, GPR_RAX, 2, (v.hi & 0xff) << 8 | (v.lo & 0xff));
-        return;
-    }
-    reg_set(c, in, GPR_RAX, in->size, v.lo);
-    reg_set(c, in, GPR_RDX, in->size, v.hi);
+    return muldiv_high(c, in->size) < in->src;
+}
+
+/*
+ * The same for signed numbers: |quotient| must be below 2^(bits-1), or equal
+ * to it if negative, so compare |n| with |d| times one more than that.
+ */
+static bool muldiv_fits_signed(const struct cpu *c, const struct insn *in)
+{
+    unsigned int size = in->size, bits = size * 8;
+    s64 d = (s64)sign_extend(in->src, size);
+    s64 hi = (s64)sign_extend(muldiv_high(c, size), size);
+    u64 lo = c->s.gpr[GPR_RAX] & size_mask(size);
+    s128 n = (s128)((u128)hi << bits | lo);
+    u128 an = n < 0 ? -(u128)n : (u128)n;
+    u128 ad = d < 0 ? -(u64)d : (u64)d;
+    u128 limit = (u128)1 << (bits - 1);
+
+    if ((n < 0) != (d < 0))
+        limit++;
+    return an < ad * limit;
 }
 
 /* With the flags loaded, as flags.h explains; AX is taken until SAHF is done
- * and wanted again by LAHF. */
-#define MULDIV_ASM(op, m)                                                      \
-    __asm__(FLAGS_LOAD "movq %[lo], %%rax\n\t" op " %" m                       \
-                       "[src]\n\tmovq %%rax, %[lo]\n\tlahf"                    \
-            : [lo] "+&r"(v.lo), "+&d"(v.hi), "+&a"(ax), [o] "+&q"(o),          \
-              "=@cco"(of)                                                      \
-            : [src] "r"(in->src))
+ * and wanted again by LAHF. What the host leaves of RAX and RDX stays. */
+#define MULDIV_ASM(insn, m)                                                    \
+    __asm__(FLAGS_LOAD "movq %[rax], %%rax\n\t" insn " %" m                    \
+                       "[src]\n\tmovq %%rax, %[rax]\n\tlahf"                   \
+            : [rax] "+m"(c->s.gpr[GPR_RAX]), "+&d"(c->s.gpr[GPR_RDX]),         \
+              "+&a"(ax), "=@cco"(of)                                           \
+            : [src] "r"(in->src), [of] "m"(c->of))
 
-/* Byte forms have everything in AX. */
-#define MULDIV_RUN(name, op)                                                   \
-    static void muldiv_##name(struct cpu *c, struct insn *in)                  \
+#define MULDIV_HANDLER(name, host, fits)                                       \
+    enum exec op_##name(struct cpu *c, struct insn *in)                        \
     {                                                                          \
-        struct muldiv v = muldiv_get(c, in->size);                             \
         u64 ax = (u64)flags_low(c) << 8;                                       \
-        u8 o = c->of;                                                          \
         bool of;                                                               \
                                                                                \
-        switch (in->size) {                                                    \
-        case 1:                                                                \
-            v.lo |= v.hi << 8;                                                 \
-            MULDIV_ASM(op "b", "b");                                           \
-            v.hi = v.lo >> 8;                                                  \
-            break;                                                             \
-        case 2:                                                                \
-            MULDIV_ASM(op "w", "w");                                           \
-            break;                                                             \
-        case 4:                                                                \
-            MULDIV_ASM(op "l", "k");                                           \
-            break;                                                             \
-        default:                                                               \
-            MULDIV_ASM(op "q", "q");                                           \
-            break;                                                             \
-        }                                                                      \
-        muldiv_set(c, in, v);                                                  \
+        if (!fits)                                                             \
+            return raise_exc(c, EXC_DE);                                       \
+        HOST_BY_SIZE(in->size, MULDIV_ASM, host)                               \
         flags_keep(c, ax, of);                                                 \
+        return EXEC_OK;                                                        \
     }
 
-MULDIV_RUN(host_mul, "mul")
-MULDIV_RUN(host_imul, "imul")
-MULDIV_RUN(host_div, "div")
-MULDIV_RUN(host_idiv, "idiv")
-
-enum exec op_mul(struct cpu *c, struct insn *in)
-{
-    muldiv_host_mul(c, in);
-    return EXEC_OK;
-}
-
-enum exec op_imul1(struct cpu *c, struct insn *in)
-{
-    muldiv_host_imul(c, in);
-    return EXEC_OK;
-}
+MULDIV_HANDLER(mul, "mul", true)
+MULDIV_HANDLER(imul1, "imul", true)
+MULDIV_HANDLER(div, "div", muldiv_fits(c, in))
+MULDIV_HANDLER(idiv, "idiv", muldiv_fits_signed(c, in))
 
 enum exec op_imul2(struct cpu *c, struct insn *in)
 {
@@ -91,47 +73,5 @@ enum exec op_imul2(struct cpu *c, struct insn *in)
 enum exec op_imul3(struct cpu *c, struct insn *in)
 {
     in->dst = flags_imul(c, in->src, in->imm, in->size);
-    return EXEC_OK;
-}
-
-/* Does the quotient fit? Asked before the host divides, which would raise
- * SIGFPE. */
-static bool muldiv_fits(struct muldiv n, u64 d)
-{
-    return n.hi < d;
-}
-
-/*
- * The same for signed numbers: |quotient| must be below 2^(bits-1), or equal
- * to it if negative, so compare |n| with |d| times one more than that.
- */
-static bool muldiv_fits_signed(struct muldiv n, u64 d, unsigned int size)
-{
-    unsigned int bits = size * 8;
-    s64 sd = (s64)sign_extend(d, size);
-    s64 hi = (s64)sign_extend(n.hi, size);
-    s128 sn = (s128)((u128)hi << bits | n.lo);
-    u128 an = sn < 0 ? -(u128)sn : (u128)sn;
-    u128 ad = sd < 0 ? -(u64)sd : (u64)sd;
-    u128 limit = (u128)1 << (bits - 1);
-
-    if ((sn < 0) != (sd < 0))
-        limit++;
-    return an < ad * limit;
-}
-
-enum exec op_div(struct cpu *c, struct insn *in)
-{
-    if (!muldiv_fits(muldiv_get(c, in->size), in->src))
-        return raise_exc(c, EXC_DE);
-    muldiv_host_div(c, in);
-    return EXEC_OK;
-}
-
-enum exec op_idiv(struct cpu *c, struct insn *in)
-{
-    if (!muldiv_fits_signed(muldiv_get(c, in->size), in->src, in->size))
-        return raise_exc(c, EXC_DE);
-    muldiv_host_idiv(c, in);
     return EXEC_OK;
 }

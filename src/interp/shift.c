@@ -3,97 +3,30 @@
 #include "flags.h"
 #include "ops.h"
 
-enum exec op_rol(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_rol(c, in->dst, (u8)in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_ror(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_ror(c, in->dst, (u8)in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_rcl(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_rcl(c, in->dst, (u8)in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_rcr(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_rcr(c, in->dst, (u8)in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_shl(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_shl(c, in->dst, (u8)in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_shr(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_shr(c, in->dst, (u8)in->src, in->size);
-    return EXEC_OK;
-}
-
-enum exec op_sar(struct cpu *c, struct insn *in)
-{
-    in->dst = flags_sar(c, in->dst, (u8)in->src, in->size);
-    return EXEC_OK;
-}
+FLAGS_HANDLER(rol)
+FLAGS_HANDLER(ror)
+FLAGS_HANDLER(rcl)
+FLAGS_HANDLER(rcr)
+FLAGS_HANDLER(shl)
+FLAGS_HANDLER(shr)
+FLAGS_HANDLER(sar)
 
 /* By CL where bit 0 of the opcode is set, else by the immediate. */
-static u8 shift_double_count(const struct cpu *c, const struct insn *in)
-{
-    return in->opcode & 1 ? (u8)c->s.gpr[GPR_RCX] : (u8)in->imm;
-}
-
-#define SHIFT_DOUBLE(insn, m)                                                  \
+#define SHIFT_ASM(insn, m)                                                     \
     __asm__(FLAGS_LOAD insn " %%cl, %" m "[b], %" m "[a]\n\tlahf"              \
-            : [a] "+&r"(in->dst), "+&a"(ax), [o] "+&q"(o), "=@cco"(of)         \
-            : [b] "r"(in->src), "c"(count))
+            : [a] "+r"(in->dst), "=a"(ax), "=@cco"(of)                         \
+            : [b] "r"(in->src), "c"(count), FLAGS_LOADED)
 
-enum exec op_shld(struct cpu *c, struct insn *in)
-{
-    u64 ax = (u64)flags_low(c) << 8;
-    u8 o = c->of, count = shift_double_count(c, in);
-    bool of;
-
-    switch (in->size) {
-    case 2:
-        SHIFT_DOUBLE("shldw", "w");
-        break;
-    case 4:
-        SHIFT_DOUBLE("shldl", "k");
-        break;
-    default:
-        SHIFT_DOUBLE("shldq", "q");
-        break;
+#define SHIFT_DOUBLE(name)                                                     \
+    enum exec op_##name(struct cpu *c, struct insn *in)                        \
+    {                                                                          \
+        u64 count = in->opcode & 1 ? c->s.gpr[GPR_RCX] : in->imm, ax;          \
+        bool of;                                                               \
+                                                                               \
+        HOST_BY_WIDE_SIZE(in->size, SHIFT_ASM, #name)                          \
+        flags_keep(c, ax, of);                                                 \
+        return EXEC_OK;                                                        \
     }
-    flags_keep(c, ax, of);
-    return EXEC_OK;
-}
 
-enum exec op_shrd(struct cpu *c, struct insn *in)
-{
-    u64 ax = (u64)flags_low(c) << 8;
-    u8 o = c->of, count = shift_double_count(c, in);
-    bool of;
-
-    switch (in->size) {
-    case 2:
-        SHIFT_DOUBLE("shrdw", "w");
-        break;
-    case 4:
-        SHIFT_DOUBLE("shrdl", "k");
-        break;
-    default:
-        SHIFT_DOUBLE("shrdq", "q");
-        break;
-    }
-    flags_keep(c, ax, of);
-    return EXEC_OK;
-}
+SHIFT_DOUBLE(shld)
+SHIFT_DOUBLE(shrd)
