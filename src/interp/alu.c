@@ -32,88 +32,59 @@ enum exec op_xadd(struct cpu *c, struct insn *in)
     return EXEC_OK;
 }
 
+/* Compare RAX and the destination; if they differ RAX becomes what that is. */
+static bool alu_compare(struct cpu *c, const struct insn *in)
+{
+    flags_cmp(c, c->s.gpr[GPR_RAX] & size_mask(in->size), in->dst, in->size);
+    if (flags_low(c) & RFLAGS_ZF)
+        return true;
+    reg_set(c, in, GPR_RAX, in->size, in->dst);
+    return false;
+}
+
 enum exec op_cmpxchg(struct cpu *c, struct insn *in)
 {
-    u64 acc = c->s.gpr[GPR_RAX] & size_mask(in->size);
-
-    flags_cmp(c, acc, in->dst, in->size);
-    if (flags_low(c) & RFLAGS_ZF)
+    if (alu_compare(c, in))
         in->dst = in->src;
-    else
-        reg_set(c, in, GPR_RAX, in->size, in->dst);
     return EXEC_OK;
 }
 
 /* A register that did not match is left alone, its upper half included. */
 enum exec op_cmpxchg_reg(struct cpu *c, struct insn *in)
 {
-    u64 acc = c->s.gpr[GPR_RAX] & size_mask(in->size);
-
-    flags_cmp(c, acc, in->dst, in->size);
-    if (flags_low(c) & RFLAGS_ZF)
+    if (alu_compare(c, in))
         reg_set(c, in, in->rm, in->size, in->src);
-    else
-        reg_set(c, in, GPR_RAX, in->size, in->dst);
     return EXEC_OK;
 }
 
 /* ---- CMPXCHG8B and CMPXCHG16B ------------------------------------------ */
 
-struct alu_pair {
-    u64 lo, hi;
-};
-
-static bool alu_host_cmpxchg8b(u8 *p, struct alu_pair *old, u64 rbx, u64 rcx)
-{
-    u64 want = (u32)old->lo | old->hi << 32, found = host_ld(p, 8);
-    bool same = false;
-
-    while (found == want && !same) {
-        same = host_cmpxchg(p, 8, want, (u32)rbx | rcx << 32);
-        found = same ? found : host_ld(p, 8);
-    }
-    *old = (struct alu_pair){.lo = (u32)found, .hi = found >> 32};
-    return same;
-}
-
 /* MMIO, or eight bytes across a page: both halves were translated. The caller
- * sees to it that nobody else is at them. */
+ * sees to it that nobody else is at them. Memory is written in either case. */
 static enum exec alu_far_cmpxchg(struct cpu *c, const struct insn *in,
-                                 struct alu_pair *old, bool *done)
+                                 bool *done)
 {
     unsigned int half = in->msize / 2;
-    struct alu_pair mem, new = {c->s.gpr[GPR_RBX], c->s.gpr[GPR_RCX]};
-    enum exec r = mem_ld(c, in->la, half, &mem.lo);
+    u64 *gpr = c->s.gpr, mask = size_mask(half), lo, hi;
+    enum exec r = mem_ld(c, in->la, half, &lo);
 
     if (r == EXEC_OK)
-        r = mem_ld(c, in->la + half, half, &mem.hi);
+        r = mem_ld(c, in->la + half, half, &hi);
     if (r != EXEC_OK)
         return r;
-    *done = mem.lo == (old->lo & size_mask(half)) &&
-            mem.hi == (old->hi & size_mask(half));
-    if (!*done) { /* memory is written in either case */
-        *old = mem;
-        new = mem;
+    *done = lo == (gpr[GPR_RAX] & mask) && hi == (gpr[GPR_RDX] & mask);
+    r = mem_st(c, in->la, half, *done ? gpr[GPR_RBX] : lo);
+    if (r == EXEC_OK)
+        r = mem_st(c, in->la + half, half, *done ? gpr[GPR_RCX] : hi);
+    if (r == EXEC_OK && !*done) {
+        gpr[GPR_RAX] = lo;
+        gpr[GPR_RDX] = hi;
     }
-    r = mem_st(c, in->la, half, new.lo);
-    return r == EXEC_OK ? mem_st(c, in->la + half, half, new.hi) : r;
-}
-
-static enum exec alu_alone_cmpxchg(struct cpu *c, const struct insn *in,
-                                   struct alu_pair *old, bool *done)
-{
-    enum exec r;
-
-    alone_begin(c);
-    r = alu_far_cmpxchg(c, in, old, done);
-    alone_end(c);
     return r;
 }
 
 enum exec op_cmpxchg8b(struct cpu *c, struct insn *in)
 {
-    struct alu_pair old = {c->s.gpr[GPR_RAX], c->s.gpr[GPR_RDX]};
-    u64 rbx = c->s.gpr[GPR_RBX], rcx = c->s.gpr[GPR_RCX];
     enum exec r;
     bool done;
     u8 *p;
@@ -125,21 +96,17 @@ enum exec op_cmpxchg8b(struct cpu *c, struct insn *in)
         r = mmu_host(c, in->la, in->msize, ACC_WRITE, &p);
     if (r != EXEC_OK)
         return r;
-    if (!p)
-        r = alu_alone_cmpxchg(c, in, &old, &done);
-    else if (in->msize == 16)
-        done = host_cmpxchg16b(p, &old.lo, &old.hi, rbx, rcx);
-    else
-        done = alu_host_cmpxchg8b(p, &old, rbx, rcx);
-    if (r != EXEC_OK)
-        return r;
-    if (!done) {
-        c->s.gpr[GPR_RAX] = old.lo;
-        c->s.gpr[GPR_RDX] = old.hi;
+    if (!p) {
+        alone_begin(c);
+        r = alu_far_cmpxchg(c, in, &done);
+        alone_end(c);
+    } else {
+        done = in->msize == 16 ? host_cmpxchg16b(p, c->s.gpr)
+                               : host_cmpxchg8b(p, c->s.gpr);
     }
-    flags_low_set(c,
-                  (u8)((flags_low(c) & ~RFLAGS_ZF) | (done ? RFLAGS_ZF : 0)));
-    return EXEC_OK;
+    if (r == EXEC_OK)
+        flags_put(c, RFLAGS_ZF, done ? RFLAGS_ZF : 0);
+    return r;
 }
 
 /* ---- decimal, legacy modes only: SDM vol. 2A and 2B --------------------- */

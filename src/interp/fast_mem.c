@@ -64,18 +64,14 @@ FAST const struct op *cmpxchg_mem(struct cpu *c, const struct op *o,
 FAST const struct op *cmpxchg16b_mem(struct cpu *c, const struct op *o,
                                      unsigned int size, enum ea_kind ea)
 {
-    u64 la = fast_ea(c, o, ea), *gpr = c->s.gpr;
+    u64 la = fast_ea(c, o, ea);
     u8 *p = tlb_hit(c, la, size, ACC_WRITE);
-    bool done;
 
     if (unlikely(la % size))
         return fast_redo(c, o);
     if (unlikely(!p))
         return fast_slow(c, o, la, size, ACC_WRITE);
-    done = host_cmpxchg16b(p, &gpr[GPR_RAX], &gpr[GPR_RDX], gpr[GPR_RBX],
-                           gpr[GPR_RCX]);
-    flags_low_set(c,
-                  (u8)((flags_low(c) & ~RFLAGS_ZF) | (done ? RFLAGS_ZF : 0)));
+    flags_put(c, RFLAGS_ZF, host_cmpxchg16b(p, c->s.gpr) ? RFLAGS_ZF : 0);
     return next(c, o + 1);
 }
 

@@ -7,7 +7,7 @@
 #ifndef MOTE_INTERP_HOST_H
 #define MOTE_INTERP_HOST_H
 
-#include "mote/base.h"
+#include "mote/cpu_state.h"
 
 typedef u16 host_u16 __attribute__((aligned(1)));
 typedef u32 host_u32 __attribute__((aligned(1)));
@@ -85,18 +85,29 @@ static inline bool host_cmpxchg(u8 *p, unsigned int size, u64 old, u64 val)
     return done;
 }
 
-/* Other processors may be native, so it is always the host's own, LOCK or not.
- * RBX and RCX are the new value; *lo and *hi are replaced if memory differs. p:
- * a multiple of 16. */
-static inline bool host_cmpxchg16b(u8 *p, u64 *lo, u64 *hi, u64 rbx, u64 rcx)
+/* CMPXCHG8B and CMPXCHG16B of a guest's registers. Other processors may be
+ * native, so it is always the host's own, LOCK or not. p: of 16 bytes, a
+ * multiple of 16. */
+#define HOST_CMPXCHG_PAIR(insn, type)                                          \
+    __asm__ volatile("lock " insn " %[at]"                                     \
+                     : "=@ccz"(done), [at] "+m"(*(type *)(void *)p),           \
+                       "+a"(gpr[GPR_RAX]), "+d"(gpr[GPR_RDX])                  \
+                     : "b"(gpr[GPR_RBX]), "c"(gpr[GPR_RCX])                    \
+                     : "memory")
+
+static inline bool host_cmpxchg8b(u8 *p, u64 *gpr)
 {
     bool done;
 
-    __asm__ volatile("lock cmpxchg16b %1"
-                     : "=@ccz"(done), "+m"(*(u128 *)(void *)p), "+a"(*lo),
-                       "+d"(*hi)
-                     : "b"(rbx), "c"(rcx)
-                     : "memory");
+    HOST_CMPXCHG_PAIR("cmpxchg8b", host_u64);
+    return done;
+}
+
+static inline bool host_cmpxchg16b(u8 *p, u64 *gpr)
+{
+    bool done;
+
+    HOST_CMPXCHG_PAIR("cmpxchg16b", u128);
     return done;
 }
 
