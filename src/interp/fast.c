@@ -15,20 +15,18 @@ const struct op *fast_leave(struct cpu *c, const struct op *o, enum exec why)
     return NULL;
 }
 
-/* The instruction of o is complete and went to next_rip. */
-static const struct op *fast_done(struct cpu *c, const struct op *o)
-{
-    c->s.rip = c->next_rip;
-    c->icount += o->before + 1u;
-    c->leave = EXEC_OK;
-    return NULL;
-}
-
 const struct op *fast_poll_at(struct cpu *c, u64 rip)
 {
     c->s.rip = rip;
     c->leave = EXEC_OK;
     return NULL;
+}
+
+/* The instruction of o is complete and went to next_rip. */
+static const struct op *fast_done(struct cpu *c, const struct op *o)
+{
+    c->icount += o->before + 1u;
+    return fast_poll_at(c, c->next_rip);
 }
 
 static u64 fast_target(const struct op *o)
@@ -80,7 +78,7 @@ static bool fast_insn(struct cpu *c, const struct op *o, struct insn *in)
     c->next_rip = c->s.rip + in->len;
     r = insn_exec(c, in);
     if (likely(r == EXEC_OK))
-        return o;
+        return true;
     /* Not fast_leave(): the block may be dead by now, as after a REP MOVS
      * over its own page, and s.rip is exact already. An iteration of REP ends
      * a shadow. */
@@ -223,13 +221,8 @@ bool fast_memory(struct op *o, const struct insn *in, u64 next_rip,
 
 static bool is_register(const struct insn *in, u8 where)
 {
-    return where == W_G || where == W_A || where == W_Z ||
+    return where == W_G || where == W_A || where == W_Z || where == W_CL ||
            (where == W_E && in->mod == 3);
-}
-
-static bool is_memory(const struct insn *in, u8 where)
-{
-    return (where == W_E && in->mod != 3) || where == W_M;
 }
 
 static bool is_immediate(u8 where)
@@ -238,64 +231,37 @@ static bool is_immediate(u8 where)
            where == W_ONE;
 }
 
-/* Operands into *o; *form gets the addressing kind added. */
+/* Operands into *o. */
 static bool fast_operands(struct op *o, const struct insn *in, u64 next_rip,
                           unsigned int *form)
 {
-    u8 dst = in->row->dst, src = in->row->src;
+    u8 src = in->row->src;
+    bool imm = is_immediate(src), reg = is_register(in, in->row->dst);
+    bool ours = imm || src == W_NONE || is_register(in, src);
     unsigned int ea;
 
     o->dst = in->dst_at;
     o->src = in->src_at;
-    if (is_register(in, dst) && is_register(in, src)) {
-        *form = FORM_RR;
-        return true;
+    if (!in->mem) {
+        o->imm = imm ? in->src : in->imm; /* IMUL has three operands */
+        *form = imm ? FORM_RI : FORM_RR;
+        return reg && ours;
     }
-    if (is_register(in, dst) && src == W_NONE) {
-        *form = FORM_RR;
-        return true;
-    }
-    if (is_register(in, dst) && src == W_CL) {
-        o->src = GPR_RCX * 8;
-        *form = FORM_RR;
-        return true;
-    }
-    if (is_register(in, dst) && is_immediate(src)) {
-        o->imm = in->src;
-        *form = FORM_RI;
-        return true;
-    }
-    if (!is_memory(in, dst) && !is_memory(in, src))
-        return false;
     if (!fast_memory(o, in, next_rip, &ea))
         return false;
-    if (is_register(in, dst)) {
-        *form = FORM_RM + ea;
-        return true;
-    }
-    o->imm32 = (s32)in->src;
-    *form = (is_immediate(src) ? FORM_MI : FORM_MR) + ea;
-    return is_immediate(src) || is_register(in, src) || src == W_NONE;
+    if (imm)
+        o->imm32 = (s32)in->src;
+    *form = ea + (reg ? FORM_RM : imm ? FORM_MI : FORM_MR);
+    return reg || ours;
 }
 
-static bool fast_select_alu(struct op *o, const struct insn *in,
-                            unsigned int form)
+bool fast_row_select(struct op *o, const struct insn *in, unsigned int form,
+                     const struct fast_row *row)
 {
-    static const struct {
-        op_fn *fn;
-        enum fast_alu alu;
-    } map[] = {
-        {op_mov, ALU_MOV}, {op_cmp, ALU_CMP},   {op_add, ALU_ADD},
-        {op_sub, ALU_SUB}, {op_test, ALU_TEST}, {op_and, ALU_AND},
-        {op_or, ALU_OR},   {op_xor, ALU_XOR},   {op_adc, ALU_ADC},
-        {op_sbb, ALU_SBB},
-    };
-
-    for (unsigned int i = 0; i < ARRAY_SIZE(map); i++) {
-        if (in->fn == map[i].fn)
-            return fast_alu_select(o, map[i].alu, in->size, form);
-    }
-    return false;
+    while (row->fn && row->fn != in->fn)
+        row++;
+    o->fn = row->handler[__builtin_ctz(in->size)][form];
+    return o->fn != NULL;
 }
 
 bool fast_select(struct op *o, const struct insn *in, u64 next_rip)
@@ -309,6 +275,6 @@ bool fast_select(struct op *o, const struct insn *in, u64 next_rip)
         return true;
     if (in->row->flags & R_END || !fast_operands(o, in, next_rip, &form))
         return false;
-    return fast_select_alu(o, in, form) || fast_move_select(o, in, form) ||
-           fast_mem_select(o, in, form);
+    return fast_alu_select(o, in, form) || fast_move_select(o, in, form) ||
+           fast_row_select(o, in, form, fast_mem_rows);
 }

@@ -151,46 +151,33 @@ FAST const struct op *fast_jump(struct cpu *c, const struct op *o, u64 rip)
     return next(c, b->op);
 }
 
+/* A handler: an instance of a form. */
+#define FAST_HANDLER(name, form, ...)                                          \
+    const struct op *name(struct cpu *c, const struct op *o)                   \
+    {                                                                          \
+        return form(c, o, ##__VA_ARGS__);                                      \
+    }
+#define FAST_STATIC(name, ...) static FAST_HANDLER(name, __VA_ARGS__)
+
 /* What a list makes of its X(name, form, arguments...). */
 #define FAST_DECLARE(name, ...) op_handler fast_##name;
-#define FAST_DEFINE(name, form, ...)                                           \
-    const struct op *fast_##name(struct cpu *c, const struct op *o)            \
-    {                                                                          \
-        return form(c, o, __VA_ARGS__, next);                                  \
-    }
+#define FAST_DEFINE(name, ...)  FAST_HANDLER(fast_##name, __VA_ARGS__, next)
 /* The same for a form that says itself what follows, or that nothing does. */
-#define FAST_DEFINE_LAST(name, form, ...)                                      \
-    const struct op *fast_##name(struct cpu *c, const struct op *o)            \
-    {                                                                          \
-        return form(c, o, ##__VA_ARGS__);                                      \
-    }
+#define FAST_DEFINE_LAST(name, ...) FAST_HANDLER(fast_##name, __VA_ARGS__)
 /* And either of them as the second half of a pair; many are in none. */
-#define FAST_LAST(name, form, ...)                                             \
-    __attribute__((unused))                                                    \
-    FAST const struct op *name##_last(struct cpu *c, const struct op *o)       \
-    {                                                                          \
-        return form(c, o, ##__VA_ARGS__);                                      \
-    }
+#define FAST_LAST(name, ...)                                                   \
+    __attribute__((unused)) FAST FAST_HANDLER(name##_last, __VA_ARGS__)
 #define FAST_LAST_NEXT(name, ...) FAST_LAST(name, __VA_ARGS__, next)
 
-/* Handlers of a form by the kind of address of their memory operand, which is
- * its last argument; and the three as a row of a table. */
-#define FAST_HANDLER(name, form, ...)                                          \
-    static const struct op *name(struct cpu *c, const struct op *o)            \
-    {                                                                          \
-        return form(c, o, __VA_ARGS__);                                        \
-    }
-#define FAST_BY_EA(name, form, ...)                                            \
-    FAST_HANDLER(name##_base, form, ##__VA_ARGS__, EA_BASE)                    \
-    FAST_HANDLER(name##_index, form, ##__VA_ARGS__, EA_INDEX)                  \
-    FAST_HANDLER(name##_seg, form, ##__VA_ARGS__, EA_SEG)
-#define FAST_EA_ROW(name)                                                      \
-    {                                                                          \
-        name##_base, name##_index, name##_seg                                  \
-    }
+/* By the kind of address of a memory operand, a form's last argument; and the
+ * three in a table. */
+/* clang-format off */
+#define FAST_BY_EA(X, name, ...)                                               \
+    X(name##_base, __VA_ARGS__, EA_BASE) X(name##_index, __VA_ARGS__, EA_INDEX) \
+    X(name##_seg, __VA_ARGS__, EA_SEG)
+#define FAST_EA_ROW(name) name##_base, name##_index, name##_seg
 
 /* By condition code. */
-/* clang-format off */
 #define FAST_BY_CC(X, ...)                                                     \
     X(__VA_ARGS__, 0) X(__VA_ARGS__, 1) X(__VA_ARGS__, 2) X(__VA_ARGS__, 3)    \
     X(__VA_ARGS__, 4) X(__VA_ARGS__, 5) X(__VA_ARGS__, 6) X(__VA_ARGS__, 7)    \
@@ -198,7 +185,7 @@ FAST const struct op *fast_jump(struct cpu *c, const struct op *o, u64 rip)
     X(__VA_ARGS__, c) X(__VA_ARGS__, d) X(__VA_ARGS__, e) X(__VA_ARGS__, f)
 /* clang-format on */
 
-/* Handlers by operation, size index and operand form. */
+/* Forms of operands. */
 enum fast_form {
     FORM_RR,
     FORM_RI,
@@ -208,18 +195,11 @@ enum fast_form {
     FORM_NR = FORM_MI + 3
 };
 
-enum fast_alu {
-    ALU_ADD,
-    ALU_OR,
-    ALU_ADC,
-    ALU_SBB,
-    ALU_AND,
-    ALU_SUB,
-    ALU_XOR,
-    ALU_CMP,
-    ALU_TEST,
-    ALU_MOV,
-    ALU_NR
+/* The handlers of an instruction by size (1, 2, 4, 8) and form; NULL: none. A
+ * table of them ends in an empty row. */
+struct fast_row {
+    op_fn *fn;
+    op_handler *handler[4][FORM_NR];
 };
 
 /* fast.c: a memory operand into *o, its kind into *ea. False: it is not one
@@ -227,15 +207,16 @@ enum fast_alu {
 bool fast_memory(struct op *o, const struct insn *in, u64 next_rip,
                  unsigned int *ea);
 
-/* fast_alu.c: size 1, 2, 4, 8. */
-bool fast_alu_select(struct op *o, enum fast_alu alu, unsigned int size,
-                     unsigned int form);
+/* fast.c: the handler that a table of rows has; false: none. */
+bool fast_row_select(struct op *o, const struct insn *in, unsigned int form,
+                     const struct fast_row *row);
 
-/* fast_move.c: the others with operands; false: none. */
+/* fast_alu.c, fast_move.c: likewise, and what else their ops need. */
+bool fast_alu_select(struct op *o, const struct insn *in, unsigned int form);
 bool fast_move_select(struct op *o, const struct insn *in, unsigned int form);
 
-/* fast_mem.c: those of memory that nothing above has. */
-bool fast_mem_select(struct op *o, const struct insn *in, unsigned int form);
+/* fast_mem.c */
+extern const struct fast_row fast_mem_rows[];
 
 /* fast_move.c: CBW, CWD and kin, CLI: without operands. */
 bool fast_convert_select(struct op *o, const struct insn *in);

@@ -6,30 +6,25 @@
  * the step tier goes on with it.
  */
 #include "fast_alu.h"
+#include "ops.h"
 
 /* clang-format off */
 FAST_ALU(FAST_DEFINE)
 FAST_ALU_JCC(FAST_DEFINE_LAST)
 
-#define EA_ROW(name) name##_base, name##_index, name##_seg
 #define FORMS_ROW(op, size)                                                    \
-    {fast_##op##size##_rr, fast_##op##size##_ri, EA_ROW(fast_##op##size##_rm), \
-     EA_ROW(fast_##op##size##_mr), EA_ROW(fast_##op##size##_mi)}
-#define SIZES_ROW(op)                                                          \
-    {FORMS_ROW(op, 1), FORMS_ROW(op, 2), FORMS_ROW(op, 4), FORMS_ROW(op, 8)}
+    {fast_##op##size##_rr, fast_##op##size##_ri,                               \
+     FAST_EA_ROW(fast_##op##size##_rm), FAST_EA_ROW(fast_##op##size##_mr),     \
+     FAST_EA_ROW(fast_##op##size##_mi)}
+#define ALU_ROW(op)                                                            \
+    {op_##op,                                                                  \
+     {FORMS_ROW(op, 1), FORMS_ROW(op, 2), FORMS_ROW(op, 4), FORMS_ROW(op, 8)}}
 
-static op_handler *const alu_handlers[ALU_NR][4][FORM_NR] = {
-    [ALU_ADD] = SIZES_ROW(add),
-    [ALU_OR] = SIZES_ROW(or),
-    [ALU_ADC] = SIZES_ROW(adc),
-    [ALU_SBB] = SIZES_ROW(sbb),
-    [ALU_AND] = SIZES_ROW(and),
-    [ALU_SUB] = SIZES_ROW(sub),
-    [ALU_XOR] = SIZES_ROW(xor),
-    [ALU_CMP] = SIZES_ROW(cmp),
-    [ALU_TEST] = SIZES_ROW(test),
-    [ALU_MOV] = SIZES_ROW(mov),
-};
+/* The most frequent ones first. */
+static const struct fast_row alu_rows[] = {
+    ALU_ROW(mov), ALU_ROW(cmp), ALU_ROW(add), ALU_ROW(sub), ALU_ROW(test),
+    ALU_ROW(and), ALU_ROW(or),  ALU_ROW(xor), ALU_ROW(adc), ALU_ROW(sbb),
+    {NULL}};
 
 #define FUSED_CC(name, cc) name##_##cc,
 #define FUSED_ROW(op, size)                                                    \
@@ -46,25 +41,17 @@ static op_handler *const fuse_handlers[][16] = {
 /* clang-format on */
 
 /* Row of fuse_handlers plus one; 0: no such row. */
-static u8 fuse_row(enum fast_alu alu, unsigned int size, unsigned int form)
+static u8 fuse_row(const struct insn *in, unsigned int form)
 {
-    unsigned int row = alu == ALU_TEST ? 12 : 0;
+    static const u8 nth[FORM_NR] = {[FORM_RR] = 1,
+                                    [FORM_RI] = 2,
+                                    [FORM_RM + EA_BASE] = 3,
+                                    [FORM_MI + EA_BASE] = 4};
+    bool test = in->fn == op_test;
 
-    if ((alu != ALU_CMP && alu != ALU_TEST) || size == 2)
+    if ((!test && in->fn != op_cmp) || in->size == 2 || !nth[form])
         return 0;
-    row += size / 4 * 4;
-    switch (form) {
-    case FORM_RR:
-        return (u8)(row + 1);
-    case FORM_RI:
-        return (u8)(row + 2);
-    case FORM_RM + EA_BASE:
-        return (u8)(row + 3);
-    case FORM_MI + EA_BASE:
-        return (u8)(row + 4);
-    default:
-        return 0;
-    }
+    return (u8)((test ? 12 : 0) + in->size / 4 * 4 + nth[form]);
 }
 
 void fast_fuse(struct op *o, unsigned int cc)
@@ -73,10 +60,8 @@ void fast_fuse(struct op *o, unsigned int cc)
         o->fn = fuse_handlers[o->fuse - 1][cc];
 }
 
-bool fast_alu_select(struct op *o, enum fast_alu alu, unsigned int size,
-                     unsigned int form)
+bool fast_alu_select(struct op *o, const struct insn *in, unsigned int form)
 {
-    o->fn = alu_handlers[alu][__builtin_ctz(size)][form];
-    o->fuse = fuse_row(alu, size, form);
-    return true;
+    o->fuse = fuse_row(in, form);
+    return fast_row_select(o, in, form, alu_rows);
 }

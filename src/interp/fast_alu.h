@@ -8,6 +8,19 @@
 
 #include "fast_jump.h"
 
+enum fast_alu {
+    ALU_ADD,
+    ALU_OR,
+    ALU_ADC,
+    ALU_SBB,
+    ALU_AND,
+    ALU_SUB,
+    ALU_XOR,
+    ALU_CMP,
+    ALU_TEST,
+    ALU_MOV
+};
+
 FAST bool alu_reads(enum fast_alu alu)
 {
     return alu != ALU_MOV;
@@ -117,16 +130,12 @@ FAST const struct op *alu_mi(struct cpu *c, const struct op *o,
 }
 
 /* clang-format off */
-#define ALU_EA(X, name, form, alu, size)                                       \
-    X(name##_base, form, alu, size, EA_BASE)                                   \
-    X(name##_index, form, alu, size, EA_INDEX)                                 \
-    X(name##_seg, form, alu, size, EA_SEG)
 #define ALU_FORMS(X, name, alu, size)                                          \
     X(name##_rr, alu_rr, alu, size)                                            \
     X(name##_ri, alu_ri, alu, size)                                            \
-    ALU_EA(X, name##_rm, alu_rm, alu, size)                                    \
-    ALU_EA(X, name##_mr, alu_mr, alu, size)                                    \
-    ALU_EA(X, name##_mi, alu_mi, alu, size)
+    FAST_BY_EA(X, name##_rm, alu_rm, alu, size)                                \
+    FAST_BY_EA(X, name##_mr, alu_mr, alu, size)                                \
+    FAST_BY_EA(X, name##_mi, alu_mi, alu, size)
 #define ALU_SIZES(X, name, alu)                                                \
     ALU_FORMS(X, name##1, alu, 1) ALU_FORMS(X, name##2, alu, 2)                \
     ALU_FORMS(X, name##4, alu, 4) ALU_FORMS(X, name##8, alu, 8)

@@ -93,13 +93,13 @@ FAST_STACK(FAST_DEFINE)
 #define CC(none, cc) fast_jump_##cc,
 static op_handler *const jump_cc[16] = {FAST_BY_CC(CC, )};
 
-FAST_BY_EA(jump_mem, jump_through)
-FAST_BY_EA(call_mem, stack_mem, call_to)
-FAST_BY_EA(push_mem, stack_mem, push_next)
+FAST_BY_EA(FAST_STATIC, jump_mem, jump_through)
+FAST_BY_EA(FAST_STATIC, call_mem, stack_mem, call_to)
+FAST_BY_EA(FAST_STATIC, push_mem, stack_mem, push_next)
 
-static op_handler *const jump_mems[] = FAST_EA_ROW(jump_mem);
-static op_handler *const call_mems[] = FAST_EA_ROW(call_mem);
-static op_handler *const push_mems[] = FAST_EA_ROW(push_mem);
+static op_handler *const jump_mems[] = {FAST_EA_ROW(jump_mem)};
+static op_handler *const call_mems[] = {FAST_EA_ROW(call_mem)};
+static op_handler *const push_mems[] = {FAST_EA_ROW(push_mem)};
 /* clang-format on */
 
 #define RUN_MAX 6

@@ -83,139 +83,69 @@ void fast_sti_last(struct op *o)
 /* clang-format off */
 FAST_MOVE(FAST_DEFINE)
 
-#define WIDEN_ROW(name)                                                        \
-    {fast_##name##_reg, fast_##name##_base, fast_##name##_index,               \
-     fast_##name##_seg}
-static op_handler *const widen_zero[][4] = {WIDEN_ROW(movzx1),
-                                            WIDEN_ROW(movzx2)};
-/* By destination 4 or 8, then source 1, 2, 4. */
-static op_handler *const widen_sign[2][3][4] = {
-    {WIDEN_ROW(movsx14), WIDEN_ROW(movsx24)},
-    {WIDEN_ROW(movsx18), WIDEN_ROW(movsx28), WIDEN_ROW(movsx48)},
-};
-static op_handler *const lea_handlers[2][2] = {
-    {fast_lea4_base, fast_lea4_index}, {fast_lea8_base, fast_lea8_index}};
-
+/* Of registers, or with memory as source or destination. */
+#define LOAD_ROW(reg, mem)  {[FORM_RR] = reg, [FORM_RM] = FAST_EA_ROW(mem)}
+#define STORE_ROW(reg, mem) {[FORM_RR] = reg, [FORM_MR] = FAST_EA_ROW(mem)}
+#define UNARY_SIZE(name)    STORE_ROW(fast_##name##_reg, fast_##name)
 #define UNARY_ROW(name)                                                        \
-    {WIDEN_ROW(name##1), WIDEN_ROW(name##2), WIDEN_ROW(name##4),               \
-     WIDEN_ROW(name##8)}
-static op_handler *const unary_handlers[UN_NR][4][4] = {
-    UNARY_ROW(inc), UNARY_ROW(dec), UNARY_ROW(neg), UNARY_ROW(not)};
-
-#define TWO_ROW(name)                                                          \
-    [2] = {fast_##name##4_rr, fast_##name##4_ri},                              \
-    [3] = {fast_##name##8_rr, fast_##name##8_ri}
+    {op_##name, {UNARY_SIZE(name##1), UNARY_SIZE(name##2), UNARY_SIZE(name##4), \
+                 UNARY_SIZE(name##8)}}
+#define TWO_SIZE(name) {fast_##name##_rr, fast_##name##_ri}
+#define TWO_4_8(name)  [2] = TWO_SIZE(name##4), TWO_SIZE(name##8)
 #define SHIFT_ROW(name)                                                        \
-    {fast_##name##1_rr, fast_##name##1_ri},                                    \
-    {fast_##name##2_rr, fast_##name##2_ri}, TWO_ROW(name)
-static op_handler *const two_handlers[TWO_NR][4][2] = {
-    {SHIFT_ROW(shl)}, {SHIFT_ROW(shr)}, {SHIFT_ROW(sar)}, {SHIFT_ROW(rol)},
-    {SHIFT_ROW(ror)}, {TWO_ROW(bt)}, {TWO_ROW(imul)}};
+    {op_##name, {TWO_SIZE(name##1), TWO_SIZE(name##2), TWO_4_8(name)}}
+#define LEA_SIZE(size)                                                         \
+    {[FORM_RM] = fast_lea##size##_base, fast_lea##size##_index}
 
-#define CC_ROW(none, cc) {fast_cmov4_##cc, fast_cmov8_##cc, fast_set_##cc},
-static op_handler *const cc_handlers[16][3] = {FAST_BY_CC(CC_ROW, )};
+static const struct fast_row move_rows[] = {
+    {op_lea, {[2] = LEA_SIZE(4), LEA_SIZE(8)}},
+    UNARY_ROW(inc), UNARY_ROW(dec), UNARY_ROW(neg), UNARY_ROW(not),
+    SHIFT_ROW(shl), SHIFT_ROW(shr), SHIFT_ROW(sar), SHIFT_ROW(rol),
+    SHIFT_ROW(ror),
+    {op_bt, {TWO_4_8(bt)}},
+    {op_imul2, {TWO_4_8(imul)}},
+    {op_imul3, {[2] = {fast_imul3_4}, {fast_imul3_8}}},
+    {op_bswap, {[2] = {fast_bswap_4}, {fast_bswap_8}}},
+    {NULL}};
+
+/* By bytes of the source, 1, 2, 4, and for signed ones of the destination. */
+#define WIDEN(name) LOAD_ROW(fast_##name##_reg, fast_##name)
+static op_handler *const widen_zero[][FORM_NR] = {WIDEN(movzx1), WIDEN(movzx2)};
+static op_handler *const widen_sign[2][3][FORM_NR] = {
+    {WIDEN(movsx14), WIDEN(movsx24)},
+    {WIDEN(movsx18), WIDEN(movsx28), WIDEN(movsx48)}};
+
+#define SET_ROW(none, cc) STORE_ROW(fast_set_##cc, fast_setm_##cc),
+#define CMOV_ROW(none, cc)                                                     \
+    {LOAD_ROW(fast_cmov4_##cc, fast_cmovm4_##cc),                              \
+     LOAD_ROW(fast_cmov8_##cc, fast_cmovm8_##cc)},
+static op_handler *const set_handlers[16][FORM_NR] = {FAST_BY_CC(SET_ROW, )};
+static op_handler *const cmov_handlers[16][2][FORM_NR] = {
+    FAST_BY_CC(CMOV_ROW, )};
 /* clang-format on */
 
 /* ---- choice ------------------------------------------------------------- */
 
-/* Forms register (0) or memory by kind (1..3); -1: another. */
-static int form_load(unsigned int form)
+static op_handler *move_handler(const struct insn *in, unsigned int form)
 {
-    if (form == FORM_RR)
-        return 0;
-    return form >= FORM_RM && form < FORM_MR ? (int)(form - FORM_RM) + 1 : -1;
-}
-
-static int form_store(unsigned int form)
-{
-    if (form == FORM_RR)
-        return 0;
-    return form >= FORM_MR && form < FORM_MI ? (int)(form - FORM_MR) + 1 : -1;
-}
-
-static op_handler *move_widen(const struct insn *in, unsigned int form)
-{
-    int i = form_load(form);
-
-    if (i < 0 || in->size < 4 || in->ssize > 4)
-        return NULL;
-    if (in->fn == op_movzx)
-        return in->ssize < 4 ? widen_zero[in->ssize / 2][i] : NULL;
-    return widen_sign[in->size == 8][in->ssize / 2][i];
-}
-
-static op_handler *move_lea(const struct insn *in, unsigned int form)
-{
-    if (in->size < 4 || form < FORM_RM || form - FORM_RM > EA_INDEX)
-        return NULL;
-    return lea_handlers[in->size == 8][form - FORM_RM];
-}
-
-static op_handler *move_unary(const struct insn *in, unsigned int form)
-{
-    static op_fn *const fns[UN_NR] = {op_inc, op_dec, op_neg, op_not};
-    int f = form_store(form);
-
-    for (unsigned int i = 0; i < UN_NR && f >= 0; i++)
-        if (in->fn == fns[i])
-            return unary_handlers[i][__builtin_ctz(in->size)][f];
-    return NULL;
-}
-
-static op_handler *move_two(const struct insn *in, unsigned int form)
-{
-    static op_fn *const fns[TWO_NR] = {op_shl, op_shr, op_sar,  op_rol,
-                                       op_ror, op_bt,  op_imul2};
-
-    if (form != FORM_RR && form != FORM_RI)
-        return NULL;
-    for (unsigned int i = 0; i < TWO_NR; i++)
-        if (in->fn == fns[i])
-            return two_handlers[i][__builtin_ctz(in->size)][form == FORM_RI];
-    return NULL;
-}
-
-static op_handler *move_register(struct op *o, const struct insn *in,
-                                 unsigned int form)
-{
+    unsigned int cc = in->opcode & 15, bytes = in->ssize / 2;
     bool wide = in->size == 8;
 
-    if (in->size < 4 || form != FORM_RR)
-        return NULL;
-    if (in->fn == op_bswap)
-        return wide ? fast_bswap_8 : fast_bswap_4;
-    if (in->fn != op_imul3)
-        return NULL;
-    o->imm = in->imm;
-    return wide ? fast_imul3_8 : fast_imul3_4;
-}
-
-static op_handler *move_cc(const struct insn *in, unsigned int form)
-{
-    unsigned int cc = in->opcode & 15;
-
-    if (form != FORM_RR)
-        return NULL;
     if (in->fn == op_setcc)
-        return cc_handlers[cc][2];
-    if (in->fn == op_cmov && in->size >= 4)
-        return cc_handlers[cc][in->size == 8];
-    return NULL;
+        return set_handlers[cc][form];
+    if (in->size < 4)
+        return NULL;
+    if (in->fn == op_cmov)
+        return cmov_handlers[cc][wide][form];
+    if (in->fn == op_movzx)
+        return widen_zero[bytes][form];
+    return in->fn == op_movsx ? widen_sign[wide][bytes][form] : NULL;
 }
 
 bool fast_move_select(struct op *o, const struct insn *in, unsigned int form)
 {
-    if (in->fn == op_movzx || in->fn == op_movsx)
-        o->fn = move_widen(in, form);
-    else if (in->fn == op_lea)
-        o->fn = move_lea(in, form);
-    else if (in->fn == op_setcc || in->fn == op_cmov)
-        o->fn = move_cc(in, form);
-    else
-        o->fn = move_unary(in, form);
-    if (!o->fn)
-        o->fn = move_two(in, form) ?: move_register(o, in, form);
-    return o->fn != NULL;
+    o->fn = move_handler(in, form);
+    return o->fn || fast_row_select(o, in, form, move_rows);
 }
 
 bool fast_convert_select(struct op *o, const struct insn *in)

@@ -46,7 +46,7 @@ FAST const struct op *lea(struct cpu *c, const struct op *o, unsigned int size,
 
 /* ---- INC DEC NEG NOT ---------------------------------------------------- */
 
-enum unary { UN_INC, UN_DEC, UN_NEG, UN_NOT, UN_NR };
+enum unary { UN_INC, UN_DEC, UN_NEG, UN_NOT };
 
 FAST u64 unary_do(struct cpu *c, enum unary un, u64 a, unsigned int size)
 {
@@ -87,16 +87,7 @@ FAST const struct op *unary_mem(struct cpu *c, const struct op *o,
 
 /* ---- shifts, BT, IMUL --------------------------------------------------- */
 
-enum two {
-    TWO_SHL,
-    TWO_SHR,
-    TWO_SAR,
-    TWO_ROL,
-    TWO_ROR,
-    TWO_BT,
-    TWO_IMUL,
-    TWO_NR
-};
+enum two { TWO_SHL, TWO_SHR, TWO_SAR, TWO_ROL, TWO_ROR, TWO_BT, TWO_IMUL };
 
 FAST u64 two_do(struct cpu *c, enum two two, u64 a, u64 b, unsigned int size)
 {
@@ -179,17 +170,41 @@ FAST const struct op *setcc(struct cpu *c, const struct op *o, unsigned int cc,
     return then(c, o + 1);
 }
 
+FAST const struct op *setcc_mem(struct cpu *c, const struct op *o,
+                                unsigned int cc, enum ea_kind ea,
+                                op_handler *then)
+{
+    u64 la = fast_ea(c, o, ea);
+    u8 *p = tlb_hit(c, la, 1, ACC_WRITE);
+
+    if (unlikely(!p))
+        return fast_slow(c, o, la, 1, ACC_WRITE);
+    host_st(p, 1, flags_cond(c, cc));
+    return then(c, o + 1);
+}
+
+/* Memory is read, and may fault, also when nothing moves. */
+FAST const struct op *cmov_mem(struct cpu *c, const struct op *o,
+                               unsigned int cc, unsigned int size,
+                               enum ea_kind ea, op_handler *then)
+{
+    u64 la = fast_ea(c, o, ea), val;
+    const u8 *p = tlb_hit(c, la, size, ACC_READ);
+
+    if (unlikely(!p))
+        return fast_slow(c, o, la, size, ACC_READ);
+    val = host_ld(p, size);
+    reg_st(c, o->dst, size, flags_cond(c, cc) ? val : reg_ld(c, o->dst, size));
+    return then(c, o + 1);
+}
+
 /* clang-format off */
 #define MOVE_WIDEN(X, name, from, to, sign)                                    \
     X(name##_reg, widen_reg, from, to, sign)                                   \
-    X(name##_base, widen_mem, from, to, sign, EA_BASE)                         \
-    X(name##_index, widen_mem, from, to, sign, EA_INDEX)                       \
-    X(name##_seg, widen_mem, from, to, sign, EA_SEG)
+    FAST_BY_EA(X, name, widen_mem, from, to, sign)
 #define MOVE_UNARY(X, name, un, size)                                          \
     X(name##_reg, unary_reg, un, size)                                         \
-    X(name##_base, unary_mem, un, size, EA_BASE)                               \
-    X(name##_index, unary_mem, un, size, EA_INDEX)                             \
-    X(name##_seg, unary_mem, un, size, EA_SEG)
+    FAST_BY_EA(X, name, unary_mem, un, size)
 #define MOVE_UNARIES(X, name, un)                                              \
     MOVE_UNARY(X, name##1, un, 1) MOVE_UNARY(X, name##2, un, 2)                \
     MOVE_UNARY(X, name##4, un, 4) MOVE_UNARY(X, name##8, un, 8)
@@ -202,7 +217,10 @@ FAST const struct op *setcc(struct cpu *c, const struct op *o, unsigned int cc,
     MOVE_TWO(X, name, two)
 #define MOVE_CC(X, cc)                                                         \
     X(cmov4_##cc, cmov, 0x##cc, 4) X(cmov8_##cc, cmov, 0x##cc, 8)              \
-    X(set_##cc, setcc, 0x##cc)
+    X(set_##cc, setcc, 0x##cc)                                                 \
+    FAST_BY_EA(X, cmovm4_##cc, cmov_mem, 0x##cc, 4)                            \
+    FAST_BY_EA(X, cmovm8_##cc, cmov_mem, 0x##cc, 8)                            \
+    FAST_BY_EA(X, setm_##cc, setcc_mem, 0x##cc)
 #define FAST_MOVE(X)                                                           \
     MOVE_WIDEN(X, movzx1, 1, 8, false) MOVE_WIDEN(X, movzx2, 2, 8, false)      \
     MOVE_WIDEN(X, movsx14, 1, 4, true) MOVE_WIDEN(X, movsx24, 2, 4, true)      \

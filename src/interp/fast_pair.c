@@ -43,11 +43,7 @@ FAST_ALU_JCC(FAST_LAST)
               EACH_6, EACH_5, EACH_4, EACH_3, EACH_2, EACH_1, )                \
     (X, a, __VA_ARGS__)
 
-#define PAIR_DEFINE(a, b)                                                      \
-    static const struct op *a##__##b(struct cpu *c, const struct op *o)        \
-    {                                                                          \
-        return a##_then(c, o, b##_last);                                       \
-    }
+#define PAIR_DEFINE(a, b) FAST_STATIC(a##__##b, a##_then, b##_last)
 #define PAIRS(...) EACH(PAIR_DEFINE, __VA_ARGS__)
 #include "fast_pair.def"
 #undef PAIRS

@@ -68,14 +68,8 @@ FAST const struct op *rep_movs(struct cpu *c, const struct op *o,
 
 /* clang-format off */
 #define BOTH(size)                                                             \
-    static const struct op *stos##size(struct cpu *c, const struct op *o)      \
-    {                                                                          \
-        return rep_stos(c, o, size);                                           \
-    }                                                                          \
-    static const struct op *movs##size(struct cpu *c, const struct op *o)      \
-    {                                                                          \
-        return rep_movs(c, o, size);                                           \
-    }
+    FAST_STATIC(stos##size, rep_stos, size)                                    \
+    FAST_STATIC(movs##size, rep_movs, size)
 BOTH(1) BOTH(2) BOTH(4) BOTH(8)
 static op_handler *const stos[] = {stos1, stos2, stos4, stos8};
 static op_handler *const movs[] = {movs1, movs2, movs4, movs8};

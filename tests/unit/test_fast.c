@@ -27,7 +27,7 @@ static u32 rnd(u32 below)
     return (u32)((seed * 0x2545f4914f6cdd1dull) >> 33) % below;
 }
 
-enum { IMM0, IMM8, IMMZ, IMMV, IMM16 };
+enum { IMM0, IMM8, IMMZ, IMMV, IMM16, MOFFS };
 
 static const struct form {
     u8 map; /* 0: one byte, 1: 0F */
@@ -48,19 +48,20 @@ static const struct form {
     {0, 0x80, 1, true, IMM8, 0},    {0, 0x81, 1, true, IMMZ, 0},
     {0, 0x83, 1, true, IMM8, 0},    {0, 0x84, 8, true, IMM0, 0},
     {0, 0x8d, 1, true, IMM0, 0},    {0, 0x90, 8, false, IMM0, 0},
-    {0, 0x98, 2, false, IMM0, 0},   {0, 0xa8, 1, false, IMM8, 0},
-    {0, 0xa9, 1, false, IMMZ, 0},   {0, 0xb0, 8, false, IMM8, 0},
-    {0, 0xb8, 8, false, IMMV, 0},   {0, 0xc0, 2, true, IMM8, 0},
-    {0, 0xc2, 1, false, IMM16, 0},  {0, 0xc3, 1, false, IMM0, 0},
-    {0, 0xc6, 1, true, IMM8, 1},    {0, 0xc7, 1, true, IMMZ, 1},
-    {0, 0xc9, 1, false, IMM0, 0},   {0, 0xd0, 4, true, IMM0, 0},
-    {0, 0xe2, 1, false, IMM8, 0},   {0, 0xeb, 1, false, IMM8, 0},
-    {0, 0xf6, 1, true, IMM0, 0x0c}, {0, 0xf7, 1, true, IMM0, 0xfc},
-    {0, 0xfe, 1, true, IMM0, 3},    {0, 0xff, 1, true, IMM0, 0x57},
-    {1, 0x1f, 1, true, IMM0, 0},    {1, 0x40, 16, true, IMM0, 0},
-    {1, 0x90, 16, true, IMM0, 0},   {1, 0xa3, 1, true, IMM0, 0},
-    {1, 0xaf, 1, true, IMM0, 0},    {1, 0xb6, 2, true, IMM0, 0},
-    {1, 0xba, 1, true, IMM8, 0xf0}, {1, 0xbe, 2, true, IMM0, 0},
+    {0, 0x98, 2, false, IMM0, 0},   {0, 0xa0, 4, false, MOFFS, 0},
+    {0, 0xa8, 1, false, IMM8, 0},   {0, 0xa9, 1, false, IMMZ, 0},
+    {0, 0xb0, 8, false, IMM8, 0},   {0, 0xb8, 8, false, IMMV, 0},
+    {0, 0xc0, 2, true, IMM8, 0},    {0, 0xc2, 1, false, IMM16, 0},
+    {0, 0xc3, 1, false, IMM0, 0},   {0, 0xc6, 1, true, IMM8, 1},
+    {0, 0xc7, 1, true, IMMZ, 1},    {0, 0xc9, 1, false, IMM0, 0},
+    {0, 0xd0, 4, true, IMM0, 0},    {0, 0xe2, 1, false, IMM8, 0},
+    {0, 0xeb, 1, false, IMM8, 0},   {0, 0xf6, 1, true, IMM0, 0x0c},
+    {0, 0xf7, 1, true, IMM0, 0xfc}, {0, 0xfe, 1, true, IMM0, 3},
+    {0, 0xff, 1, true, IMM0, 0x57}, {1, 0x1f, 1, true, IMM0, 0},
+    {1, 0x40, 16, true, IMM0, 0},   {1, 0x90, 16, true, IMM0, 0},
+    {1, 0xa3, 1, true, IMM0, 0},    {1, 0xaf, 1, true, IMM0, 0},
+    {1, 0xb6, 2, true, IMM0, 0},    {1, 0xba, 1, true, IMM8, 0xf0},
+    {1, 0xbe, 2, true, IMM0, 0},
 };
 
 static u8 *put_bytes(u8 *p, unsigned int n)
@@ -102,6 +103,9 @@ static u8 *put_imm(u8 *p, u8 imm, bool p66, bool wide)
         return put_bytes(p, p66 && !wide ? 2 : 4);
     case IMMV:
         return put_bytes(p, wide ? 8 : p66 ? 2 : 4);
+    case MOFFS: /* mostly what is mapped */
+        le64_put(p, rnd(8) ? rnd(WINDOW) : (u64)rnd(1u << 31) << 33);
+        return p + 8;
     default:
         return p;
     }
