@@ -65,32 +65,31 @@ op_fn op_syscall, op_sysret, op_sysenter, op_sysexit;
  *   out      in->src: port; in->dst: value; in->size 1, 2, 4
  *   mov_from_cr/dr     in->reg: number; result to in->dst; in->size 4 or 8
  *   mov_to_cr/dr       in->reg: number; in->src: value; in->size 4 or 8
- *   lmsw     in->src: word.  smsw sldt str: result to in->dst, all of it; the
- *            executor stores a word to memory, in->size to a register
- *   lldt ltr verr verw     in->src: selector
- *   lar lsl  in->src: selector; result by reg_set(c, in, in->reg, in->size),
- *            ZF set, or ZF clear and the register left alone
- *   arpl     in->dst, in->src: words; stores to W_E if it changes
- *   lgdt lidt    table at in->la, checked for 6 or (64-bit mode) 10 bytes
- *   sgdt sidt    likewise; the handler stores (R_ADDR)
- *   invlpg   in->la, neither canonical nor limit checked
- *   fsgsbase in->reg & 7: 0 RDFSBASE, 1 RDGSBASE to in->dst; 2 WRFSBASE,
+ *   lmsw     in->src: word.  smsw store_system (SLDT, STR: in->reg 0, 1):
+ *            result to in->dst, all of it; the executor stores a word to
+ * memory, in->size to a register lldt ltr verify (VERR, VERW: in->reg 4, 5)
+ * in->src: selector lar_lsl  by in->opcode. in->src: selector; result by
+ * reg_set(c, in, in->reg, in->size), ZF set, or ZF clear and the register left
+ * alone arpl     in->dst, in->src: words; stores to W_E if it changes
+ *   load_table (LGDT, LIDT: in->reg 2, 3)      table at in->la, checked for 6
+ * or (64-bit mode) 10 bytes store_table (SGDT, SIDT: in->reg 0, 1) likewise;
+ * the handler stores (R_ADDR) invlpg   in->la, neither canonical nor limit
+ * checked fsgsbase in->reg & 7: 0 RDFSBASE, 1 RDGSBASE to in->dst; 2 WRFSBASE,
  *            3 WRGSBASE from in->src (zero-extended from in->size)
  *   rdrand   result to in->dst, CF set and the others clear
  *   fence    in->reg & 7: 5 LFENCE, 6 MFENCE, 7 SFENCE
  *   vmcall   VMCALL and VMMCALL
- *   clac stac    service mode under a host with SMAP; else #UD
+ *   clac_stac    by in->modrm; service mode under a host with SMAP; else #UD
  *   ud       UD0, UD1, UD2 and all that is undefined
  * Everything else has no operands but architectural registers.
  */
 op_fn op_hlt, op_cli, op_sti, op_in, op_out, op_mov_from_cr, op_mov_to_cr;
 op_fn op_mov_from_dr, op_mov_to_dr, op_lmsw, op_smsw, op_clts, op_invlpg;
-op_fn op_lgdt, op_lidt, op_sgdt, op_sidt, op_lldt, op_ltr, op_sldt, op_str;
-op_fn op_lar, op_lsl, op_verr, op_verw, op_arpl, op_rdmsr, op_wrmsr, op_rdtsc;
+op_fn op_load_table, op_store_table, op_lldt, op_ltr, op_store_system;
+op_fn op_lar_lsl, op_verify, op_arpl, op_rdmsr, op_wrmsr, op_rdtsc;
 op_fn op_rdtscp, op_rdpmc, op_cpuid, op_wbinvd, op_swapgs, op_fsgsbase;
 op_fn op_rdrand, op_pause, op_fence, op_vmcall, op_xgetbv, op_xsetbv, op_ud;
-op_fn op_monitor; /* MONITOR, MWAIT: hidden, #UD */
-op_fn op_clac, op_stac;
+op_fn op_clac_stac;
 
 /*
  * fpu.c: x87, and the state instructions of 0F AE and 0F C7 (memory forms).

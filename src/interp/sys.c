@@ -58,12 +58,14 @@ enum exec op_sti(struct cpu *c, struct insn *in)
 
 /* One bit per port; an access may straddle two bytes, so two are read, and
  * both must be within the TSS. SDM vol. 1 19.5.2. */
-static enum exec io_check_bitmap(struct cpu *c, u16 port, unsigned int size)
+enum exec io_check(struct cpu *c, u16 port, unsigned int size)
 {
     const struct cpu_seg *tr = &c->s.tr;
     u64 base, map;
     enum exec r;
 
+    if (sys_iopl_ok(c))
+        return EXEC_OK;
     if (tr->unusable || !(tr->type & 8) || tr->limit < TSS_IO_BASE + 1)
         return raise_gp(c);
     r = sys_ld(c, tr->base + TSS_IO_BASE, 2, &base);
@@ -76,13 +78,6 @@ static enum exec io_check_bitmap(struct cpu *c, u16 port, unsigned int size)
     if (r != EXEC_OK)
         return r;
     return map >> port % 8 & ((1u << size) - 1) ? raise_gp(c) : EXEC_OK;
-}
-
-enum exec io_check(struct cpu *c, u16 port, unsigned int size)
-{
-    if (sys_iopl_ok(c))
-        return EXEC_OK;
-    return io_check_bitmap(c, port, size);
 }
 
 enum exec op_in(struct cpu *c, struct insn *in)
@@ -153,7 +148,7 @@ enum exec op_wrmsr(struct cpu *c, struct insn *in)
 
 /* The service has no clock: KVM's, as it was when the state was taken, and
  * that only for an instruction that KVM refused. */
-static enum exec sys_tsc(struct cpu *c, u64 *tsc)
+enum exec op_rdtsc(struct cpu *c, struct insn *in)
 {
     if (c->s.cr4 & CR4_TSD && c->cpl != 0)
         return raise_gp(c);
@@ -161,30 +156,17 @@ static enum exec sys_tsc(struct cpu *c, u64 *tsc)
         return EXEC_BOUNDARY;
     if (c->service && !cpu_need(c, CPU_MSRS))
         return EXEC_UNKNOWN;
-    *tsc = c->service ? c->s.msr.tsc : time_tsc(c);
+    sys_set_edx_eax(c, c->service ? c->s.msr.tsc : time_tsc(c));
     return EXEC_OK;
-}
-
-enum exec op_rdtsc(struct cpu *c, struct insn *in)
-{
-    u64 tsc;
-    enum exec r = sys_tsc(c, &tsc);
-
-    if (r == EXEC_OK)
-        sys_set_edx_eax(c, tsc);
-    return r;
 }
 
 enum exec op_rdtscp(struct cpu *c, struct insn *in)
 {
-    u64 tsc;
-    enum exec r = sys_tsc(c, &tsc);
+    enum exec r = op_rdtsc(c, in);
 
-    if (r != EXEC_OK)
-        return r;
-    sys_set_edx_eax(c, tsc);
-    c->s.gpr[GPR_RCX] = (u32)c->s.msr.tsc_aux;
-    return EXEC_OK;
+    if (r == EXEC_OK)
+        c->s.gpr[GPR_RCX] = (u32)c->s.msr.tsc_aux;
+    return r;
 }
 
 /* No counters are offered. */
@@ -264,9 +246,4 @@ enum exec op_vmcall(struct cpu *c, struct insn *in)
 enum exec op_ud(struct cpu *c, struct insn *in)
 {
     return c->service ? EXEC_UNKNOWN : raise_exc(c, EXC_UD);
-}
-
-enum exec op_monitor(struct cpu *c, struct insn *in)
-{
-    return op_ud(c, in);
 }

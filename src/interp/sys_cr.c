@@ -8,27 +8,28 @@
 
 /* ---- control registers -------------------------------------------------- */
 
+/* The decoder knows registers that are not there: what comes here as none of
+ * the others is CR8. */
 enum exec op_mov_from_cr(struct cpu *c, struct insn *in)
 {
     switch (in->reg) {
     case 0:
         in->dst = c->s.cr0;
-        return EXEC_OK;
+        break;
     case 2:
         in->dst = c->s.cr2;
-        return EXEC_OK;
+        break;
     case 3:
         in->dst = c->s.cr3;
-        return EXEC_OK;
+        break;
     case 4:
         in->dst = c->s.cr4;
-        return EXEC_OK;
-    case 8:
-        in->dst = c->service ? c->s.cr8 : lapic_tpr_get(c);
-        return EXEC_OK;
+        break;
     default:
-        return raise_exc(c, EXC_UD);
+        in->dst = c->service ? c->s.cr8 : lapic_tpr_get(c);
+        break;
     }
+    return EXEC_OK;
 }
 
 static enum exec cr8_write(struct cpu *c, u64 val)
@@ -58,10 +59,8 @@ enum exec op_mov_to_cr(struct cpu *c, struct insn *in)
         return cr3_write(c, in->src);
     case 4:
         return cr4_write(c, in->src);
-    case 8:
-        return cr8_write(c, in->src);
     default:
-        return raise_exc(c, EXC_UD);
+        return cr8_write(c, in->src);
     }
 }
 
@@ -103,12 +102,15 @@ enum exec op_invlpg(struct cpu *c, struct insn *in)
 #define DR7_WRITABLE 0xffff23ffull
 #define DR7_ONES     0x400ull
 
-/* The register meant: 4 and 5 are 6 and 7 unless CR4.DE is set. */
+/* The register meant: 4 and 5 are 6 and 7 unless CR4.DE is set. The decoder
+ * knows that there are eight. */
 static enum exec dr_check(struct cpu *c, unsigned int reg, unsigned int *n)
 {
-    if (reg > 7 || ((reg == 4 || reg == 5) && c->s.cr4 & CR4_DE))
+    bool alias = reg == 4 || reg == 5;
+
+    if (alias && c->s.cr4 & CR4_DE)
         return raise_exc(c, EXC_UD);
-    *n = reg == 4 || reg == 5 ? reg + 2 : reg;
+    *n = alias ? reg + 2 : reg;
     if (!cpu_need(c, CPU_DEBUG))
         return EXEC_UNKNOWN;
     if (c->s.dr7 & DR7_GD) {
@@ -228,20 +230,12 @@ enum exec op_fsgsbase(struct cpu *c, struct insn *in)
 /* ---- EFLAGS.AC ---------------------------------------------------------- */
 
 /* SMAP is hidden from whole guests: no such instruction. */
-static enum exec ac_write(struct cpu *c, u64 ac)
+enum exec op_clac_stac(struct cpu *c, struct insn *in)
 {
     if (!c->service || c->cpl != 0)
         return raise_exc(c, EXC_UD);
-    c->s.rflags = (c->s.rflags & ~RFLAGS_AC) | ac;
+    c->s.rflags &= ~RFLAGS_AC;
+    if (in->modrm & 1)
+        c->s.rflags |= RFLAGS_AC;
     return EXEC_OK;
-}
-
-enum exec op_clac(struct cpu *c, struct insn *in)
-{
-    return ac_write(c, 0);
-}
-
-enum exec op_stac(struct cpu *c, struct insn *in)
-{
-    return ac_write(c, RFLAGS_AC);
 }

@@ -11,8 +11,12 @@ static unsigned int table_bytes(const struct cpu *c)
     return c->mode == MODE_64 ? 10 : 6;
 }
 
-static enum exec table_load(struct cpu *c, const struct insn *in,
-                            struct cpu_table *t)
+static struct cpu_table *table_meant(struct cpu *c, const struct insn *in)
+{
+    return in->reg & 1 ? &c->s.idt : &c->s.gdt;
+}
+
+enum exec op_load_table(struct cpu *c, struct insn *in)
 {
     u8 buf[10] = {0};
     u64 base;
@@ -25,14 +29,15 @@ static enum exec table_load(struct cpu *c, const struct insn *in,
         base &= 0xffffff;
     if (!is_canonical(base))
         return raise_gp(c);
-    *t = (struct cpu_table){.base = base, .limit = le16_get(buf)};
+    *table_meant(c, in) =
+        (struct cpu_table){.base = base, .limit = le16_get(buf)};
     cpu_dirty(c, CPU_SREGS);
     return EXEC_OK;
 }
 
-static enum exec table_store(struct cpu *c, const struct insn *in,
-                             const struct cpu_table *t)
+enum exec op_store_table(struct cpu *c, struct insn *in)
 {
+    const struct cpu_table *t = table_meant(c, in);
     u8 buf[10];
 
     le16_put(buf, t->limit);
@@ -40,77 +45,53 @@ static enum exec table_store(struct cpu *c, const struct insn *in,
     return mem_st_buf(c, in->la, buf, table_bytes(c));
 }
 
-enum exec op_lgdt(struct cpu *c, struct insn *in)
-{
-    return table_load(c, in, &c->s.gdt);
-}
-
-enum exec op_lidt(struct cpu *c, struct insn *in)
-{
-    return table_load(c, in, &c->s.idt);
-}
-
-enum exec op_sgdt(struct cpu *c, struct insn *in)
-{
-    return table_store(c, in, &c->s.gdt);
-}
-
-enum exec op_sidt(struct cpu *c, struct insn *in)
-{
-    return table_store(c, in, &c->s.idt);
-}
-
 /* ---- LDTR, TR ----------------------------------------------------------- */
+
+/* In the GDT, and of one of these types. */
+static enum exec system_read(struct cpu *c, u16 sel, unsigned int types,
+                             struct desc *d)
+{
+    enum exec r;
+
+    if (sel & 4)
+        return raise_sel(c, EXC_GP, sel);
+    r = desc_read_system(c, sel, d);
+    if (r != EXEC_OK)
+        return r;
+    if (d->seg.s || !(types >> d->seg.type & 1))
+        return raise_sel(c, EXC_GP, sel);
+    return d->seg.present ? EXEC_OK : raise_sel(c, EXC_NP, sel);
+}
 
 enum exec op_lldt(struct cpu *c, struct insn *in)
 {
     u16 sel = (u16)in->src;
     struct desc d;
-    enum exec r;
+    enum exec r = EXEC_OK;
 
-    if (sel_is_null(sel)) {
-        seg_set_null(&c->s.ldt, sel, 0);
-        cpu_dirty(c, CPU_SREGS);
-        return EXEC_OK;
-    }
-    if (sel & 4)
-        return raise_sel(c, EXC_GP, sel);
-    r = desc_read_system(c, sel, &d);
+    if (sel_is_null(sel))
+        seg_set_null(&d.seg, sel, 0);
+    else
+        r = system_read(c, sel, 1u << SYS_LDT, &d);
     if (r != EXEC_OK)
         return r;
-    if (d.seg.s || d.seg.type != SYS_LDT)
-        return raise_sel(c, EXC_GP, sel);
-    if (!d.seg.present)
-        return raise_sel(c, EXC_NP, sel);
     c->s.ldt = d.seg;
     cpu_dirty(c, CPU_SREGS);
     return EXEC_OK;
 }
 
-static bool ltr_type_ok(const struct cpu *c, const struct cpu_seg *s)
-{
-    return !s->s &&
-           (s->type == SYS_TSS || (s->type == SYS_TSS16 && !c->long_mode));
-}
-
 enum exec op_ltr(struct cpu *c, struct insn *in)
 {
+    unsigned int types = 1u << SYS_TSS | (c->long_mode ? 0 : 1u << SYS_TSS16);
     u16 sel = (u16)in->src;
     struct desc d;
     enum exec r;
 
     if (sel_is_null(sel))
         return raise_gp(c);
-    if (sel & 4)
-        return raise_sel(c, EXC_GP, sel);
-    r = desc_read_system(c, sel, &d);
-    if (r != EXEC_OK)
-        return r;
-    if (!ltr_type_ok(c, &d.seg))
-        return raise_sel(c, EXC_GP, sel);
-    if (!d.seg.present)
-        return raise_sel(c, EXC_NP, sel);
-    r = desc_set_type(c, &d, TSS_BUSY);
+    r = system_read(c, sel, types, &d);
+    if (r == EXEC_OK)
+        r = desc_set_type(c, &d, TSS_BUSY);
     if (r != EXEC_OK)
         return r;
     c->s.tr = d.seg;
@@ -118,15 +99,9 @@ enum exec op_ltr(struct cpu *c, struct insn *in)
     return EXEC_OK;
 }
 
-enum exec op_sldt(struct cpu *c, struct insn *in)
+enum exec op_store_system(struct cpu *c, struct insn *in)
 {
-    in->dst = c->s.ldt.sel;
-    return EXEC_OK;
-}
-
-enum exec op_str(struct cpu *c, struct insn *in)
-{
-    in->dst = c->s.tr.sel;
+    in->dst = in->reg & 1 ? c->s.tr.sel : c->s.ldt.sel;
     return EXEC_OK;
 }
 
@@ -159,30 +134,21 @@ static enum exec query_desc(struct cpu *c, u16 sel, struct desc *d, bool *ok)
 static bool query_type_ok(const struct cpu *c, const struct cpu_seg *s,
                           bool limit)
 {
-    if (s->s)
-        return true;
-    switch (s->type) {
-    case SYS_LDT:
-    case SYS_TSS:
-    case SYS_TSS_BUSY:
-        return true;
-    case SYS_CALL:
-        return !limit;
-    case SYS_TSS16:
-    case SYS_TSS16_BUSY:
-        return !c->long_mode;
-    case SYS_CALL16:
-    case SYS_TASK_GATE:
-        return !limit && !c->long_mode;
-    default:
-        return false;
-    }
+    unsigned int types = 1u << SYS_LDT | 1u << SYS_TSS | 1u << SYS_TSS_BUSY;
+
+    if (!limit)
+        types |= 1u << SYS_CALL;
+    if (!c->long_mode)
+        types |= 1u << SYS_TSS16 | 1u << SYS_TSS16_BUSY;
+    if (!limit && !c->long_mode)
+        types |= 1u << SYS_CALL16 | 1u << SYS_TASK_GATE;
+    return s->s || types >> s->type & 1;
 }
 
-static enum exec query(struct cpu *c, struct insn *in, bool limit)
+enum exec op_lar_lsl(struct cpu *c, struct insn *in)
 {
+    bool limit = in->opcode & 1, ok;
     struct desc d;
-    bool ok;
     enum exec r = query_desc(c, (u16)in->src, &d, &ok);
 
     if (r != EXEC_OK)
@@ -195,37 +161,16 @@ static enum exec query(struct cpu *c, struct insn *in, bool limit)
     return EXEC_OK;
 }
 
-enum exec op_lar(struct cpu *c, struct insn *in)
-{
-    return query(c, in, false);
-}
-
-enum exec op_lsl(struct cpu *c, struct insn *in)
-{
-    return query(c, in, true);
-}
-
-static enum exec verify(struct cpu *c, struct insn *in, bool write)
+enum exec op_verify(struct cpu *c, struct insn *in)
 {
     struct desc d;
     bool ok;
     enum exec r = query_desc(c, (u16)in->src, &d, &ok);
 
-    if (r != EXEC_OK)
-        return r;
-    zf_write(c,
-             ok && (write ? seg_is_writable(&d.seg) : seg_is_readable(&d.seg)));
-    return EXEC_OK;
-}
-
-enum exec op_verr(struct cpu *c, struct insn *in)
-{
-    return verify(c, in, false);
-}
-
-enum exec op_verw(struct cpu *c, struct insn *in)
-{
-    return verify(c, in, true);
+    if (r == EXEC_OK)
+        zf_write(c, ok && (in->reg & 1 ? seg_is_writable(&d.seg)
+                                       : seg_is_readable(&d.seg)));
+    return r;
 }
 
 enum exec op_arpl(struct cpu *c, struct insn *in)

@@ -6,6 +6,7 @@
 /* clang-format off */
 
 #define OP(op) .fn = op_##op, .name = #op
+#define AS(op, mnemonic) .fn = op_##op, .name = #mnemonic
 #define M   R_MODRM
 #define B   R_BYTE
 #define RD  R_D_READ
@@ -19,19 +20,19 @@
 #define PFX_MANDATORY (PFX_66 | PFX_REP | PFX_REPNE)
 
 static const struct row group_0f00[8] = {
-    {OP(sldt), M | WR | R_PROT, W_E, 0, 0, 2},
-    {OP(str),  M | WR | R_PROT, W_E, 0, 0, 2},
+    {AS(store_system, sldt), M | WR | R_PROT, W_E, 0, 0, 2},
+    {AS(store_system, str),  M | WR | R_PROT, W_E, 0, 0, 2},
     {OP(lldt), M | R_WORD | R_PROT | CPL0, 0, W_E},
     {OP(ltr),  M | R_WORD | R_PROT | CPL0, 0, W_E},
-    {OP(verr), M | R_WORD | R_PROT, 0, W_E},
-    {OP(verw), M | R_WORD | R_PROT, 0, W_E},
+    {AS(verify, verr), M | R_WORD | R_PROT, 0, W_E},
+    {AS(verify, verw), M | R_WORD | R_PROT, 0, W_E},
 };
 
 static const struct row group_0f01[8] = {
-    {OP(sgdt), M | ADDR | WR, W_M, 0, 0, MS_TABLE},
-    {OP(sidt), M | ADDR | WR, W_M, 0, 0, MS_TABLE},
-    {OP(lgdt), M | ADDR | CPL0, 0, W_M, 0, MS_TABLE},
-    {OP(lidt), M | ADDR | CPL0, 0, W_M, 0, MS_TABLE},
+    {AS(store_table, sgdt), M | ADDR | WR, W_M, 0, 0, MS_TABLE},
+    {AS(store_table, sidt), M | ADDR | WR, W_M, 0, 0, MS_TABLE},
+    {AS(load_table, lgdt), M | ADDR | CPL0, 0, W_M, 0, MS_TABLE},
+    {AS(load_table, lidt), M | ADDR | CPL0, 0, W_M, 0, MS_TABLE},
     {OP(smsw), M | WR, W_E, 0, 0, 2},
     {OP(ud),   M | END},
     {OP(lmsw), M | R_WORD | CPL0 | END, 0, W_E},
@@ -39,9 +40,9 @@ static const struct row group_0f01[8] = {
 };
 
 static const struct row row_vmcall = {OP(vmcall), M | END};
-static const struct row row_monitor = {OP(monitor), M | END};
-static const struct row row_clac = {OP(clac), M};
-static const struct row row_stac = {OP(stac), M};
+static const struct row row_monitor = {AS(ud, monitor), M | END}; /* hidden */
+static const struct row row_clac = {AS(clac_stac, clac), M};
+static const struct row row_stac = {AS(clac_stac, stac), M};
 static const struct row row_xgetbv = {OP(xgetbv), M};
 static const struct row row_xsetbv = {OP(xsetbv), M | END};
 static const struct row row_swapgs = {OP(swapgs), M | CPL0 | R_ONLY64};
@@ -122,7 +123,7 @@ static const struct row *pick_0fb1(const struct insn *in)
 static const struct row row_cmpxchg8b =
     {OP(cmpxchg8b), M | R_OFF | WR | L, W_M, 0, 0, MS_PAIR};
 static const struct row row_cmpxchg16b =
-    {.fn = op_cmpxchg8b, .name = "cmpxchg16b", M | R_OFF | WR | L, W_M, 0, 0, MS_PAIR};
+    {AS(cmpxchg8b, cmpxchg16b), M | R_OFF | WR | L, W_M, 0, 0, MS_PAIR};
 static const struct row row_xsavec =
     {OP(xsavec), M | R_FPU | ADDR | WR, W_M, 0, 0, 576};
 static const struct row row_rdrand = {OP(rdrand), M | WR, W_E};
@@ -170,8 +171,8 @@ static const struct row group_0fba[8] = {
 const struct row table_0f[256] = {
     [0x00] = {.flags = M, .group = group_0f00},
     [0x01] = {.flags = M, .pick = pick_0f01},
-    [0x02] = {OP(lar), M | R_S_WORD | R_PROT, W_G, W_E},
-    [0x03] = {OP(lsl), M | R_S_WORD | R_PROT, W_G, W_E},
+    [0x02] = {AS(lar_lsl, lar), M | R_S_WORD | R_PROT, W_G, W_E},
+    [0x03] = {AS(lar_lsl, lsl), M | R_S_WORD | R_PROT, W_G, W_E},
     [0x05] = {OP(syscall), END},
     [0x06] = {OP(clts), CPL0 | END},
     [0x07] = {OP(sysret), END | CPL0},

@@ -40,10 +40,10 @@ unsigned int gen_count(void)
 static bool row_excluded(const struct row *row)
 {
     static op_fn *const fns[] = {
-        op_int1,     op_rdtsc,  op_rdtscp,  op_rdpmc, op_rdrand, op_cpuid,
-        op_sgdt,     op_sidt,   op_smsw,    op_sldt,  op_str,    op_clac,
-        op_stac,     op_vmcall, op_monitor, op_vex,   op_xsave,  op_xrstor,
-        op_xsaveopt, op_xsavec, op_xgetbv,  op_xsetbv};
+        op_int1,   op_rdtsc,       op_rdtscp, op_rdpmc,        op_rdrand,
+        op_cpuid,  op_store_table, op_smsw,   op_store_system, op_clac_stac,
+        op_vmcall, op_vex,         op_xsave,  op_xrstor,       op_xsaveopt,
+        op_xsavec, op_xgetbv,      op_xsetbv};
 
     if (row == &row_ud || (row->fn == op_fsgsbase && !native_fsgs))
         return true;
@@ -93,12 +93,12 @@ static bool insn_shows_pointers(const struct insn *in)
 static bool insn_is_tame(const struct insn *in)
 {
     static op_fn *const fns[] = {
-        op_ud,          op_lar,      op_lsl,     op_verr,    op_verw,
-        op_mov_to_sreg, op_pop_sreg, op_lxs,     op_int,     op_popf,
-        op_hlt,         op_cli,      op_in,      op_out,     op_ins,
-        op_outs,        op_sti,      op_ldmxcsr, op_fxrstor, op_bound,
-        op_syscall,     op_sysenter, op_int1,    op_int3,    op_into,
-        op_jmp_far,     op_call_far, op_ret_far, op_iret};
+        op_ud,      op_lar_lsl, op_verify, op_mov_to_sreg, op_pop_sreg,
+        op_lxs,     op_int,     op_popf,   op_hlt,         op_cli,
+        op_in,      op_out,     op_ins,    op_outs,        op_sti,
+        op_ldmxcsr, op_fxrstor, op_bound,  op_syscall,     op_sysenter,
+        op_int1,    op_int3,    op_into,   op_jmp_far,     op_call_far,
+        op_ret_far, op_iret};
 
     if (in->row->flags & R_CPL0 || insn_shows_pointers(in))
         return false;

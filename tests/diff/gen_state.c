@@ -238,8 +238,7 @@ static unsigned int gen_frame(const struct diff_case *c, unsigned int size,
 
 static bool takes_selector(const struct insn *in)
 {
-    static op_fn *const fns[] = {op_mov_to_sreg, op_lar, op_lsl, op_verr,
-                                 op_verw};
+    static op_fn *const fns[] = {op_mov_to_sreg, op_lar_lsl, op_verify};
 
     for (unsigned int i = 0; i < ARRAY_SIZE(fns); i++)
         if (in->fn == fns[i])

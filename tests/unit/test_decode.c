@@ -330,6 +330,12 @@ static const struct decode_case cases[] = {
     {B64, "66 ef", "out 2 ax dx"},
     {B64, "0f 20 c0", "mov_from_cr 8 ax c0"},
     {B64, "44 0f 20 00", "mov_from_cr 8 ax c8"}, /* mod is ignored */
+    {B64, "0f 20 c8", NULL}, /* no CR1, CR5 to CR7, CR9; no DR8 */
+    {B64, "0f 22 e8", NULL},
+    {B64, "0f 20 f0", NULL},
+    {B64, "0f 22 f8", NULL},
+    {B64, "44 0f 20 c8", NULL},
+    {B64, "44 0f 21 c0", NULL},
     {B32, "66 0f 22 d8", "mov_to_cr 4 c3 ax"},
     {B64, "0f 01 13", "lgdt 4 d[bx]10"},
     {B32, "0f 01 1b", "lidt 4 d[bx]6@4"},
