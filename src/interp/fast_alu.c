@@ -24,7 +24,7 @@ FAST_ALU_JCC(FAST_DEFINE_LAST)
 static const struct fast_row alu_rows[] = {
     ALU_ROW(mov), ALU_ROW(cmp), ALU_ROW(add), ALU_ROW(sub), ALU_ROW(test),
     ALU_ROW(and), ALU_ROW(or),  ALU_ROW(xor), ALU_ROW(adc), ALU_ROW(sbb),
-    {NULL}};
+    {0}};
 
 #define FUSED_CC(name, cc) name##_##cc,
 #define FUSED_ROW(op, size)                                                    \

@@ -116,5 +116,5 @@ const struct fast_row fast_mem_rows[] = {
     {op_cmpxchg, {ROW_4_8(cmpxchg, FORM_MR)}},
     {op_cmpxchg8b, {ROW_8(cmpxchg16b, FORM_MR)}},
     {op_xadd, {ROW_4_8(xadd, FORM_MR)}},
-    {NULL},
+    {0},
 };

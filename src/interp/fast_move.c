@@ -106,7 +106,7 @@ static const struct fast_row move_rows[] = {
     {op_imul2, {TWO_4_8(imul)}},
     {op_imul3, {[2] = {fast_imul3_4}, {fast_imul3_8}}},
     {op_bswap, {[2] = {fast_bswap_4}, {fast_bswap_8}}},
-    {NULL}};
+    {0}};
 
 /* By bytes of the source, 1, 2, 4, and for signed ones of the destination. */
 #define WIDEN(name) LOAD_ROW(fast_##name##_reg, fast_##name)
