@@ -11,43 +11,24 @@
 
 #define BIT(n) (1u << (n))
 
-#define CPUID_SIGNATURE 0x00200f30u /* family 0x11 model 3 */
-#define CPUID_MAX_STD   0xbu
-#define CPUID_MAX_KVM   0x40000001u
-#define CPUID_MAX_EXT   0x80000021u
+#define SIGNATURE 0x00200f30u /* family 0x11 model 3 */
+#define VENDOR    signature_AMD_ebx, signature_AMD_ecx, signature_AMD_edx
 
 enum cpuid_out { EAX, EBX, ECX, EDX };
 
-/* Leaf 1, EDX. */
-enum {
-    F_FPU = BIT(0),
-    F_DE = BIT(2),
-    F_PSE = BIT(3),
-    F_TSC = BIT(4),
-    F_MSR = BIT(5),
-    F_PAE = BIT(6),
-    F_CX8 = BIT(8),
-    F_APIC = BIT(9),
-    F_SEP = BIT(11),
-    F_PGE = BIT(13),
-    F_CMOV = BIT(15),
-    F_PAT = BIT(16),
-    F_CLFSH = BIT(19),
-    F_MMX = BIT(23),
-    F_FXSR = BIT(24),
-    F_SSE = BIT(25),
-    F_SSE2 = BIT(26),
-    F_HTT = BIT(28),
-};
+#define F_APIC     BIT(9)
+#define F_HTT      BIT(28)
+#define CMP_LEGACY BIT(1)
 
-#define LEAF1_EDX                                                              \
-    (F_FPU | F_DE | F_PSE | F_TSC | F_MSR | F_PAE | F_CX8 | F_APIC | F_SEP |   \
-     F_PGE | F_CMOV | F_PAT | F_CLFSH | F_MMX | F_FXSR | F_SSE | F_SSE2)
-
-/* What 0x80000001 EDX repeats of it. */
+/* What 0x80000001 EDX repeats of leaf 1's, and the rest of that. */
 #define LEAF1_COPIES                                                           \
-    (F_FPU | F_DE | F_PSE | F_TSC | F_MSR | F_PAE | F_CX8 | F_APIC | F_PGE |   \
-     F_CMOV | F_PAT | F_MMX | F_FXSR)
+    (F_APIC | BIT(0) /* FPU */ | BIT(2) /* DE */ | BIT(3) /* PSE */ |          \
+     BIT(4) /* TSC */ | BIT(5) /* MSR */ | BIT(6) /* PAE */ |                  \
+     BIT(8) /* CX8 */ | BIT(13) /* PGE */ | BIT(15) /* CMOV */ |               \
+     BIT(16) /* PAT */ | BIT(23) /* MMX */ | BIT(24) /* FXSR */)
+#define LEAF1_EDX                                                              \
+    (LEAF1_COPIES | BIT(11) /* SEP */ | BIT(19) /* CLFSH */ |                  \
+     BIT(25) /* SSE */ | BIT(26) /* SSE2 */)
 
 /* Leaf 1, ECX. HOST: executed by the host's own instruction. */
 #define LEAF1_ECX_HOST                                                         \
@@ -57,6 +38,39 @@ enum {
 #define LEAF1_ECX                                                              \
     (BIT(21) /* x2APIC */ | BIT(22) /* MOVBE */ | BIT(24) /* TSC deadline */ | \
      BIT(31) /* hypervisor */)
+
+/* Sizes from which the C library chooses its copy loops; large ones make it
+ * use REP MOVSB, which runs at host speed here. */
+#define L1 (32u << 24 | 8 << 16 | 1 << 8 | 64)   /* 32 KiB, 8 ways */
+#define L2 (4096u << 16 | 6 << 12 | 1 << 8 | 64) /* 4 MiB */
+#define L3 (32u << 18 | 6 << 12 | 1 << 8 | 64)   /* 16 MiB */
+
+/* EAX EBX ECX EDX where they are the same for every vCPU; the first leaf of
+ * each range says which is the last. Leaves that do not exist read 0, also
+ * above the maximum (AMD). */
+static const struct cpuid_row {
+    u32 leaf, out[4];
+} cpuid_rows[] = {
+    {0, {0xb, VENDOR}},
+    {1, {SIGNATURE, 0, 0, LEAF1_EDX}},
+    {6, {BIT(2)}}, /* ARAT: the timer runs in every C state */
+    /* FSGSBASE SMEP ERMS, FSRM */
+    {7, {0, BIT(0) | BIT(7) | BIT(9), 0, BIT(4)}},
+    {0x40000000, {0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d}}, /* KVMKVMKVM */
+    /* NOP_IO_DELAY CLOCKSOURCE2 PV_EOI PV_UNHALT CLOCKSOURCE_STABLE */
+    {0x40000001, {BIT(1) | BIT(3) | BIT(6) | BIT(7) | BIT(24)}},
+    {0x80000000, {0x80000021, VENDOR}},
+    /* LAHF 3DNOWPREFETCH, SYSCALL NX PDPE1GB RDTSCP LM */
+    {0x80000001,
+     {SIGNATURE, 0, BIT(0) | BIT(8),
+      LEAF1_COPIES | BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29)}},
+    {0x80000005, {0, 0, L1, L1}},
+    {0x80000006, {0, 0, L2, L3}},
+    /* Linear, physical address bits; XSAVEERPTR */
+    {0x80000008, {48 << 8 | 40, BIT(2)}},
+    /* LFENCE_RDTSC NULL_SEL_CLR_BASE AUTOIBRS */
+    {0x80000021, {BIT(2) | BIT(6) | BIT(8)}},
+};
 
 /* CPUID traps under nested virtualisation, so the host is asked once; the
  * answer is never 0. */
@@ -74,27 +88,10 @@ static u32 cpuid_host_ecx(void)
     return c;
 }
 
-static void cpuid_vendor(u32 out[4])
-{
-    memcpy(&out[EBX], "Auth", 4);
-    memcpy(&out[EDX], "enti", 4);
-    memcpy(&out[ECX], "cAMD", 4);
-}
-
 /* Bits of an APIC id that number the cores. */
 static u32 cpuid_id_bits(const struct cpu *c)
 {
     return c->nr_cpus > 1 ? 32 - (u32)__builtin_clz(c->nr_cpus - 1) : 0;
-}
-
-static void cpuid_features(const struct cpu *c, u32 out[4])
-{
-    out[EAX] = CPUID_SIGNATURE;
-    out[EBX] = c->id << 24 | c->nr_cpus << 16 | 64 / 8 << 8;
-    out[ECX] = cpuid_host_ecx();
-    out[EDX] = LEAF1_EDX | (c->nr_cpus > 1 ? F_HTT : 0);
-    if (!(c->s.apic_base & APIC_BASE_ENABLE))
-        out[EDX] &= ~(u32)F_APIC;
 }
 
 /* Leaf 0xb: level 0 is the one thread of a core, level 1 the cores. */
@@ -112,46 +109,6 @@ static void cpuid_topology(const struct cpu *c, u32 sub, u32 out[4])
     }
 }
 
-static void cpuid_standard(const struct cpu *c, u32 leaf, u32 sub, u32 out[4])
-{
-    switch (leaf) {
-    case 0:
-        out[EAX] = CPUID_MAX_STD;
-        cpuid_vendor(out);
-        break;
-    case 1:
-        cpuid_features(c, out);
-        break;
-    case 6:
-        out[EAX] = BIT(2); /* ARAT: the timer runs in every C state */
-        break;
-    case 7:
-        if (sub == 0) {
-            out[EBX] = BIT(0) | BIT(7) | BIT(9); /* FSGSBASE SMEP ERMS */
-            out[EDX] = BIT(4);                   /* FSRM */
-        }
-        break;
-    case 0xb:
-        cpuid_topology(c, sub, out);
-        break;
-    default:
-        break;
-    }
-}
-
-static void cpuid_kvm(u32 leaf, u32 out[4])
-{
-    if (leaf == 0x40000000) {
-        out[EAX] = CPUID_MAX_KVM;
-        memcpy(&out[EBX], "KVMK", 4);
-        memcpy(&out[ECX], "VMKV", 4);
-        memcpy(&out[EDX], "M\0\0", 4);
-    } else if (leaf == 0x40000001) {
-        /* NOP_IO_DELAY CLOCKSOURCE2 PV_EOI PV_UNHALT CLOCKSOURCE_STABLE */
-        out[EAX] = BIT(1) | BIT(3) | BIT(6) | BIT(7) | BIT(24);
-    }
-}
-
 static void cpuid_brand(u32 leaf, u32 out[4])
 {
     static const char brand[48] = "mote x86-64 interpreter";
@@ -159,73 +116,49 @@ static void cpuid_brand(u32 leaf, u32 out[4])
     memcpy(out, brand + 16 * (leaf - 0x80000002), 16);
 }
 
-/* Sizes from which the C library chooses its copy loops; large ones make it
- * use REP MOVSB, which runs at host speed here. */
-static void cpuid_caches(u32 leaf, u32 out[4])
-{
-    if (leaf == 0x80000005) {
-        out[ECX] = 32 << 24 | 8 << 16 | 1 << 8 | 64; /* L1D 32 KiB, 8 ways */
-        out[EDX] = out[ECX];
-    } else {
-        out[ECX] = 4096u << 16 | 6 << 12 | 1 << 8 | 64; /* L2 4 MiB */
-        out[EDX] = 32u << 18 | 6 << 12 | 1 << 8 | 64;   /* L3 16 MiB */
-    }
-}
-
-static void cpuid_extended_features(const struct cpu *c, u32 out[4])
-{
-    out[EAX] = CPUID_SIGNATURE;
-    out[ECX] = BIT(0) | BIT(8) |              /* LAHF 3DNOWPREFETCH */
-               (c->nr_cpus > 1 ? BIT(1) : 0); /* CMP_LEGACY */
-    out[EDX] = LEAF1_COPIES | BIT(11) | BIT(20) | BIT(26) | BIT(27) |
-               BIT(29); /* SYSCALL NX PDPE1GB RDTSCP LM */
-    if (!(c->s.apic_base & APIC_BASE_ENABLE))
-        out[EDX] &= ~(u32)F_APIC;
-}
-
-static void cpuid_extended(const struct cpu *c, u32 leaf, u32 out[4])
+/* What is not the same for every vCPU, or no number. */
+static void cpuid_vary(const struct cpu *c, u32 leaf, u32 sub, u32 out[4])
 {
     switch (leaf) {
-    case 0x80000000:
-        out[EAX] = CPUID_MAX_EXT;
-        cpuid_vendor(out);
+    case 1:
+        out[EBX] = c->id << 24 | c->nr_cpus << 16 | 64 / 8 << 8;
+        out[ECX] = cpuid_host_ecx();
+        out[EDX] |= c->nr_cpus > 1 ? F_HTT : 0;
+        break;
+    case 7:
+        if (sub != 0)
+            memset(out, 0, 4 * sizeof(out[0]));
+        break;
+    case 0xb:
+        cpuid_topology(c, sub, out);
         break;
     case 0x80000001:
-        cpuid_extended_features(c, out);
+        out[ECX] |= c->nr_cpus > 1 ? CMP_LEGACY : 0;
         break;
     case 0x80000002 ... 0x80000004:
         cpuid_brand(leaf, out);
-        break;
-    case 0x80000005:
-    case 0x80000006:
-        cpuid_caches(leaf, out);
         break;
     case 0x80000007:
         if (c->machine != NULL && c->machine->clock.host_tsc)
             out[EDX] = BIT(8); /* INVTSC */
         break;
     case 0x80000008:
-        out[EAX] = 48 << 8 | 40; /* linear, physical address bits */
-        out[EBX] = BIT(2);       /* XSAVEERPTR */
         out[ECX] = cpuid_id_bits(c) << 12 | (c->nr_cpus - 1);
-        break;
-    case 0x80000021:
-        /* LFENCE_RDTSC NULL_SEL_CLR_BASE AUTOIBRS */
-        out[EAX] = BIT(2) | BIT(6) | BIT(8);
         break;
     default:
         break;
     }
 }
 
-/* Leaves that do not exist read 0, also above the maximum (AMD). */
 void cpuid_query(struct cpu *c, u32 leaf, u32 sub, u32 out[4])
 {
     memset(out, 0, 4 * sizeof(out[0]));
-    if (leaf >= 0x80000000)
-        cpuid_extended(c, leaf, out);
-    else if (leaf >= 0x40000000)
-        cpuid_kvm(leaf, out);
-    else
-        cpuid_standard(c, leaf, sub, out);
+    for (size_t i = 0; i < ARRAY_SIZE(cpuid_rows); i++) {
+        if (cpuid_rows[i].leaf == leaf)
+            memcpy(out, cpuid_rows[i].out, sizeof(cpuid_rows[i].out));
+    }
+    cpuid_vary(c, leaf, sub, out);
+    if ((leaf == 1 || leaf == 0x80000001) &&
+        !(c->s.apic_base & APIC_BASE_ENABLE))
+        out[EDX] &= ~F_APIC;
 }
