@@ -20,50 +20,28 @@ bool cpu_is_intel(const struct cpu *c)
     return ebx == signature_INTEL_ebx;
 }
 
-static struct cpu_seg syscall_code(u64 sel, u8 dpl, unsigned int width)
+static struct cpu_seg syscall_seg(u64 sel, u8 cpl, u8 type, bool wide)
 {
     return (struct cpu_seg){
         .limit = 0xffffffff,
-        .sel = (u16)sel,
-        .type = TYPE_CODE | TYPE_WRITE | TYPE_ACCESSED,
+        .sel = (u16)((sel & 0xfffc) | cpl),
+        .type = type | TYPE_WRITE | TYPE_ACCESSED,
         .s = 1,
-        .dpl = dpl,
+        .dpl = cpl,
         .present = 1,
-        .l = width == 8,
-        .db = width != 8,
+        .l = wide,
+        .db = !wide,
         .g = 1,
     };
 }
 
-static struct cpu_seg syscall_stack(u64 sel, u8 dpl)
+/* On at rip with CPL cpl, which becomes the selectors' RPL. wide: in 64-bit
+ * code. */
+static void syscall_jump(struct cpu *c, u8 cpl, u64 cs, u64 ss, bool wide,
+                         u64 rip)
 {
-    return (struct cpu_seg){
-        .limit = 0xffffffff,
-        .sel = (u16)sel,
-        .type = TYPE_WRITE | TYPE_ACCESSED,
-        .s = 1,
-        .dpl = dpl,
-        .present = 1,
-        .db = 1,
-        .g = 1,
-    };
-}
-
-/* cs: selector without RPL; SS is the next one. */
-static void syscall_enter(struct cpu *c, u64 cs, unsigned int width, u64 rip)
-{
-    c->s.seg[SEG_CS] = syscall_code(cs & 0xfffc, 0, width);
-    c->s.seg[SEG_SS] = syscall_stack((cs & 0xfffc) + 8, 0);
-    c->next_rip = rip;
-    cpu_update_mode(c);
-    cpu_dirty(c, CPU_REGS | CPU_SREGS);
-}
-
-static void syscall_leave(struct cpu *c, u64 cs, u64 ss, unsigned int width,
-                          u64 rip)
-{
-    c->s.seg[SEG_CS] = syscall_code(cs | 3, 3, width);
-    c->s.seg[SEG_SS] = syscall_stack(ss | 3, 3);
+    c->s.seg[SEG_CS] = syscall_seg(cs, cpl, TYPE_CODE, wide);
+    c->s.seg[SEG_SS] = syscall_seg(ss, cpl, 0, false);
     c->next_rip = rip;
     cpu_update_mode(c);
     cpu_dirty(c, CPU_REGS | CPU_SREGS);
@@ -73,7 +51,7 @@ enum exec op_syscall(struct cpu *c, struct insn *in)
 {
     const struct cpu_msrs *m = &c->s.msr;
     bool compat = c->mode != MODE_64;
-    u64 flags = flags_get(c) & ~RFLAGS_RF;
+    u64 flags = flags_get(c) & ~RFLAGS_RF, cs;
 
     if (!(c->s.efer & EFER_SCE))
         return raise_exc(c, EXC_UD);
@@ -87,7 +65,8 @@ enum exec op_syscall(struct cpu *c, struct insn *in)
     c->s.gpr[GPR_R11] = flags;
     c->no_trap = flags & RFLAGS_TF & m->sfmask;
     flags_set(c, flags & ~m->sfmask);
-    syscall_enter(c, m->star >> 32, 8, compat ? m->cstar : m->lstar);
+    cs = m->star >> 32;
+    syscall_jump(c, 0, cs, cs + 8, true, compat ? m->cstar : m->lstar);
     return EXEC_OK;
 }
 
@@ -99,8 +78,6 @@ enum exec op_sysret(struct cpu *c, struct insn *in)
         return raise_exc(c, EXC_UD);
     if (!c->long_mode)
         return EXEC_UNKNOWN;
-    if (c->cpl != 0)
-        return raise_gp(c);
     if (!cpu_need(c, CPU_MSRS))
         return EXEC_UNKNOWN;
     /* AMD enters CPL 3 first and faults there, at the fetch. */
@@ -109,16 +86,16 @@ enum exec op_sysret(struct cpu *c, struct insn *in)
     sel = c->s.msr.star >> 48;
     flags_set(c, c->s.gpr[GPR_R11] & 0x3c7fd7);
     if (in->size == 8)
-        syscall_leave(c, sel + 16, sel + 8, 8, rip);
+        syscall_jump(c, 3, sel + 16, sel + 8, true, rip);
     else
-        syscall_leave(c, sel, sel + 8, 4, (u32)rip);
+        syscall_jump(c, 3, sel, sel + 8, false, (u32)rip);
     return EXEC_OK;
 }
 
 enum exec op_sysenter(struct cpu *c, struct insn *in)
 {
-    unsigned int width = c->long_mode ? 8 : 4;
     const struct cpu_msrs *m = &c->s.msr;
+    u64 mask = size_mask(c->long_mode ? 8 : 4), cs;
 
     if (!(c->s.cr0 & CR0_PE))
         return raise_gp(c);
@@ -129,8 +106,9 @@ enum exec op_sysenter(struct cpu *c, struct insn *in)
     if (sel_is_null((u16)m->sysenter_cs))
         return raise_gp(c);
     c->s.rflags &= ~(RFLAGS_IF | RFLAGS_VM | RFLAGS_RF);
-    c->s.gpr[GPR_RSP] = m->sysenter_esp & size_mask(width);
-    syscall_enter(c, m->sysenter_cs, width, m->sysenter_eip & size_mask(width));
+    c->s.gpr[GPR_RSP] = m->sysenter_esp & mask;
+    cs = m->sysenter_cs;
+    syscall_jump(c, 0, cs, cs + 8, c->long_mode, m->sysenter_eip & mask);
     return EXEC_OK;
 }
 
@@ -146,15 +124,11 @@ enum exec op_sysexit(struct cpu *c, struct insn *in)
         return raise_exc(c, EXC_UD);
     if (!cpu_need(c, CPU_MSRS))
         return EXEC_UNKNOWN;
-    cs = c->s.msr.sysenter_cs & 0xfffc;
-    if (c->cpl != 0 || cs == 0)
+    cs = c->s.msr.sysenter_cs;
+    if (sel_is_null((u16)cs) || !is_canonical(rip) || !is_canonical(rsp))
         return raise_gp(c);
-    if (in->size == 8 && (!is_canonical(rip) || !is_canonical(rsp)))
-        return raise_gp(c);
-    if (in->size == 8)
-        syscall_leave(c, cs + 32, cs + 40, 8, rip);
-    else
-        syscall_leave(c, cs + 16, cs + 24, 4, rip);
+    cs += in->size == 8 ? 32 : 16;
+    syscall_jump(c, 3, cs, cs + 8, in->size == 8, rip);
     c->s.gpr[GPR_RSP] = rsp;
     return EXEC_OK;
 }

@@ -583,7 +583,8 @@ START_TEST(test_far_syscall_faults)
     rig_fault(c, op_sysenter(c, &in), EXC_UD, 0); /* AMD, long mode */
     rig_fault(c, op_sysexit(c, &in), EXC_UD, 0);
     rig_cpl(&rig, 3);
-    rig_fault(c, op_sysret(c, &in), EXC_GP, 0);
+    rig_put(&rig, RIG_CODE, 2, 0x070f);
+    rig_fault(c, step_one(c), EXC_GP, 0);
 }
 END_TEST
 
@@ -610,7 +611,9 @@ START_TEST(test_far_sysenter)
     ck_assert_int_eq(c->cpl, 3);
     ck_assert_uint_eq(c->s.seg[SEG_CS].sel, 0x73);
     ck_assert_uint_eq(c->s.gpr[GPR_RSP], 0x6000);
-    rig_fault(c, op_sysexit(c, &in), EXC_GP, 0);
+    rig_put(&rig, 0x5678, 2, 0x350f);
+    c->s.rip = 0x5678;
+    rig_fault(c, step_one(c), EXC_GP, 0);
 }
 END_TEST
 
