@@ -37,27 +37,44 @@ enum msr_number {
 #define HWCR_TSC_FREQ_SEL (1ull << 24) /* or Linux calls the TSC unreliable */
 #define DE_CFG_LFENCE     (1ull << 1)  /* LFENCE serialises */
 
-/* Registers that are nothing but a field of the state. */
+/* What a write does to the field. */
+enum msr_rule {
+    ANY,
+    CANONICAL,
+    SIGN_EXTEND,
+    LOW32,
+    PAT,
+    EFFECT, /* and more: msr_write() */
+    SERVED, /* likewise, and under service it is KVM's */
+};
+
+/* Registers that are read from a field of the state. */
 static const struct msr_field {
     u32 msr;
     u16 offset; /* in struct cpu_state */
     enum cpu_part part;
-    enum msr_rule { ANY, CANONICAL, SIGN_EXTEND, LOW32, PAT } rule;
+    enum msr_rule rule;
 } msr_fields[] = {
 /* clang-format off */
 #define FIELD(f) offsetof(struct cpu_state, f)
-    {MSR_SYSENTER_CS,    FIELD(msr.sysenter_cs),     CPU_MSRS,  LOW32},
-    {MSR_SYSENTER_ESP,   FIELD(msr.sysenter_esp),    CPU_MSRS,  SIGN_EXTEND},
-    {MSR_SYSENTER_EIP,   FIELD(msr.sysenter_eip),    CPU_MSRS,  SIGN_EXTEND},
-    {MSR_PAT,            FIELD(msr.pat),             CPU_MSRS,  PAT},
-    {MSR_STAR,           FIELD(msr.star),            CPU_MSRS,  ANY},
-    {MSR_LSTAR,          FIELD(msr.lstar),           CPU_MSRS,  CANONICAL},
-    {MSR_CSTAR,          FIELD(msr.cstar),           CPU_MSRS,  CANONICAL},
-    {MSR_SFMASK,         FIELD(msr.sfmask),          CPU_MSRS,  LOW32},
-    {MSR_FS_BASE,        FIELD(seg[SEG_FS].base),    CPU_SREGS, CANONICAL},
-    {MSR_GS_BASE,        FIELD(seg[SEG_GS].base),    CPU_SREGS, CANONICAL},
-    {MSR_KERNEL_GS_BASE, FIELD(msr.kernel_gs_base),  CPU_MSRS,  CANONICAL},
-    {MSR_TSC_AUX,        FIELD(msr.tsc_aux),         CPU_MSRS,  LOW32},
+    {MSR_APIC_BASE,       FIELD(apic_base),           CPU_SREGS, EFFECT},
+    {MSR_SYSENTER_CS,     FIELD(msr.sysenter_cs),     CPU_MSRS,  LOW32},
+    {MSR_SYSENTER_ESP,    FIELD(msr.sysenter_esp),    CPU_MSRS,  SIGN_EXTEND},
+    {MSR_SYSENTER_EIP,    FIELD(msr.sysenter_eip),    CPU_MSRS,  SIGN_EXTEND},
+    {MSR_PAT,             FIELD(msr.pat),             CPU_MSRS,  PAT},
+    {MSR_TSC_DEADLINE,    FIELD(msr.tsc_deadline),    CPU_MSRS,  SERVED},
+    {MSR_KVM_WALL_CLOCK,  FIELD(msr.kvm_wall_clock),  CPU_MSRS,  SERVED},
+    {MSR_KVM_SYSTEM_TIME, FIELD(msr.kvm_system_time), CPU_MSRS,  SERVED},
+    {MSR_KVM_PV_EOI,      FIELD(msr.kvm_pv_eoi),      CPU_MSRS,  SERVED},
+    {MSR_EFER,            FIELD(efer),                CPU_SREGS, EFFECT},
+    {MSR_STAR,            FIELD(msr.star),            CPU_MSRS,  ANY},
+    {MSR_LSTAR,           FIELD(msr.lstar),           CPU_MSRS,  CANONICAL},
+    {MSR_CSTAR,           FIELD(msr.cstar),           CPU_MSRS,  CANONICAL},
+    {MSR_SFMASK,          FIELD(msr.sfmask),          CPU_MSRS,  LOW32},
+    {MSR_FS_BASE,         FIELD(seg[SEG_FS].base),    CPU_SREGS, CANONICAL},
+    {MSR_GS_BASE,         FIELD(seg[SEG_GS].base),    CPU_SREGS, CANONICAL},
+    {MSR_KERNEL_GS_BASE,  FIELD(msr.kernel_gs_base),  CPU_MSRS,  CANONICAL},
+    {MSR_TSC_AUX,         FIELD(msr.tsc_aux),         CPU_MSRS,  LOW32},
 #undef FIELD
     /* clang-format on */
 };
@@ -106,38 +123,7 @@ static bool msr_field_check(enum msr_rule rule, u64 *val)
     }
 }
 
-static enum exec msr_field_write(struct cpu *c, const struct msr_field *f,
-                                 u64 val)
-{
-    if (!msr_field_check(f->rule, &val))
-        return raise_gp(c);
-    *msr_field_at(c, f) = val;
-    cpu_dirty(c, f->part);
-    return EXEC_OK;
-}
-
 /* Registers of the platform, which KVM has under service. */
-static bool msr_platform_read(struct cpu *c, u32 msr, u64 *val)
-{
-    switch (msr) {
-    case MSR_TSC_DEADLINE:
-        *val = c->s.msr.tsc_deadline;
-        return true;
-    case MSR_KVM_WALL_CLOCK:
-        *val = c->s.msr.kvm_wall_clock;
-        return true;
-    case MSR_KVM_SYSTEM_TIME:
-        *val = c->s.msr.kvm_system_time;
-        return true;
-    case MSR_KVM_PV_EOI:
-        *val = c->s.msr.kvm_pv_eoi;
-        return true;
-    default:
-        return msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST &&
-               lapic_msr_read(c, msr, val);
-    }
-}
-
 static bool msr_platform_write(struct cpu *c, u32 msr, u64 val)
 {
     switch (msr) {
@@ -157,9 +143,10 @@ static bool msr_platform_write(struct cpu *c, u32 msr, u64 val)
         return true;
     case MSR_KVM_PV_EOI:
         return pv_eoi_set(c, val);
+    case MSR_X2APIC ... MSR_X2APIC_LAST:
+        return lapic_msr_write(c, msr, val);
     default:
-        return msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST &&
-               lapic_msr_write(c, msr, val);
+        return false;
     }
 }
 
@@ -175,7 +162,7 @@ enum exec msr_read(struct cpu *c, u32 msr, u64 *val)
 {
     const struct msr_field *f = msr_field(msr);
 
-    if (f != NULL) {
+    if (f != NULL && (f->rule != SERVED || c->lapic != NULL)) {
         if (!cpu_need(c, f->part))
             return EXEC_UNKNOWN;
         *val = *msr_field_at(c, f);
@@ -184,12 +171,6 @@ enum exec msr_read(struct cpu *c, u32 msr, u64 *val)
     switch (msr) {
     case MSR_TSC:
         *val = time_tsc(c);
-        return EXEC_OK;
-    case MSR_APIC_BASE:
-        *val = c->s.apic_base;
-        return EXEC_OK;
-    case MSR_EFER:
-        *val = c->s.efer;
         return EXEC_OK;
     case MSR_PATCH_LEVEL:
     case MSR_SYSCFG:
@@ -202,19 +183,29 @@ enum exec msr_read(struct cpu *c, u32 msr, u64 *val)
     case MSR_DE_CFG:
         *val = DE_CFG_LFENCE;
         return EXEC_OK;
-    default:
-        if (c->lapic != NULL && msr_platform_read(c, msr, val))
+    case MSR_X2APIC ... MSR_X2APIC_LAST:
+        if (c->lapic != NULL && lapic_msr_read(c, msr, val))
             return EXEC_OK;
-        return msr_nowhere(c);
+        break;
+    default:
+        break;
     }
+    return msr_nowhere(c);
 }
 
 enum exec msr_write(struct cpu *c, u32 msr, u64 val)
 {
     const struct msr_field *f = msr_field(msr);
 
-    if (f != NULL)
-        return cpu_need(c, f->part) ? msr_field_write(c, f, val) : EXEC_UNKNOWN;
+    if (f != NULL && f->rule < EFFECT) {
+        if (!cpu_need(c, f->part))
+            return EXEC_UNKNOWN;
+        if (!msr_field_check(f->rule, &val))
+            return raise_gp(c);
+        *msr_field_at(c, f) = val;
+        cpu_dirty(c, f->part);
+        return EXEC_OK;
+    }
     switch (msr) {
     case MSR_EFER:
         return efer_write(c, val);

@@ -52,7 +52,7 @@ op_fn op_jcxz, op_into, op_bound;
  *            behind it; la is checked for all of it, the handler loads
  *   ret_far  in->imm: bytes to drop (0 for CB)
  *   int      in->imm: vector
- *   sysret sysexit     in->size 8: to 64-bit mode
+ *   sysret sysexit     in->size 8: to 64-bit mode; CPL 0 by row
  */
 op_fn op_jmp_far, op_call_far, op_ret_far, op_iret, op_int, op_int3, op_int1;
 op_fn op_syscall, op_sysret, op_sysenter, op_sysexit;
