@@ -10,22 +10,64 @@
 #define ESR_SEND_VECTOR (1u << 5)
 #define ESR_REGISTER    (1u << 7)
 
-#define ICR_STATUS (1u << 12)
+#define ICR_STATUS    (1u << 12)
+#define LVT_READ_ONLY (1u << 12 | 1u << 14) /* status, remote IRR */
+
+/* ---- what registers there are ------------------------------------------ */
+
+enum lapic_rights {
+    R1 = 1u << 0, /* xAPIC page: it can be read */
+    W1 = 1u << 1,
+    N1 = 1u << 2, /* there, but reads 0 and takes nothing */
+    R2 = 1u << 3, /* x2APIC MSR */
+    W2 = 1u << 4,
+    RO = R1 | R2,
+    WO = W1 | W2,
+    RW = RO | WO,
+};
+
+/* By offset / 16. SDM vol. 3A table 10-6 (which are MSRs), 10.4.7.1 (reset),
+ * 10.12.1.3 (reserved bits) */
+static const struct lapic_row {
+    u8 rights; /* enum lapic_rights */
+    u32 reset;
+    u64 bits; /* of MSRs: those that a write may set; others are #GP */
+} lapic_rows[PAGE_SIZE / 16] = {
+    [LAPIC_ID / 16] = {RO},
+    [LAPIC_VER / 16] = {RO, .reset = LAPIC_VERSION},
+    [LAPIC_TPR / 16] = {RW, 0, 0xff},
+    [LAPIC_APR / 16] = {N1},
+    [LAPIC_PPR / 16] = {RO},
+    [LAPIC_EOI / 16] = {WO},
+    [LAPIC_RRD / 16] = {N1},
+    [LAPIC_LDR / 16] = {RO | W1},
+    [LAPIC_DFR / 16] = {R1 | W1, .reset = 0xffffffff},
+    [LAPIC_SVR / 16] = {RW, 0xff, 0x3ff},
+    [LAPIC_ISR / 16 ... LAPIC_ESR / 16 - 1] = {RO},
+    [LAPIC_ESR / 16] = {RW},
+    /* Its status can be written, without effect, as by hardware. */
+    [LAPIC_ICR / 16] = {RW, 0, 0xffffffff000cdfff},
+    [LAPIC_ICR2 / 16] = {R1 | W1},
+    [LAPIC_LVT_TIMER / 16] = {RW, LVT_MASKED, 0x700ff | LVT_READ_ONLY},
+    [LAPIC_LVT_THERMAL / 16] = {RW, LVT_MASKED, 0x107ff | LVT_READ_ONLY},
+    [LAPIC_LVT_PC / 16] = {RW, LVT_MASKED, 0x107ff | LVT_READ_ONLY},
+    [LAPIC_LVT_LINT0 / 16] = {RW, LVT_MASKED, 0x1a7ff | LVT_READ_ONLY},
+    [LAPIC_LVT_LINT1 / 16] = {RW, LVT_MASKED, 0x1a7ff | LVT_READ_ONLY},
+    [LAPIC_LVT_ERROR / 16] = {RW, LVT_MASKED, 0x100ff | LVT_READ_ONLY},
+    [LAPIC_TMICT / 16] = {RW, 0, 0xffffffff},
+    [LAPIC_TMCCT / 16] = {RO},
+    [LAPIC_TDCR / 16] = {RW, 0, 0xb},
+    [LAPIC_SELF / 16] = {W2, 0, 0xff},
+};
 
 /* ---- bits of ISR, TMR, IRR --------------------------------------------- */
 
-static void lapic_bit_set(struct cpu *c, unsigned int regs, u8 vector)
+static void lapic_bit_put(struct cpu *c, unsigned int regs, u8 vector, bool on)
 {
     unsigned int reg = regs + vector / 32 * 16;
+    u32 bit = 1u << vector % 32, val = lapic_get(c, reg);
 
-    lapic_set(c, reg, lapic_get(c, reg) | 1u << vector % 32);
-}
-
-static void lapic_bit_clear(struct cpu *c, unsigned int regs, u8 vector)
-{
-    unsigned int reg = regs + vector / 32 * 16;
-
-    lapic_set(c, reg, lapic_get(c, reg) & ~(1u << vector % 32));
+    lapic_set(c, reg, on ? val | bit : val & ~bit);
 }
 
 static bool lapic_bit_test(const struct cpu *c, unsigned int regs, u8 vector)
@@ -88,8 +130,8 @@ static void lapic_changed(struct cpu *c)
 
 void lapic_accept(struct cpu *c, u8 vector)
 {
-    lapic_bit_clear(c, LAPIC_IRR, vector);
-    lapic_bit_set(c, LAPIC_ISR, vector);
+    lapic_bit_put(c, LAPIC_IRR, vector, false);
+    lapic_bit_put(c, LAPIC_ISR, vector, true);
     lapic_update(c);
     if (!lapic_bit_test(c, LAPIC_TMR, vector) &&
         lapic_highest(c, LAPIC_IRR) < 0)
@@ -102,7 +144,7 @@ void lapic_retire(struct cpu *c)
 
     if (v < 0)
         return;
-    lapic_bit_clear(c, LAPIC_ISR, (u8)v);
+    lapic_bit_put(c, LAPIC_ISR, (u8)v, false);
     if (lapic_bit_test(c, LAPIC_TMR, (u8)v))
         ioapic_eoi(c->machine, (u8)v);
 }
@@ -118,24 +160,20 @@ static void lapic_eoi(struct cpu *c)
 
 static void lapic_take_word(struct cpu *c, unsigned int word, bool level)
 {
-    _Atomic(u64) *from = level ? &c->lapic->level[word] : &c->lapic->edge[word];
-    u64 bits;
+    _Atomic(u32) *from = &c->lapic->posted[level][word];
+    unsigned int tmr = LAPIC_TMR + word * 16, irr = LAPIC_IRR + word * 16;
+    u32 bits, old = lapic_get(c, tmr);
 
     if (atomic_load(from) == 0)
         return;
     bits = atomic_exchange(from, 0);
-    for (unsigned int i = 0; i < 2; i++, bits >>= 32) {
-        unsigned int reg = (word * 2 + i) * 16;
-        u32 now = (u32)bits, tmr = lapic_get(c, LAPIC_TMR + reg);
-
-        lapic_set(c, LAPIC_TMR + reg, level ? tmr | now : tmr & ~now);
-        lapic_set(c, LAPIC_IRR + reg, lapic_get(c, LAPIC_IRR + reg) | now);
-    }
+    lapic_set(c, tmr, level ? old | bits : old & ~bits);
+    lapic_set(c, irr, lapic_get(c, irr) | bits);
 }
 
 void lapic_take(struct cpu *c)
 {
-    for (unsigned int i = 0; i < 4; i++) {
+    for (unsigned int i = 0; i < 8; i++) {
         lapic_take_word(c, i, false);
         lapic_take_word(c, i, true);
     }
@@ -153,8 +191,8 @@ void lapic_lvt_fire(struct cpu *c, unsigned int lvt)
     if (lvt != LAPIC_LVT_TIMER && (val >> 8 & 7) == APIC_NMI) {
         cpu_notify(c, ATTN_NMI);
     } else if (vector >= 16) {
-        lapic_bit_clear(c, LAPIC_TMR, vector);
-        lapic_bit_set(c, LAPIC_IRR, vector);
+        lapic_bit_put(c, LAPIC_TMR, vector, false);
+        lapic_bit_put(c, LAPIC_IRR, vector, true);
         lapic_changed(c);
     }
 }
@@ -167,10 +205,11 @@ static void lapic_error(struct cpu *c, u32 bit)
 
 /* ---- interrupt command register ---------------------------------------- */
 
-static void lapic_icr_send(struct cpu *c, u32 icr, u32 dest)
+static void lapic_icr_send(struct cpu *c, u32 icr)
 {
+    u32 dest = lapic_get(c, LAPIC_ICR2);
     struct apic_msg msg = {
-        .dest = dest,
+        .dest = lapic_is_x2(c) ? dest : dest >> 24,
         .vector = (u8)icr,
         .mode = icr >> 8 & 7,
         .logical = icr >> 11 & 1,
@@ -185,20 +224,11 @@ static void lapic_icr_send(struct cpu *c, u32 icr, u32 dest)
         apic_send(c->machine, c, &msg);
 }
 
-/* ---- register writes --------------------------------------------------- */
-
-static const struct lvt {
-    u16 reg;
-    u32 bits; /* that can be written */
-} lapic_lvts[] = {
-    {LAPIC_LVT_TIMER, 0x700ff}, {LAPIC_LVT_THERMAL, 0x107ff},
-    {LAPIC_LVT_PC, 0x107ff},    {LAPIC_LVT_LINT0, 0x1a7ff},
-    {LAPIC_LVT_LINT1, 0x1a7ff}, {LAPIC_LVT_ERROR, 0x100ff},
-};
+/* ---- reading and writing them ------------------------------------------ */
 
 static void lapic_lvt_write(struct cpu *c, unsigned int reg, u32 val)
 {
-    val &= lapic_lvts[(reg - LAPIC_LVT_TIMER) / 16].bits;
+    val &= (u32)lapic_rows[reg / 16].bits & ~LVT_READ_ONLY;
     if (!(lapic_get(c, LAPIC_SVR) & LAPIC_SVR_ENABLE))
         val |= LVT_MASKED;
     if (reg == LAPIC_LVT_TIMER)
@@ -214,82 +244,63 @@ static void lapic_svr_write(struct cpu *c, u32 val)
     lapic_set(c, LAPIC_SVR, val & 0x3ff);
     if (val & LAPIC_SVR_ENABLE)
         return;
-    for (unsigned int i = 0; i < ARRAY_SIZE(lapic_lvts); i++)
-        lapic_set(c, lapic_lvts[i].reg,
-                  lapic_get(c, lapic_lvts[i].reg) | LVT_MASKED);
+    for (unsigned int reg = LAPIC_LVT_TIMER; reg <= LAPIC_LVT_ERROR; reg += 16)
+        lapic_set(c, reg, lapic_get(c, reg) | LVT_MASKED);
 }
 
-/* A write of ESR shows what has happened since the one before. */
-static void lapic_esr_write(struct cpu *c)
-{
-    lapic_set(c, LAPIC_ESR, c->lapic->esr);
-    c->lapic->esr = 0;
-}
-
-static void lapic_tpr_write(struct cpu *c, u8 tpr)
-{
-    lapic_set(c, LAPIC_TPR, tpr);
-    lapic_changed(c);
-}
-
-/* Registers alike in both modes. False: there is none to write here. */
-static bool lapic_write(struct cpu *c, unsigned int reg, u32 val)
+/* A register that can be written in this mode. */
+static void lapic_write(struct cpu *c, unsigned int reg, u32 val)
 {
     switch (reg) {
     case LAPIC_TPR:
-        lapic_tpr_write(c, (u8)val);
-        return true;
+        lapic_set(c, reg, val & 0xff);
+        lapic_changed(c);
+        break;
     case LAPIC_EOI:
         lapic_eoi(c);
-        return true;
+        break;
+    case LAPIC_DFR:
+        lapic_set(c, reg, val | 0x0fffffff);
+        break;
     case LAPIC_SVR:
         lapic_svr_write(c, val);
-        return true;
-    case LAPIC_ESR:
-        lapic_esr_write(c);
-        return true;
-    case LAPIC_LVT_TIMER:
-    case LAPIC_LVT_THERMAL:
-    case LAPIC_LVT_PC:
-    case LAPIC_LVT_LINT0:
-    case LAPIC_LVT_LINT1:
-    case LAPIC_LVT_ERROR:
+        break;
+    case LAPIC_ESR: /* shows what has happened since the write before */
+        lapic_set(c, reg, c->lapic->esr);
+        c->lapic->esr = 0;
+        break;
+    case LAPIC_ICR:
+        lapic_set(c, reg, val & ~ICR_STATUS);
+        lapic_icr_send(c, val);
+        break;
+    case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
         lapic_lvt_write(c, reg, val);
-        return true;
+        break;
     case LAPIC_TMICT:
         timer_start(c, val);
-        return true;
+        break;
     case LAPIC_TDCR:
         timer_set_divide(c, val & 0xb);
-        return true;
-    default:
-        return false;
+        break;
+    case LAPIC_SELF:
+        lapic_icr_send(c, val | APIC_SELF << 18);
+        break;
+    default: /* LDR, ICR2 */
+        lapic_set(c, reg, val & 0xff000000);
+        break;
     }
 }
 
-/* False: there is no register to read here. */
-static bool lapic_read(const struct cpu *c, unsigned int reg, u32 *val)
+/* A register that can be read in this mode. */
+static u32 lapic_read(const struct cpu *c, unsigned int reg)
 {
     switch (reg) {
     case LAPIC_PPR:
-        *val = lapic_ppr(c);
-        return true;
+        return lapic_ppr(c);
     case LAPIC_TMCCT:
-        *val = timer_current(c);
-        return true;
-    case LAPIC_ID:
-    case LAPIC_VER:
-    case LAPIC_TPR:
-    case LAPIC_LDR:
-    case LAPIC_SVR:
-    case LAPIC_ISR ... LAPIC_ESR:
-    case LAPIC_ICR:
-    case LAPIC_LVT_TIMER ... LAPIC_TMICT:
-    case LAPIC_TDCR:
-        *val = lapic_get(c, reg);
-        return true;
+        return timer_current(c);
     default:
-        return false;
+        return lapic_get(c, reg);
     }
 }
 
@@ -299,59 +310,34 @@ bool lapic_is_mmio(const struct cpu *c, u64 gpa)
 {
     const u64 on = APIC_BASE_ENABLE | APIC_BASE_EXTD;
 
-    return c->lapic != NULL &&
-           (gpa & ~0xfffull) == (c->s.apic_base & APIC_BASE_ADDR) &&
+    return (gpa & ~0xfffull) == (c->s.apic_base & APIC_BASE_ADDR) &&
            (c->s.apic_base & on) == APIC_BASE_ENABLE;
+}
+
+/* Is there such a register? They are aligned to 16 bytes, what is between them
+ * is reserved. */
+static u8 lapic_mmio_rights(struct cpu *c, unsigned int off)
+{
+    u8 rights = lapic_rows[off / 16].rights & (R1 | W1 | N1);
+
+    if (off & 0xf)
+        return 0;
+    if (rights == 0)
+        lapic_error(c, ESR_REGISTER);
+    return rights;
 }
 
 u32 lapic_mmio_read(struct cpu *c, unsigned int off)
 {
-    u32 val = 0;
-
     pv_eoi_sync(c, false);
-    if (off & 0xf)
-        return 0; /* registers are aligned to 16 bytes, the rest reserved */
-    switch (off) {
-    case LAPIC_APR:
-    case LAPIC_EOI:
-    case LAPIC_RRD:
-        return 0;
-    case LAPIC_DFR:
-    case LAPIC_ICR2:
-        return lapic_get(c, off);
-    default:
-        if (!lapic_read(c, off, &val))
-            lapic_error(c, ESR_REGISTER);
-        return val;
-    }
+    return lapic_mmio_rights(c, off) & R1 ? lapic_read(c, off) : 0;
 }
 
+/* Writes of read-only registers have no effect. */
 void lapic_mmio_write(struct cpu *c, unsigned int off, u32 val)
 {
-    if (off & 0xf)
-        return;
-    switch (off) {
-    case LAPIC_APR:
-    case LAPIC_RRD:
-        break;
-    case LAPIC_LDR:
-        lapic_set(c, off, val & 0xff000000);
-        break;
-    case LAPIC_DFR:
-        lapic_set(c, off, val | 0x0fffffff);
-        break;
-    case LAPIC_ICR2:
-        lapic_set(c, off, val & 0xff000000);
-        break;
-    case LAPIC_ICR:
-        lapic_set(c, off, val & ~ICR_STATUS);
-        lapic_icr_send(c, val, lapic_get(c, LAPIC_ICR2) >> 24);
-        break;
-    default: /* writes of read-only registers have no effect */
-        if (!lapic_write(c, off, val) && !lapic_read(c, off, &val))
-            lapic_error(c, ESR_REGISTER);
-        break;
-    }
+    if (lapic_mmio_rights(c, off) & W1)
+        lapic_write(c, off, val);
 }
 
 /* ---- x2APIC MSRs: SDM vol. 3A table 10-6 ------------------------------- */
@@ -359,58 +345,27 @@ void lapic_mmio_write(struct cpu *c, unsigned int off, u32 val)
 bool lapic_msr_read(struct cpu *c, u32 msr, u64 *val)
 {
     unsigned int reg = (msr - 0x800) * 16;
-    u32 low;
 
     pv_eoi_sync(c, false);
-    if (!lapic_is_x2(c) || !lapic_read(c, reg, &low))
+    if (!lapic_is_x2(c) || !(lapic_rows[reg / 16].rights & R2))
         return false;
-    *val = low;
+    *val = lapic_read(c, reg);
     if (reg == LAPIC_ICR)
         *val |= (u64)lapic_get(c, LAPIC_ICR2) << 32;
     return true;
 }
 
-/* Bits that may be set in a write; others are #GP (10.12.1.3). */
-static u64 lapic_msr_mask(unsigned int reg)
-{
-    switch (reg) {
-    case LAPIC_EOI:
-    case LAPIC_ESR:
-        return 0;
-    case LAPIC_TPR:
-    case LAPIC_SELF:
-        return 0xff;
-    case LAPIC_SVR:
-        return 0x3ff;
-    case LAPIC_TDCR:
-        return 0xb;
-    case LAPIC_ICR:
-        return 0xffffffff000cdfffull; /* bit 12 is ignored, as by hardware */
-    case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
-        return lapic_lvts[(reg - LAPIC_LVT_TIMER) / 16].bits | 0x5000;
-    default:
-        return 0xffffffff;
-    }
-}
-
 bool lapic_msr_write(struct cpu *c, u32 msr, u64 val)
 {
     unsigned int reg = (msr - 0x800) * 16;
+    const struct lapic_row *row = &lapic_rows[reg / 16];
 
-    if (!lapic_is_x2(c) || val & ~lapic_msr_mask(reg))
+    if (!lapic_is_x2(c) || !(row->rights & W2) || val & ~row->bits)
         return false;
-    switch (reg) {
-    case LAPIC_ICR:
-        lapic_set(c, LAPIC_ICR, (u32)val & ~ICR_STATUS);
+    if (reg == LAPIC_ICR)
         lapic_set(c, LAPIC_ICR2, (u32)(val >> 32));
-        lapic_icr_send(c, (u32)val, (u32)(val >> 32));
-        return true;
-    case LAPIC_SELF:
-        lapic_icr_send(c, (u32)val | APIC_SELF << 18, 0);
-        return true;
-    default:
-        return lapic_write(c, reg, (u32)val);
-    }
+    lapic_write(c, reg, (u32)val);
+    return true;
 }
 
 u8 lapic_tpr_get(const struct cpu *c)
@@ -420,7 +375,7 @@ u8 lapic_tpr_get(const struct cpu *c)
 
 void lapic_tpr_set(struct cpu *c, u8 cr8)
 {
-    lapic_tpr_write(c, (u8)(cr8 << 4));
+    lapic_write(c, LAPIC_TPR, (u32)cr8 << 4);
 }
 
 /* ---- reset, mode, state ------------------------------------------------ */
@@ -439,39 +394,22 @@ static void lapic_regs_number(struct cpu_state *s, unsigned int id)
     lapic_reg_put(s, LAPIC_LDR, x2 ? id >> 4 << 16 | 1u << (id & 15) : 0);
 }
 
-/* SDM vol. 3A 10.4.7.1 */
-static u32 lapic_reset_value(unsigned int reg)
-{
-    switch (reg) {
-    case LAPIC_VER:
-        return LAPIC_VERSION;
-    case LAPIC_DFR:
-        return 0xffffffff;
-    case LAPIC_SVR:
-        return 0xff;
-    case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
-        return LVT_MASKED;
-    default:
-        return 0;
-    }
-}
-
 /* The others read these when they send: no register is for a moment what it was
  * not before and will not be. */
 void lapic_regs_reset(struct cpu_state *s, unsigned int id)
 {
     for (unsigned int reg = 0; reg < sizeof(s->lapic); reg += 16)
         if (reg != LAPIC_ID && reg != LAPIC_LDR)
-            lapic_reg_put(s, reg, lapic_reset_value(reg));
+            lapic_reg_put(s, reg, lapic_rows[reg / 16].reset);
     lapic_regs_number(s, id);
 }
 
 void lapic_reset(struct cpu *c)
 {
     lapic_regs_reset(&c->s, c->id);
-    for (unsigned int i = 0; i < 4; i++) {
-        atomic_store(&c->lapic->edge[i], 0);
-        atomic_store(&c->lapic->level[i], 0);
+    for (unsigned int i = 0; i < 8; i++) {
+        atomic_store(&c->lapic->posted[0][i], 0);
+        atomic_store(&c->lapic->posted[1][i], 0);
     }
     c->lapic->esr = 0;
     c->lapic->pv_eoi = false;

@@ -101,8 +101,8 @@ enum apic_mode { /* delivery modes of ICR, LVT and redirection entries */
 
 /* One per vCPU: what the register page does not hold. */
 struct lapic {
-    /* Anybody sets, the owner takes. Posted interrupts by trigger mode. */
-    _Atomic(u64) edge[4], level[4];
+    /* Anybody sets, the owner takes. Interrupts: [0] edge, [1] level. */
+    _Atomic(u32) posted[2][8];
     _Atomic(u32) sipi;   /* vector of the last SIPI */
     _Atomic(u32) kicked; /* KVM_HC_KICK_CPU: the next HLT ends at once */
 

@@ -69,8 +69,7 @@ static void apic_post(struct cpu *c, const struct apic_msg *msg)
     case APIC_LOWEST:
         if (!(lapic_get(c, LAPIC_SVR) & LAPIC_SVR_ENABLE) || v < 16)
             return;
-        atomic_fetch_or(msg->level ? &l->level[v / 64] : &l->edge[v / 64],
-                        1ull << v % 64);
+        atomic_fetch_or(&l->posted[msg->level][v / 32], 1u << v % 32);
         cpu_notify(c, ATTN_IRQ);
         return;
     case APIC_NMI:
