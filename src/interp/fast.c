@@ -202,8 +202,10 @@ const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,
 
 /* ---- choice ------------------------------------------------------------- */
 
-bool fast_memory(struct op *o, const struct insn *in, u64 next_rip,
-                 unsigned int *ea)
+/* A memory operand into *o, its kind into *ea. False: it is not one that
+ * ea_kind can say. next_rip: RIP behind the instruction. */
+static bool fast_memory(struct op *o, const struct insn *in, u64 next_rip,
+                        unsigned int *ea)
 {
     bool rel = in->rip_relative;
 
@@ -219,25 +221,26 @@ bool fast_memory(struct op *o, const struct insn *in, u64 next_rip,
     return true;
 }
 
+/* A register, or nothing. */
 static bool is_register(const struct insn *in, u8 where)
 {
-    return where == W_G || where == W_A || where == W_Z || where == W_CL ||
-           (where == W_E && in->mod == 3);
+    return where == W_NONE || where == W_G || where == W_A || where == W_Z ||
+           where == W_CL || (where == W_E && in->mod == 3);
 }
 
 static bool is_immediate(u8 where)
 {
-    return where == W_I || where == W_IB || where == W_IUB || where == W_IV ||
-           where == W_ONE;
+    return where == W_I || where == W_IB || where == W_IUB || where == W_IW ||
+           where == W_IV || where == W_ONE;
 }
 
 /* Operands into *o. */
 static bool fast_operands(struct op *o, const struct insn *in, u64 next_rip,
                           unsigned int *form)
 {
-    u8 src = in->row->src;
-    bool imm = is_immediate(src), reg = is_register(in, in->row->dst);
-    bool ours = imm || src == W_NONE || is_register(in, src);
+    u8 dst = in->row->dst, src = in->row->src;
+    bool reg = is_register(in, dst), imm = is_immediate(src);
+    bool ours = imm || is_register(in, src);
     unsigned int ea;
 
     o->dst = in->dst_at;
@@ -270,11 +273,11 @@ bool fast_select(struct op *o, const struct insn *in, u64 next_rip)
 
     if (in->prefix & PFX_LOCK || in->row->flags & (R_FPU | R_CPL0 | R_ATOMIC))
         return false;
-    if (fast_jump_select(o, in, next_rip) || fast_convert_select(o, in) ||
-        fast_string_select(o, in))
+    if (fast_jump_select(o, in, next_rip) || fast_string_select(o, in))
         return true;
-    if (in->row->flags & R_END || !fast_operands(o, in, next_rip, &form))
+    if (!fast_operands(o, in, next_rip, &form))
         return false;
     return fast_alu_select(o, in, form) || fast_move_select(o, in, form) ||
+           fast_stack_select(o, in, form) ||
            fast_row_select(o, in, form, fast_mem_rows);
 }

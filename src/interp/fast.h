@@ -202,29 +202,23 @@ struct fast_row {
     op_handler *handler[4][FORM_NR];
 };
 
-/* fast.c: a memory operand into *o, its kind into *ea. False: it is not one
- * that ea_kind can say. next_rip: RIP behind the instruction. */
-bool fast_memory(struct op *o, const struct insn *in, u64 next_rip,
-                 unsigned int *ea);
-
 /* fast.c: the handler that a table of rows has; false: none. */
 bool fast_row_select(struct op *o, const struct insn *in, unsigned int form,
                      const struct fast_row *row);
 
-/* fast_alu.c, fast_move.c: likewise, and what else their ops need. */
+/* fast_alu.c, fast_move.c, fast_jump.c: likewise, and what else their ops need.
+ */
 bool fast_alu_select(struct op *o, const struct insn *in, unsigned int form);
 bool fast_move_select(struct op *o, const struct insn *in, unsigned int form);
+bool fast_stack_select(struct op *o, const struct insn *in, unsigned int form);
 
 /* fast_mem.c */
 extern const struct fast_row fast_mem_rows[];
 
-/* fast_move.c: CBW, CWD and kin, CLI: without operands. */
-bool fast_convert_select(struct op *o, const struct insn *in);
+/* fast_jump.c: direct branches. */
+bool fast_jump_select(struct op *o, const struct insn *in, u64 next_rip);
 
 /* fast_string.c: MOVS and STOS with REP. */
 bool fast_string_select(struct op *o, const struct insn *in);
-
-/* fast_jump.c: near control flow and the stack. */
-bool fast_jump_select(struct op *o, const struct insn *in, u64 next_rip);
 
 #endif

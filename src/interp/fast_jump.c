@@ -97,25 +97,26 @@ FAST_BY_EA(FAST_STATIC, jump_mem, jump_through)
 FAST_BY_EA(FAST_STATIC, call_mem, stack_mem, call_to)
 FAST_BY_EA(FAST_STATIC, push_mem, stack_mem, push_next)
 
-static op_handler *const jump_mems[] = {FAST_EA_ROW(jump_mem)};
-static op_handler *const call_mems[] = {FAST_EA_ROW(call_mem)};
-static op_handler *const push_mems[] = {FAST_EA_ROW(push_mem)};
 /* clang-format on */
 
-#define RUN_MAX 6
-static op_handler *const push_runs[RUN_MAX] = {fast_push_1, fast_push_2,
-                                               fast_push_3, fast_push_4,
-                                               fast_push_5, fast_push_6};
-static op_handler *const pop_runs[RUN_MAX] = {
-    fast_pop_1, fast_pop_2, fast_pop_3, fast_pop_4, fast_pop_5, fast_pop_6};
+/* By the number of ops that are left of a run; those of a longer one are like
+ * the sixth. */
+#define RUN_MAX 6u
+static op_handler *const push_runs[RUN_MAX + 1] = {
+    fast_push_1, fast_push_2, fast_push_3, fast_push_4,
+    fast_push_5, fast_push_6, fast_push_6};
+static op_handler *const pop_runs[RUN_MAX + 1] = {
+    fast_pop_1, fast_pop_2, fast_pop_3, fast_pop_4,
+    fast_pop_5, fast_pop_6, fast_pop_6};
 static op_handler *const pop_rets[RUN_MAX] = {fast_pop_1_ret, fast_pop_2_ret,
                                               fast_pop_3_ret, fast_pop_4_ret,
                                               fast_pop_5_ret, fast_pop_6_ret};
 
-static bool jump_relative(struct op *o, const struct insn *in, u64 next_rip)
+/* ---- choice ------------------------------------------------------------- */
+
+bool fast_jump_select(struct op *o, const struct insn *in, u64 next_rip)
 {
-    o->imm32 = (s32)in->imm;
-    if (!is_canonical(next_rip + in->imm))
+    if (in->size != 8 || !is_canonical(next_rip + in->imm))
         return false; /* the step tier faults at the right place */
     if (in->fn == op_jcc)
         o->fn = jump_cc[in->opcode & 15];
@@ -125,113 +126,50 @@ static bool jump_relative(struct op *o, const struct insn *in, u64 next_rip)
         o->fn = fast_call_direct;
     else
         return false;
+    o->imm32 = (s32)in->imm;
     return true;
 }
 
-static bool jump_indirect(struct op *o, const struct insn *in, u64 next_rip)
+bool fast_stack_select(struct op *o, const struct insn *in, unsigned int form)
 {
-    bool call = in->fn == op_call_ind;
-    unsigned int ea;
+    static const struct fast_row rows[] = {
+        {op_push,
+         {[3] = {fast_push_1, push_imm, [FORM_RM] = FAST_EA_ROW(push_mem)}}},
+        {op_pop, {[3] = {fast_pop_1}}},
+        {op_ret, {[3] = {fast_ret_near, fast_ret_near}}},
+        {op_call_ind, {[3] = {call_reg, [FORM_RM] = FAST_EA_ROW(call_mem)}}},
+        {op_jmp_ind, {[3] = {jump_reg, [FORM_RM] = FAST_EA_ROW(jump_mem)}}},
+        {op_leave, {[3] = {leave_frame}}},
+        {op_pushf, {[3] = {push_flags}}},
+        {0},
+    };
 
-    if (in->fn != op_jmp_ind && !call)
+    if (!fast_row_select(o, in, form, rows))
         return false;
-    if (in->mod == 3) {
-        o->fn = call ? call_reg : jump_reg;
-        o->src = (u8)(in->rm * 8);
-        return true;
-    }
-    if (!fast_memory(o, in, next_rip, &ea))
-        return false;
-    o->fn = call ? call_mems[ea] : jump_mems[ea];
+    if (o->fn == fast_push_1 && o->src == GPR_RSP * 8)
+        o->fn = push_reg;
+    else if (o->fn == fast_pop_1 && o->dst == GPR_RSP * 8)
+        o->fn = pop_reg;
     return true;
 }
 
-static bool jump_push_mem(struct op *o, const struct insn *in, u64 next_rip)
+/* o and those before it, nr at most, are a run of old: they become one of new.
+ */
+static void jump_fuse_run(struct op *o, unsigned int nr, op_handler *const *old,
+                          op_handler *const *new)
 {
-    unsigned int ea;
-
-    if (in->fn != op_push || in->row->src != W_E || in->mod == 3 ||
-        !fast_memory(o, in, next_rip, &ea))
-        return false;
-    o->fn = push_mems[ea];
-    return true;
-}
-
-static bool jump_stack(struct op *o, const struct insn *in)
-{
-    bool reg = in->row->src == W_Z || (in->row->src == W_E && in->mod == 3);
-
-    o->seg = SEG_SS;
-    if (in->fn == op_ret) {
-        o->fn = fast_ret_near;
-        o->imm = in->imm;
-    } else if (in->fn == op_push && reg) {
-        o->fn = in->src_at == GPR_RSP * 8 ? push_reg : fast_push_1;
-        o->src = in->src_at;
-    } else if (in->fn == op_push &&
-               (in->row->src == W_I || in->row->src == W_IB)) {
-        o->fn = push_imm;
-        o->imm = in->src;
-    } else if (in->fn == op_pop &&
-               (in->row->dst == W_Z || (in->row->dst == W_E && in->mod == 3))) {
-        o->fn = in->dst_at == GPR_RSP * 8 ? pop_reg : fast_pop_1;
-        o->dst = in->dst_at;
-    } else if (in->fn == op_pushf) {
-        o->fn = push_flags;
-    } else if (in->fn == op_leave) {
-        o->fn = leave_frame;
-    } else {
-        return false;
-    }
-    return true;
-}
-
-bool fast_jump_select(struct op *o, const struct insn *in, u64 next_rip)
-{
-    struct op was = *o;
-
-    if (in->size != 8)
-        return false;
-    if (jump_relative(o, in, next_rip))
-        return true;
-    *o = was;
-    if (jump_indirect(o, in, next_rip) || jump_push_mem(o, in, next_rip))
-        return true;
-    *o = was;
-    if (jump_stack(o, in))
-        return true;
-    *o = was;
-    return false;
-}
-
-static bool jump_in(op_handler *fn, op_handler *const run[RUN_MAX])
-{
-    for (unsigned int i = 0; i < RUN_MAX; i++)
-        if (fn == run[i])
-            return true;
-    return false;
-}
-
-/* op[nr - 1 - n] is the nth before the last. */
-static void jump_fuse_run(struct op *op, unsigned int nr,
-                          op_handler *const old[RUN_MAX],
-                          op_handler *const new[RUN_MAX])
-{
-    for (unsigned int n = 0; n < MIN(nr, (unsigned int)RUN_MAX); n++) {
-        struct op *o = &op[nr - 1 - n];
-
-        if (!jump_in(o->fn, old))
-            return;
+    for (unsigned int n = 0; n < MIN(nr, RUN_MAX) && o->fn == old[n]; n++, o--)
         o->fn = new[n];
-    }
 }
 
 void fast_fuse_stack(struct op *op, unsigned int nr)
 {
-    if (op[nr - 1].fn == fast_ret_near)
-        jump_fuse_run(op, nr - 1, pop_runs, pop_rets);
-    else if (op[nr - 1].fn == fast_push_1)
-        jump_fuse_run(op, nr, push_runs, push_runs);
-    else if (op[nr - 1].fn == fast_pop_1)
-        jump_fuse_run(op, nr, pop_runs, pop_runs);
+    struct op *last = &op[nr - 1];
+
+    if (last->fn == fast_ret_near)
+        jump_fuse_run(last - 1, nr - 1, pop_runs, pop_rets);
+    else if (last->fn == fast_push_1)
+        jump_fuse_run(last - 1, nr - 1, push_runs, push_runs + 1);
+    else if (last->fn == fast_pop_1)
+        jump_fuse_run(last - 1, nr - 1, pop_runs, pop_runs + 1);
 }

@@ -106,6 +106,10 @@ static const struct fast_row move_rows[] = {
     {op_imul2, {TWO_4_8(imul)}},
     {op_imul3, {[2] = {fast_imul3_4}, {fast_imul3_8}}},
     {op_bswap, {[2] = {fast_bswap_4}, {fast_bswap_8}}},
+    {op_cbw, {[2] = {cbw4}, {cbw8}}},
+    {op_cwd, {[2] = {cwd4}, {cwd8}}},
+    {op_cli, {[1] = {cli}, {cli}, {cli}}},
+    {op_sti, {[1] = {sti}, {sti}, {sti}}},
     {0}};
 
 /* By bytes of the source, 1, 2, 4, and for signed ones of the destination. */
@@ -146,21 +150,4 @@ bool fast_move_select(struct op *o, const struct insn *in, unsigned int form)
 {
     o->fn = move_handler(in, form);
     return o->fn || fast_row_select(o, in, form, move_rows);
-}
-
-bool fast_convert_select(struct op *o, const struct insn *in)
-{
-    bool wide = in->size == 8;
-
-    if (in->fn == op_cli)
-        o->fn = cli;
-    else if (in->fn == op_sti)
-        o->fn = sti;
-    else if (in->size >= 4 && in->fn == op_cbw)
-        o->fn = wide ? cbw8 : cbw4;
-    else if (in->size >= 4 && in->fn == op_cwd)
-        o->fn = wide ? cwd8 : cwd4;
-    else
-        return false;
-    return true;
 }
