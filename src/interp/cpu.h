@@ -350,7 +350,6 @@ enum exec efer_write(struct cpu *c, u64 val);
 
 /* ---- mmu.c: translation, TLB, guest memory ---------------------------- */
 
-int mmu_new(struct cpu *c);                 /* part of interp_new */
 void mmu_flush_all(struct cpu *c);          /* including global pages */
 void mmu_flush_nonglobal(struct cpu *c);    /* CR3 write */
 void mmu_flush_page(struct cpu *c, u64 la); /* INVLPG */
@@ -389,6 +388,9 @@ enum exec mem_st(struct cpu *c, u64 la, unsigned int size, u64 val);
  * delivery switches to. */
 enum exec sys_ld(struct cpu *c, u64 la, unsigned int size, u64 *val);
 enum exec sys_st(struct cpu *c, u64 la, unsigned int size, u64 val);
+
+/* Likewise, and locked: set bits of the byte at la; of MMIO none. */
+enum exec sys_set_bits(struct cpu *c, u64 la, u8 bits);
 
 /* Blocks of up to 4096 bytes (FXSAVE, XSAVE, XMM, x87): all pages are
  * translated before the first byte moves. Alignment is the caller's check. */

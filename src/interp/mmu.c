@@ -11,10 +11,11 @@
 #define IOAPIC_GPA 0xfec00000ull
 #define APIC_ADDR  0x000ffffffffff000ull
 
-/* One page, translated. */
+/* What of an access is in one page, translated. */
 struct page {
-    u64 gpa;  /* of the byte asked for */
+    u64 gpa;  /* of its first byte */
     u8 *host; /* of the same byte; NULL: MMIO */
+    unsigned int len;
 };
 
 /* ---- TLB ---------------------------------------------------------------- */
@@ -33,17 +34,6 @@ static void tlb_drop(struct cpu *c, bool user, unsigned int i)
     c->tlb_large[user][i / 64] &= ~(1ull << i % 64);
 }
 
-static void tlb_set_kind(struct cpu *c, bool user, unsigned int i, bool local,
-                         bool large)
-{
-    u64 bit = 1ull << i % 64;
-
-    if (local)
-        c->tlb_local[user][i / 64] |= bit;
-    if (large)
-        c->tlb_large[user][i / 64] |= bit;
-}
-
 /* The entry as it can be kept among the victims. */
 static struct tlb_victim tlb_take(struct cpu *c, bool user, unsigned int i)
 {
@@ -55,15 +45,18 @@ static struct tlb_victim tlb_take(struct cpu *c, bool user, unsigned int i)
     };
 }
 
-/* The page of la is about to get entry i: keep what is there. */
-static void tlb_evict(struct cpu *c, u64 la, bool user, unsigned int i)
+static void tlb_put(struct cpu *c, bool user, unsigned int i,
+                    const struct tlb_victim *v)
 {
-    u64 tag = tlb_half(c, user)[i].tag_r;
+    u64 bit = 1ull << i % 64;
 
-    if (tag != TLB_NONE && tag != (la & PAGE_MASK))
-        c->victim[user][c->victim_next[user]++ % TLB_VICTIMS] =
-            tlb_take(c, user, i);
     tlb_drop(c, user, i);
+    tlb_half(c, user)[i] = v->e;
+    c->tlb_gpa[user][i] = v->gpa;
+    if (v->local)
+        c->tlb_local[user][i / 64] |= bit;
+    if (v->large)
+        c->tlb_large[user][i / 64] |= bit;
 }
 
 /* Let the page of la change places with who has its entry. False: it is not
@@ -79,10 +72,7 @@ static bool tlb_recall(struct cpu *c, u64 la, bool user)
             continue;
         back = *v;
         *v = tlb_take(c, user, i);
-        tlb_drop(c, user, i);
-        tlb_half(c, user)[i] = back.e;
-        c->tlb_gpa[user][i] = back.gpa;
-        tlb_set_kind(c, user, i, back.local, back.large);
+        tlb_put(c, user, i, &back);
         return true;
     }
     return false;
@@ -103,20 +93,27 @@ static void tlb_fill(struct cpu *c, u64 la, enum access acc, bool user,
                      const struct walk *w, const u8 *host)
 {
     unsigned int i = la >> 12 & (TLB_SIZE - 1);
-    struct tlb_entry *e = &tlb_half(c, user)[i];
-    u64 tag = la & PAGE_MASK;
+    u64 tag = la & PAGE_MASK, old = tlb_half(c, user)[i].tag_r;
     bool wr = w->dirty && walk_allows(c, w, ACC_WRITE, user) &&
               (acc == ACC_WRITE || !c->service);
+    struct tlb_victim v = {
+        .e.tag_r = tag,
+        .e.tag_w = TLB_NONE,
+        .e.tag_x = walk_allows(c, w, ACC_EXEC, user) ? tag : TLB_NONE,
+        .e.addend = (u64)(uintptr_t)host - la,
+        .gpa = w->gpa & PAGE_MASK,
+        .local = !w->global,
+        .large = w->large,
+    };
 
     if (!user && w->us && c->s.cr4 & CR4_SMAP)
         return; /* rights follow EFLAGS.AC: look each time */
-    tlb_evict(c, la, user, i);
-    e->tag_r = tag;
-    e->tag_x = walk_allows(c, w, ACC_EXEC, user) ? tag : TLB_NONE;
-    e->tag_w = wr && code_claim(c, w->gpa) ? tag : TLB_NONE;
-    e->addend = (u64)(uintptr_t)host - la;
-    c->tlb_gpa[user][i] = w->gpa & PAGE_MASK;
-    tlb_set_kind(c, user, i, !w->global, w->large);
+    if (wr && code_claim(c, w->gpa))
+        v.e.tag_w = tag;
+    if (old != TLB_NONE && old != tag) /* keep what is there */
+        c->victim[user][c->victim_next[user]++ % TLB_VICTIMS] =
+            tlb_take(c, user, i);
+    tlb_put(c, user, i, &v);
 }
 
 /* Does the TLB answer for this page and access? */
@@ -156,7 +153,8 @@ static NOINLINE enum exec mmu_miss(struct cpu *c, u64 la, enum access acc,
     r = mmu_walk(c, la, acc, user, &w);
     if (r != EXEC_OK)
         return r;
-    *pg = (struct page){.gpa = w.gpa};
+    pg->gpa = w.gpa;
+    pg->host = NULL;
     if (mmu_is_apic(c, w.gpa))
         return c->service ? EXEC_BOUNDARY : EXEC_OK;
     host = mem_range(c->mem, w.gpa & PAGE_MASK, PAGE_SIZE);
@@ -185,13 +183,6 @@ static enum exec mmu_page(struct cpu *c, u64 la, enum access acc, bool user,
 
 /* ---- flushes ------------------------------------------------------------ */
 
-int mmu_new(struct cpu *c)
-{
-    mmu_flush_all(c);
-    mmu_set_cpl(c);
-    return 0;
-}
-
 /* All ones is TLB_NONE; addends do not matter then. */
 void mmu_flush_all(struct cpu *c)
 {
@@ -203,34 +194,29 @@ void mmu_flush_all(struct cpu *c)
     mmu_new_epoch(c, true);
 }
 
+/* Drop the marked entries whose linear address is la in the bits `same`. */
+static void tlb_drop_marked(struct cpu *c, bool user, const u64 *marks, u64 la,
+                            u64 same)
+{
+    for (unsigned int i = 0; i < TLB_SIZE / 64; i++)
+        for (u64 left = marks[i]; left; left &= left - 1) {
+            unsigned int n = i * 64 + (unsigned int)__builtin_ctzll(left);
+
+            if (((tlb_half(c, user)[n].tag_r ^ la) & same) == 0)
+                tlb_drop(c, user, n);
+        }
+}
+
 void mmu_flush_nonglobal(struct cpu *c)
 {
     for (unsigned int user = 0; user < 2; user++)
-        for (unsigned int i = 0; i < TLB_SIZE / 64; i++)
-            while (c->tlb_local[user][i])
-                tlb_drop(c, user,
-                         i * 64 + (unsigned int)__builtin_ctzll(
-                                      c->tlb_local[user][i]));
+        tlb_drop_marked(c, user, c->tlb_local[user], 0, 0);
     tlb_forget_victims(c);
     mmu_new_epoch(c, false);
 }
 
 /* Entries are 4 KiB pieces: INVLPG drops all pieces of a large page. Those of
  * its neighbours within 1 GiB go too, which is allowed and saves its size. */
-static void mmu_flush_large(struct cpu *c, bool user, u64 la)
-{
-    for (unsigned int i = 0; i < TLB_SIZE / 64; i++) {
-        u64 left = c->tlb_large[user][i];
-
-        for (; left; left &= left - 1) {
-            unsigned int n = i * 64 + (unsigned int)__builtin_ctzll(left);
-
-            if ((tlb_half(c, user)[n].tag_r ^ la) >> 30 == 0)
-                tlb_drop(c, user, n);
-        }
-    }
-}
-
 void mmu_flush_page(struct cpu *c, u64 la)
 {
     unsigned int i = la >> 12 & (TLB_SIZE - 1);
@@ -238,7 +224,7 @@ void mmu_flush_page(struct cpu *c, u64 la)
     for (unsigned int user = 0; user < 2; user++) {
         if (tlb_half(c, user)[i].tag_r == (la & PAGE_MASK))
             tlb_drop(c, user, i);
-        mmu_flush_large(c, user, la);
+        tlb_drop_marked(c, user, c->tlb_large[user], la, ~0ull << 30);
     }
     tlb_forget_victims(c);
     mmu_new_epoch(c, true);
@@ -284,48 +270,46 @@ static void mmio_st(struct cpu *c, u64 gpa, unsigned int size, u64 val)
         lapic_mmio_write(c, gpa & 0xfff, (u32)val);
 }
 
-/* The pages of [la, la + len), len <= 4096: one, or two of which the first
- * holds *head bytes. */
+/* The pages of [la, la + len), len <= 4096. Mostly that is one, and the other
+ * has no bytes. */
 static enum exec mmu_span(struct cpu *c, u64 la, unsigned int len,
-                          enum access acc, bool user, struct page pg[2],
-                          unsigned int *head)
+                          enum access acc, bool user, struct page pg[2])
 {
     u64 next = (la & PAGE_MASK) + PAGE_SIZE;
     enum exec r;
 
-    *head = MIN(len, (unsigned int)(next - la));
+    pg[0].len = MIN(len, (unsigned int)(next - la));
+    pg[1] = (struct page){.len = len - pg[0].len};
     if (unlikely(c->watch)) {
         r = watch_access(c, la, len, acc, user);
         if (r != EXEC_OK)
             return r;
     }
     r = mmu_page(c, la, acc, user, &pg[0]);
-    if (r != EXEC_OK || *head == len)
+    if (r != EXEC_OK || !pg[1].len)
         return r;
     if (c->mode != MODE_64)
         next &= 0xffffffff;
     return mmu_page(c, next, acc, user, &pg[1]);
 }
 
-static void page_get(struct cpu *c, const struct page *pg, u8 *buf,
-                     unsigned int len)
+static void page_get(struct cpu *c, const struct page *pg, u8 *buf)
 {
     if (pg->host) {
-        memcpy(buf, pg->host, len);
+        memcpy(buf, pg->host, pg->len);
         return;
     }
-    for (unsigned int i = 0; i < len; i++)
+    for (unsigned int i = 0; i < pg->len; i++)
         buf[i] = (u8)mmio_ld(c, pg->gpa + i, 1);
 }
 
-static void page_put(struct cpu *c, const struct page *pg, const u8 *buf,
-                     unsigned int len)
+static void page_put(struct cpu *c, const struct page *pg, const u8 *buf)
 {
     if (pg->host) {
-        memcpy(pg->host, buf, len);
+        memcpy(pg->host, buf, pg->len);
         return;
     }
-    for (unsigned int i = 0; i < len; i++)
+    for (unsigned int i = 0; i < pg->len; i++)
         mmio_st(c, pg->gpa + i, 1, buf[i]);
 }
 
@@ -333,15 +317,14 @@ static enum exec mmu_ld(struct cpu *c, u64 la, unsigned int size, bool user,
                         u64 *val)
 {
     struct page pg[2];
-    unsigned int head;
-    enum exec r = mmu_span(c, la, size, ACC_READ, user, pg, &head);
+    enum exec r = mmu_span(c, la, size, ACC_READ, user, pg);
 
     if (r != EXEC_OK)
         return r;
-    if (unlikely(head < size)) {
+    if (unlikely(pg[1].len)) {
         *val = 0;
-        page_get(c, &pg[0], (u8 *)val, head);
-        page_get(c, &pg[1], (u8 *)val + head, size - head);
+        page_get(c, &pg[0], (u8 *)val);
+        page_get(c, &pg[1], (u8 *)val + pg[0].len);
     } else if (likely(pg[0].host != NULL)) {
         *val = host_ld(pg[0].host, size);
     } else {
@@ -354,14 +337,13 @@ static enum exec mmu_st(struct cpu *c, u64 la, unsigned int size, bool user,
                         u64 val)
 {
     struct page pg[2];
-    unsigned int head;
-    enum exec r = mmu_span(c, la, size, ACC_WRITE, user, pg, &head);
+    enum exec r = mmu_span(c, la, size, ACC_WRITE, user, pg);
 
     if (r != EXEC_OK)
         return r;
-    if (unlikely(head < size)) {
-        page_put(c, &pg[0], (const u8 *)&val, head);
-        page_put(c, &pg[1], (const u8 *)&val + head, size - head);
+    if (unlikely(pg[1].len)) {
+        page_put(c, &pg[0], (const u8 *)&val);
+        page_put(c, &pg[1], (const u8 *)&val + pg[0].len);
     } else if (likely(pg[0].host != NULL)) {
         host_st(pg[0].host, size, val);
     } else {
@@ -393,48 +375,51 @@ enum exec sys_st(struct cpu *c, u64 la, unsigned int size, u64 val)
 enum exec mem_ld_buf(struct cpu *c, u64 la, void *buf, unsigned int len)
 {
     struct page pg[2];
-    unsigned int head;
-    enum exec r = mmu_span(c, la, len, ACC_READ, c->cpl == 3, pg, &head);
+    enum exec r = mmu_span(c, la, len, ACC_READ, c->cpl == 3, pg);
 
     if (r != EXEC_OK)
         return r;
-    page_get(c, &pg[0], buf, head);
-    if (head < len)
-        page_get(c, &pg[1], (u8 *)buf + head, len - head);
+    page_get(c, &pg[0], buf);
+    page_get(c, &pg[1], (u8 *)buf + pg[0].len);
     return EXEC_OK;
 }
 
 enum exec mem_st_buf(struct cpu *c, u64 la, const void *buf, unsigned int len)
 {
     struct page pg[2];
-    unsigned int head;
-    enum exec r = mmu_span(c, la, len, ACC_WRITE, c->cpl == 3, pg, &head);
+    enum exec r = mmu_span(c, la, len, ACC_WRITE, c->cpl == 3, pg);
 
     if (r != EXEC_OK)
         return r;
-    page_put(c, &pg[0], buf, head);
-    if (head < len)
-        page_put(c, &pg[1], (const u8 *)buf + head, len - head);
+    page_put(c, &pg[0], buf);
+    page_put(c, &pg[1], (const u8 *)buf + pg[0].len);
     return EXEC_OK;
+}
+
+enum exec sys_set_bits(struct cpu *c, u64 la, u8 bits)
+{
+    struct page pg[2];
+    enum exec r = mmu_span(c, la, 1, ACC_WRITE, false, pg);
+
+    if (r == EXEC_OK && pg[0].host)
+        __atomic_fetch_or(pg[0].host, bits, __ATOMIC_SEQ_CST);
+    return r;
 }
 
 enum exec mmu_host(struct cpu *c, u64 la, unsigned int size, enum access acc,
                    u8 **host)
 {
     struct page pg[2];
-    unsigned int head;
-    enum exec r = mmu_span(c, la, size, acc, c->cpl == 3, pg, &head);
+    enum exec r = mmu_span(c, la, size, acc, c->cpl == 3, pg);
 
-    *host = r == EXEC_OK && head == size ? pg[0].host : NULL;
+    *host = r == EXEC_OK && !pg[1].len ? pg[0].host : NULL;
     return r;
 }
 
 enum exec mmu_probe(struct cpu *c, u64 la, unsigned int size, enum access acc)
 {
-    struct page pg[2];
-    unsigned int head;
-    u8 hits = c->hits;
-    enum exec r = mmu_span(c, la, size, acc, c->cpl == 3, pg, &head);
+    u8 hits = c->hits, *host;
+    enum exec r = mmu_host(c, la, size, acc, &host);
 
     c->hits = hits;
     return r;

@@ -302,18 +302,6 @@ void interp_state_changed(struct cpu *c)
     c->hits = 0;
 }
 
-static int interp_new_parts(struct cpu *c)
-{
-    int r = block_cache_new(c);
-
-    if (r < 0)
-        return r;
-    r = mmu_new(c);
-    if (r < 0)
-        block_cache_free(c);
-    return r;
-}
-
 int interp_new(struct cpu **out, const struct interp_env *env)
 {
     struct cpu *c = aligned_alloc(64, (sizeof(*c) + 63) & ~63ull);
@@ -332,11 +320,11 @@ int interp_new(struct cpu **out, const struct interp_env *env)
         r = fail(r, "interpreter");
         goto free_cpu;
     }
-    r = interp_new_parts(c);
+    r = block_cache_new(c);
     if (r < 0)
         goto free_stats;
     cpu_state_reset(&c->s, env->id);
-    cpu_update_mode(c);
+    interp_state_changed(c);
     sigfpe_install();
     if (!c->service && !c->mem->written) { /* the engine has its own */
         c->mem->written = code_written;

@@ -73,26 +73,17 @@ enum exec desc_read_system(struct cpu *c, u16 sel, struct desc *d)
     return EXEC_OK;
 }
 
-/*
- * Other processors share the table, and one of them may be changing another
- * bit of the same byte. A supervisor access whatever CPL is.
- */
+/* Other processors share the table, and one of them may be changing another
+ * bit of the same byte. */
 enum exec desc_set_type(struct cpu *c, struct desc *d, u8 bits)
 {
-    u8 cpl = c->cpl, *host;
     enum exec r;
 
     if ((d->raw >> 40 & bits) == bits)
         return EXEC_OK;
-    c->cpl = 0;
-    mmu_set_cpl(c);
-    r = mmu_host(c, d->la + 5, 1, ACC_WRITE, &host);
-    c->cpl = cpl;
-    mmu_set_cpl(c);
+    r = sys_set_bits(c, d->la + 5, bits);
     if (r != EXEC_OK)
         return r;
-    if (host)
-        __atomic_fetch_or(host, bits, __ATOMIC_SEQ_CST);
     d->raw |= (u64)bits << 40;
     d->seg.type |= bits;
     return EXEC_OK;

@@ -19,22 +19,18 @@
 #define PHYS_BITS  40 /* CPUID 80000008.EAX */
 #define WALK_TRIES 64
 
-/* Error code bits that do not depend on the tables. SDM vol. 3A 4.7. */
-static u32 mmu_error(const struct cpu *c, enum access acc, bool user)
+/* tables: error code bits that depend on them. SDM vol. 3A 4.7. */
+static enum exec mmu_fault(struct cpu *c, u64 la, enum access acc, bool user,
+                           u32 tables)
 {
-    u32 error = user ? PF_U : 0;
+    u32 error = tables | (user ? PF_U : 0);
 
     if (acc == ACC_WRITE)
         error |= PF_W;
     if (acc == ACC_EXEC && (c->s.efer & EFER_NXE || c->s.cr4 & CR4_SMEP))
         error |= PF_I;
-    return error;
-}
-
-static enum exec mmu_fault(struct cpu *c, u64 la, u32 error)
-{
-    raise_err(c, EXC_PF, error);
-    c->exc.cr2 = la;
+    c->exc = (struct exc){
+        .vector = EXC_PF, .has_error = true, .error = error, .cr2 = la};
     return EXEC_FAULT;
 }
 
@@ -55,15 +51,6 @@ static u64 pte_reserved(const struct cpu *c, u64 val, unsigned int level)
     return val & mask;
 }
 
-static bool pte_read(struct cpu *c, struct pte *e)
-{
-    e->host = mem_range(c->mem, e->gpa, sizeof(u64));
-    if (!e->host)
-        return false;
-    e->val = atomic_load_explicit(e->host, memory_order_acquire);
-    return true;
-}
-
 /* Down the four levels. Returns the error bits P and RSVD of a fault, with
  * *ok false, or sets rights and gpa. */
 static u32 walk_down(struct cpu *c, u64 la, struct walk *w, bool *ok)
@@ -77,8 +64,10 @@ static u32 walk_down(struct cpu *c, u64 la, struct walk *w, bool *ok)
         struct pte *e = &w->e[w->nr];
 
         e->gpa = table + (la >> shift & 511) * 8;
-        if (!pte_read(c, e))
+        e->host = mem_range(c->mem, e->gpa, sizeof(u64));
+        if (!e->host)
             return PF_P | PF_RSVD; /* nobody answers: all ones */
+        e->val = atomic_load_explicit(e->host, memory_order_acquire);
         if (!(e->val & PTE_P))
             return 0;
         if (pte_reserved(c, e->val, level))
@@ -138,12 +127,12 @@ static enum exec walk_tables(struct cpu *c, u64 la, enum access acc, bool user,
                              struct walk *w)
 {
     bool ok;
-    u32 p;
+    u32 error;
 
     for (unsigned int i = 0; i < WALK_TRIES; i++) {
-        p = walk_down(c, la, w, &ok);
+        error = walk_down(c, la, w, &ok);
         if (!ok || !walk_allows(c, w, acc, user))
-            return mmu_fault(c, la, p | mmu_error(c, acc, user));
+            return mmu_fault(c, la, acc, user, error);
         if (walk_mark(c, w, acc))
             return EXEC_OK;
     }
