@@ -12,16 +12,22 @@
 #include "ops.h"
 #include "watch.h"
 
-enum { STR_SRC = 1, STR_DST = 2 };
+/* What an instruction is about. */
+enum {
+    STR_SRC = 1,
+    STR_DST = 2,
+    STR_READ = 4, /* the destination is compared, not written */
+    STR_ONE = 8,  /* an element a visit */
+};
 
 /* One visit. */
 struct str {
     u64 n;     /* elements to do now, at least 1 */
     u64 count; /* left, this visit included; 1 without REP */
     bool rep, down;
-    unsigned int size;
-    u8 *src, *dst; /* host addresses of the first elements; NULL: one
-                    * element through mem_ld() and mem_st() */
+    bool ram; /* else one element, through mem_ld() and mem_st() */
+    unsigned int what, size;
+    u8 *src, *dst; /* if ram: host addresses of the first elements */
     u64 src_la, dst_la;
 };
 
@@ -55,84 +61,80 @@ static u64 str_fit(const struct cpu *c, const struct insn *in,
 
 /* Linear and host address of s->n elements. Where the whole span is not
  * within the segment, or not RAM, one element is looked at by itself. */
-static enum exec str_span(struct cpu *c, const struct insn *in, struct str *s,
-                          unsigned int seg, u64 off, enum access acc, u64 *la,
-                          u8 **host)
+static enum exec str_span(struct cpu *c, struct str *s, unsigned int seg,
+                          u64 off, enum access acc, u64 *la, u8 **host)
 {
     unsigned int len = (unsigned int)s->n * s->size;
-    u64 low = s->down ? off - (len - s->size) : off;
-    enum exec r = seg_linear(c, seg, low, len, acc, la);
+    u64 first = s->down ? len - s->size : 0; /* DF=1: it is the highest */
+    enum exec r = seg_linear(c, seg, off - first, len, acc, la);
 
-    *host = NULL;
     if (r != EXEC_OK && s->n > 1) {
         s->n = 1;
         len = s->size;
-        low = off;
+        first = 0;
         r = seg_linear(c, seg, off, len, acc, la);
     }
     if (r != EXEC_OK)
         return r;
-    if (s->n > 1) /* then all of it is in one page */
-        *host = tlb_hit(c, *la, 1, acc);
+    *host = tlb_hit(c, *la, len, acc);
     if (!*host)
         r = mmu_host(c, *la, len, acc, host);
     if (r != EXEC_OK) {
-        c->exc.cr2 += off - low; /* the first element that is missing */
+        c->exc.cr2 += first; /* the first element that is missing */
         return r;
     }
-    if (s->down) { /* to the first element, which is the highest */
-        *la += off - low;
-        *host = *host ? *host + (off - low) : NULL;
-    }
+    *la += first;
+    if (*host)
+        *host += first;
     return EXEC_OK;
 }
 
-/* Prepare a visit for the operands in sides; EXEC_OK with s->n 0: RCX was 0. */
-static enum exec str_begin(struct cpu *c, struct insn *in, struct str *s,
-                           unsigned int sides)
+/* Prepare a visit; EXEC_OK with s->n 0: RCX was 0. */
+static enum exec str_begin(struct cpu *c, const struct insn *in, struct str *s,
+                           unsigned int what)
 {
     u64 si = str_reg(c, in, GPR_RSI), di = str_reg(c, in, GPR_RDI);
+    bool one = what & STR_ONE || c->s.rflags & RFLAGS_TF || c->watch;
     enum exec r = EXEC_OK;
 
     *s = (struct str){
         .rep = in->prefix & (PFX_REP | PFX_REPNE),
         .down = c->s.rflags & RFLAGS_DF,
+        .what = what,
         .size = in->size,
     };
     s->count = s->rep ? str_reg(c, in, GPR_RCX) : 1;
-    s->n = s->count;
-    if (c->s.rflags & RFLAGS_TF || c->watch)
-        s->n = MIN(s->n, 1ull);
+    s->n = one ? MIN(s->count, 1ull) : s->count;
     if (!s->n)
         return EXEC_OK;
-    if (sides & STR_SRC)
+    if (what & STR_SRC)
         s->n = MIN(s->n, str_fit(c, in, s, in->seg, si));
-    if (sides & STR_DST)
+    if (what & STR_DST)
         s->n = MIN(s->n, str_fit(c, in, s, SEG_ES, di));
     s->n = MAX(s->n, 1ull);
-    if (sides & STR_SRC)
-        r = str_span(c, in, s, in->seg, si, ACC_READ, &s->src_la, &s->src);
-    if (r == EXEC_OK && sides & STR_DST)
-        r = str_span(c, in, s, SEG_ES, di,
-                     in->fn == op_cmps || in->fn == op_scas ? ACC_READ
-                                                            : ACC_WRITE,
+    if (what & STR_SRC)
+        r = str_span(c, s, in->seg, si, ACC_READ, &s->src_la, &s->src);
+    if (r == EXEC_OK && what & STR_DST)
+        r = str_span(c, s, SEG_ES, di, what & STR_READ ? ACC_READ : ACC_WRITE,
                      &s->dst_la, &s->dst);
-    if ((sides & STR_SRC && !s->src) || (sides & STR_DST && !s->dst))
+    s->ram = !(what & STR_SRC && !s->src) && !(what & STR_DST && !s->dst);
+    if (!s->ram)
         s->n = 1;
     return r;
 }
 
-/* Advance by what was done; last: stop even if RCX is not yet zero. */
-static enum exec str_end(struct cpu *c, struct insn *in, const struct str *s,
-                         unsigned int sides, bool last)
+/* Advance by what was done, if r says that it was; last: stop even if RCX is
+ * not yet zero. */
+static enum exec str_end(struct cpu *c, const struct insn *in,
+                         const struct str *s, enum exec r, bool last)
 {
-    u64 step = s->n * s->size;
+    u64 step = s->down ? -(s->n * s->size) : s->n * s->size;
 
-    if (s->down)
-        step = -step;
-    if (sides & STR_SRC)
+    if (r != EXEC_OK)
+        return r;
+    if (s->what & STR_SRC)
         str_reg_add(c, in, GPR_RSI, step);
-    if (sides & STR_DST)
+    if (s->what & STR_DST)
         str_reg_add(c, in, GPR_RDI, step);
     if (s->rep)
         str_reg_add(c, in, GPR_RCX, -s->n);
@@ -146,83 +148,64 @@ static enum exec str_end(struct cpu *c, struct insn *in, const struct str *s,
 
 /* ---- MOVS, STOS --------------------------------------------------------- */
 
-/* DF=1 is rare. */
-static void str_copy_down(const struct str *s)
+/* What is at the source, or val if there is none, to the destination. DF=1 is
+ * rare. */
+static void str_copy_down(const struct str *s, u64 val)
 {
-    for (u64 n = 0; n < s->n; n++)
-        host_st(s->dst - n * s->size, s->size,
-                host_ld(s->src - n * s->size, s->size));
+    for (u64 at = 0; at < s->n * s->size; at += s->size) {
+        if (s->src)
+            val = host_ld(s->src - at, s->size);
+        host_st(s->dst - at, s->size, val);
+    }
 }
 
-static void str_fill_down(const struct str *s, u64 val)
+static enum exec str_copy(struct cpu *c, const struct insn *in,
+                          unsigned int what)
 {
-    for (u64 n = 0; n < s->n; n++)
-        host_st(s->dst - n * s->size, s->size, val);
-}
+    struct str s;
+    enum exec r = str_begin(c, in, &s, what);
+    u64 val = c->s.gpr[GPR_RAX] & size_mask(in->size);
 
-/* One element of a side that is not plain RAM. */
-static enum exec str_get(struct cpu *c, const struct str *s, const u8 *host,
-                         u64 la, u64 *val)
-{
-    if (!host)
-        return mem_ld(c, la, s->size, val);
-    *val = host_ld(host, s->size);
-    return EXEC_OK;
+    if (r != EXEC_OK || !s.n)
+        return r;
+    if (!s.ram) {
+        if (what & STR_SRC)
+            r = mem_ld(c, s.src_la, s.size, &val);
+        if (r == EXEC_OK)
+            r = mem_st(c, s.dst_la, s.size, val);
+    } else if (s.down) {
+        str_copy_down(&s, val);
+    } else if (s.src) {
+        host_rep_movs(s.dst, s.src, s.n, s.size);
+    } else {
+        host_rep_stos(s.dst, s.n, val, s.size);
+    }
+    return str_end(c, in, &s, r, false);
 }
 
 enum exec op_movs(struct cpu *c, struct insn *in)
 {
-    struct str s;
-    enum exec r = str_begin(c, in, &s, STR_SRC | STR_DST);
-    u64 val;
-
-    if (r != EXEC_OK || !s.n)
-        return r;
-    if (!s.src || !s.dst) {
-        r = mem_ld(c, s.src_la, s.size, &val);
-        if (r == EXEC_OK)
-            r = mem_st(c, s.dst_la, s.size, val);
-    } else if (s.down) {
-        str_copy_down(&s);
-    } else {
-        host_rep_movs(s.dst, s.src, s.n, s.size);
-    }
-    if (r != EXEC_OK)
-        return r;
-    return str_end(c, in, &s, STR_SRC | STR_DST, false);
+    return str_copy(c, in, STR_SRC | STR_DST);
 }
 
 enum exec op_stos(struct cpu *c, struct insn *in)
 {
-    struct str s;
-    enum exec r = str_begin(c, in, &s, STR_DST);
-
-    if (r != EXEC_OK || !s.n)
-        return r;
-    if (!s.dst)
-        r = mem_st(c, s.dst_la, s.size, c->s.gpr[GPR_RAX] & size_mask(s.size));
-    else if (s.down)
-        str_fill_down(&s, c->s.gpr[GPR_RAX]);
-    else
-        host_rep_stos(s.dst, s.n, c->s.gpr[GPR_RAX], s.size);
-    return r == EXEC_OK ? str_end(c, in, &s, STR_DST, false) : r;
+    return str_copy(c, in, STR_DST);
 }
 
 /* REP LODS leaves only the last element; nobody needs it fast. */
 enum exec op_lods(struct cpu *c, struct insn *in)
 {
     struct str s;
-    enum exec r = str_begin(c, in, &s, STR_SRC);
+    enum exec r = str_begin(c, in, &s, STR_SRC | STR_ONE);
     u64 val;
 
     if (r != EXEC_OK || !s.n)
         return r;
-    s.n = 1;
-    r = str_get(c, &s, s.src, s.src_la, &val);
-    if (r != EXEC_OK)
-        return r;
-    reg_set(c, in, GPR_RAX, in->size, val);
-    return str_end(c, in, &s, STR_SRC, false);
+    r = mem_ld(c, s.src_la, s.size, &val);
+    if (r == EXEC_OK)
+        reg_set(c, in, GPR_RAX, s.size, val);
+    return str_end(c, in, &s, r, false);
 }
 
 /* ---- CMPS, SCAS --------------------------------------------------------- */
@@ -249,44 +232,38 @@ static void str_scan(const struct insn *in, struct str *s, u64 *a, u64 *b)
     s->n = n;
 }
 
-/* ESI is the first operand, the minuend. */
-enum exec op_cmps(struct cpu *c, struct insn *in)
+/* ESI or RAX is the first operand, the minuend. */
+static enum exec str_compare(struct cpu *c, const struct insn *in,
+                             unsigned int what)
 {
     struct str s;
-    enum exec r = str_begin(c, in, &s, STR_SRC | STR_DST);
-    u64 a, b;
-
-    if (r != EXEC_OK || !s.n)
-        return r;
-    if (s.src && s.dst) {
-        str_scan(in, &s, &a, &b);
-    } else {
-        r = str_get(c, &s, s.src, s.src_la, &a);
-        if (r == EXEC_OK)
-            r = str_get(c, &s, s.dst, s.dst_la, &b);
-        if (r != EXEC_OK)
-            return r;
-    }
-    flags_cmp(c, a, b, in->size);
-    return str_end(c, in, &s, STR_SRC | STR_DST, str_stops(in, a, b));
-}
-
-enum exec op_scas(struct cpu *c, struct insn *in)
-{
-    struct str s;
-    enum exec r = str_begin(c, in, &s, STR_DST);
+    enum exec r = str_begin(c, in, &s, what | STR_READ);
     u64 a = c->s.gpr[GPR_RAX] & size_mask(in->size), b;
 
     if (r != EXEC_OK || !s.n)
         return r;
-    if (s.dst)
+    if (s.ram) {
         str_scan(in, &s, &a, &b);
-    else
-        r = mem_ld(c, s.dst_la, in->size, &b);
-    if (r != EXEC_OK)
-        return r;
-    flags_cmp(c, a, b, in->size);
-    return str_end(c, in, &s, STR_DST, str_stops(in, a, b));
+    } else {
+        if (what & STR_SRC)
+            r = mem_ld(c, s.src_la, s.size, &a);
+        if (r == EXEC_OK)
+            r = mem_ld(c, s.dst_la, s.size, &b);
+        if (r != EXEC_OK)
+            return r;
+    }
+    flags_cmp(c, a, b, s.size);
+    return str_end(c, in, &s, EXEC_OK, str_stops(in, a, b));
+}
+
+enum exec op_cmps(struct cpu *c, struct insn *in)
+{
+    return str_compare(c, in, STR_SRC | STR_DST);
+}
+
+enum exec op_scas(struct cpu *c, struct insn *in)
+{
+    return str_compare(c, in, STR_DST);
 }
 
 /* ---- INS, OUTS ---------------------------------------------------------- */
@@ -296,46 +273,41 @@ enum exec op_scas(struct cpu *c, struct insn *in)
  * destination was translated for writing, so nothing is read from the device
  * that could not be stored. s->n is 0 if there is nothing to do.
  */
-static enum exec str_begin_port(struct cpu *c, struct insn *in, struct str *s,
-                                unsigned int side, u16 *port)
+static enum exec str_begin_port(struct cpu *c, const struct insn *in,
+                                struct str *s, unsigned int side, u16 port)
 {
-    enum exec r;
+    enum exec r = io_check(c, port, in->size);
 
-    *port = (u16)c->s.gpr[GPR_RDX];
-    s->n = 0;
-    r = io_check(c, *port, in->size);
     if (r == EXEC_OK)
-        r = str_begin(c, in, s, side);
-    s->n = MIN(s->n, 1ull);
+        r = str_begin(c, in, s, side | STR_ONE);
     if (r == EXEC_OK && s->n)
-        watch_port(c, *port, in->size);
+        watch_port(c, port, in->size);
     return r;
 }
 
 enum exec op_ins(struct cpu *c, struct insn *in)
 {
     struct str s;
-    u16 port;
-    enum exec r = str_begin_port(c, in, &s, STR_DST, &port);
+    u16 port = (u16)c->s.gpr[GPR_RDX];
+    enum exec r = str_begin_port(c, in, &s, STR_DST, port);
 
     if (r != EXEC_OK || !s.n)
         return r;
-    r = mem_st(c, s.dst_la, in->size, cpu_bus_read(c, BUS_PIO, port, in->size));
-    return r == EXEC_OK ? str_end(c, in, &s, STR_DST, false) : r;
+    r = mem_st(c, s.dst_la, s.size, cpu_bus_read(c, BUS_PIO, port, s.size));
+    return str_end(c, in, &s, r, false);
 }
 
 enum exec op_outs(struct cpu *c, struct insn *in)
 {
     struct str s;
-    u16 port;
-    enum exec r = str_begin_port(c, in, &s, STR_SRC, &port);
+    u16 port = (u16)c->s.gpr[GPR_RDX];
+    enum exec r = str_begin_port(c, in, &s, STR_SRC, port);
     u64 val;
 
     if (r != EXEC_OK || !s.n)
         return r;
-    r = str_get(c, &s, s.src, s.src_la, &val);
-    if (r != EXEC_OK)
-        return r;
-    cpu_bus_write(c, BUS_PIO, port, in->size, val);
-    return str_end(c, in, &s, STR_SRC, false);
+    r = mem_ld(c, s.src_la, s.size, &val);
+    if (r == EXEC_OK)
+        cpu_bus_write(c, BUS_PIO, port, s.size, val);
+    return str_end(c, in, &s, r, false);
 }
