@@ -152,7 +152,6 @@ struct cpu {
 
     struct interp_run *run; /* of the visit under way */
     u32 have;               /* service: parts of s fetched in this visit */
-    u64 ld_val;             /* result of an out-of-line load */
 
     struct mem *mem;
     struct bus *bus;
@@ -207,35 +206,18 @@ static inline void flags_set(struct cpu *c, u64 rflags)
 /* Condition of Jcc, SETcc, CMOVcc: cc is the low four bits of the opcode. */
 static inline bool flags_cond(const struct cpu *c, unsigned int cc)
 {
+    /* one of these, or the sign of a comparison, or OF */
+    static const u8 any[8] = {
+        [1] = RFLAGS_CF, [2] = RFLAGS_ZF, [3] = RFLAGS_CF | RFLAGS_ZF,
+        [4] = RFLAGS_SF, [5] = RFLAGS_PF, [7] = RFLAGS_ZF,
+    };
     u8 f = *(const u8 *)&c->s.rflags; /* as a byte: see flags.h */
-    bool sf = f >> 7, r;
+    bool r = f & any[cc >> 1];
 
-    switch (cc >> 1) {
-    case 0:
+    if (cc >> 1 == 0)
         r = c->of;
-        break;
-    case 1:
-        r = f & RFLAGS_CF;
-        break;
-    case 2:
-        r = f & RFLAGS_ZF;
-        break;
-    case 3:
-        r = f & (RFLAGS_CF | RFLAGS_ZF);
-        break;
-    case 4:
-        r = sf;
-        break;
-    case 5:
-        r = f & RFLAGS_PF;
-        break;
-    case 6:
-        r = sf != c->of;
-        break;
-    default:
-        r = (f & RFLAGS_ZF) || sf != c->of;
-        break;
-    }
+    else if (cc >> 1 >= 6)
+        r |= f >> 7 != c->of;
     return r != (cc & 1);
 }
 
