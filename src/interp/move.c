@@ -2,14 +2,9 @@
 /* move.c: moves, the stack, segment registers, flag bits */
 #include "flags.h"
 #include "ops.h"
+#include "seg.h"
 
 enum exec op_mov(struct cpu *c, struct insn *in)
-{
-    in->dst = in->src;
-    return EXEC_OK;
-}
-
-enum exec op_movnti(struct cpu *c, struct insn *in)
 {
     in->dst = in->src;
     return EXEC_OK;
@@ -60,12 +55,9 @@ enum exec op_setcc(struct cpu *c, struct insn *in)
 /* Of 16 bits: undefined, and zero on the processors at hand. */
 enum exec op_bswap(struct cpu *c, struct insn *in)
 {
+    in->dst = __builtin_bswap64(in->dst) >> (64 - in->size * 8);
     if (in->size == 2)
         in->dst = 0;
-    else if (in->size == 4)
-        in->dst = __builtin_bswap32((u32)in->dst);
-    else
-        in->dst = __builtin_bswap64(in->dst);
     return EXEC_OK;
 }
 
@@ -86,10 +78,9 @@ enum exec op_cbw(struct cpu *c, struct insn *in)
 /* CWD, CDQ, CQO */
 enum exec op_cwd(struct cpu *c, struct insn *in)
 {
-    u64 rax = c->s.gpr[GPR_RAX];
+    bool sign = c->s.gpr[GPR_RAX] >> (in->size * 8 - 1) & 1;
 
-    reg_set(c, in, GPR_RDX, in->size,
-            rax >> (in->size * 8 - 1) & 1 ? ~0ull : 0);
+    reg_set(c, in, GPR_RDX, in->size, sign ? ~0ull : 0);
     return EXEC_OK;
 }
 
@@ -102,7 +93,7 @@ enum exec op_xlat(struct cpu *c, struct insn *in)
     if (r == EXEC_OK)
         r = mem_ld(c, la, 1, &val);
     if (r == EXEC_OK)
-        c->s.gpr[GPR_RAX] = (c->s.gpr[GPR_RAX] & ~0xffull) | val;
+        reg_set(c, in, GPR_RAX, 1, val);
     return r;
 }
 
@@ -141,21 +132,19 @@ enum exec op_sahf(struct cpu *c, struct insn *in)
 /* SETALC: SBB AL, AL without its flags. In no manual, but on all processors. */
 enum exec op_salc(struct cpu *c, struct insn *in)
 {
-    bool carry = flags_low(c) & RFLAGS_CF;
-
-    c->s.gpr[GPR_RAX] = (c->s.gpr[GPR_RAX] & ~0xffull) | (carry ? 0xff : 0);
+    reg_set(c, in, GPR_RAX, 1, flags_low(c) & RFLAGS_CF ? 0xff : 0);
     return EXEC_OK;
 }
 
 enum exec op_clc(struct cpu *c, struct insn *in)
 {
-    flags_low_set(c, (u8)(flags_low(c) & ~RFLAGS_CF));
+    flags_put(c, RFLAGS_CF, 0);
     return EXEC_OK;
 }
 
 enum exec op_stc(struct cpu *c, struct insn *in)
 {
-    flags_low_set(c, (u8)(flags_low(c) | RFLAGS_CF));
+    flags_put(c, RFLAGS_CF, RFLAGS_CF);
     return EXEC_OK;
 }
 
@@ -189,7 +178,6 @@ enum exec op_popf(struct cpu *c, struct insn *in)
 {
     u64 can =
         FLAGS_ARITH | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC | RFLAGS_ID;
-    unsigned int iopl = c->s.rflags >> 12 & 3;
     u64 val;
     enum exec r = stack_pop(c, in->size, &val);
 
@@ -197,7 +185,7 @@ enum exec op_popf(struct cpu *c, struct insn *in)
         return r;
     if (c->cpl == 0)
         can |= RFLAGS_IOPL;
-    if (c->cpl <= iopl)
+    if (c->cpl <= (c->s.rflags >> 12 & 3))
         can |= RFLAGS_IF;
     can &= size_mask(in->size);
     flags_set(c, (flags_get(c) & ~can & ~RFLAGS_RF) | (val & can));
@@ -220,23 +208,22 @@ enum exec op_pop(struct cpu *c, struct insn *in)
  */
 enum exec op_pop_rm(struct cpu *c, struct insn *in)
 {
-    u64 rsp = c->s.gpr[GPR_RSP], off = in->off, val, la;
-    enum exec r = stack_pop(c, in->size, &val);
+    u64 off = in->off, val, la;
+    enum exec r = stack_peek(c, 0, in->size, &val);
 
+    if (r == EXEC_OK && in->mem) {
+        if (in->base == GPR_RSP)
+            off = (off + in->size) & size_mask(in->asize);
+        r = seg_linear(c, in->seg, off, in->size, ACC_WRITE, &la);
+        if (r == EXEC_OK)
+            r = mem_st(c, la, in->size, val);
+    }
     if (r != EXEC_OK)
         return r;
-    if (!in->mem) {
+    stack_set(c, c->s.gpr[GPR_RSP] + in->size);
+    if (!in->mem)
         reg_set(c, in, in->rm, in->size, val);
-        return EXEC_OK;
-    }
-    if (in->base == GPR_RSP)
-        off = (off + in->size) & size_mask(in->asize);
-    r = seg_linear(c, in->seg, off, in->size, ACC_WRITE, &la);
-    if (r == EXEC_OK)
-        r = mem_st(c, la, in->size, val);
-    if (r != EXEC_OK)
-        c->s.gpr[GPR_RSP] = rsp;
-    return r;
+    return EXEC_OK;
 }
 
 /* RAX RCX RDX RBX, RSP as it was, RBP RSI RDI */
@@ -271,21 +258,16 @@ enum exec op_popa(struct cpu *c, struct insn *in)
 static enum exec move_enter_display(struct cpu *c, const struct insn *in,
                                     unsigned int level, u64 frame)
 {
-    u64 rbp = c->s.gpr[GPR_RBP], la, val;
-    enum exec r;
+    u64 rbp = c->s.gpr[GPR_RBP], val;
+    enum exec r = EXEC_OK;
 
-    for (unsigned int i = 1; i < level; i++) {
+    for (unsigned int i = 1; i < level && r == EXEC_OK; i++) {
         rbp -= in->size;
-        r = seg_linear(c, SEG_SS, rbp & size_mask(c->stack_size), in->size,
-                       ACC_READ, &la);
-        if (r == EXEC_OK)
-            r = mem_ld(c, la, in->size, &val);
+        r = stack_peek(c, rbp - c->s.gpr[GPR_RSP], in->size, &val);
         if (r == EXEC_OK)
             r = stack_push(c, in->size, val);
-        if (r != EXEC_OK)
-            return r;
     }
-    return stack_push(c, in->size, frame);
+    return r == EXEC_OK ? stack_push(c, in->size, frame) : r;
 }
 
 enum exec op_enter(struct cpu *c, struct insn *in)
@@ -312,16 +294,14 @@ enum exec op_enter(struct cpu *c, struct insn *in)
 
 enum exec op_leave(struct cpu *c, struct insn *in)
 {
-    u64 rsp = c->s.gpr[GPR_RSP], val;
-    enum exec r;
+    u64 *gpr = c->s.gpr, val;
+    enum exec r = stack_peek(c, gpr[GPR_RBP] - gpr[GPR_RSP], in->size, &val);
 
-    stack_set(c, c->s.gpr[GPR_RBP]);
-    r = stack_pop(c, in->size, &val);
-    if (r == EXEC_OK)
-        reg_set(c, in, GPR_RBP, in->size, val);
-    else
-        c->s.gpr[GPR_RSP] = rsp;
-    return r;
+    if (r != EXEC_OK)
+        return r;
+    stack_set(c, gpr[GPR_RBP] + in->size);
+    reg_set(c, in, GPR_RBP, in->size, val);
+    return EXEC_OK;
 }
 
 /* ---- segment registers ------------------------------------------------- */
@@ -375,18 +355,9 @@ enum exec op_mov_to_sreg(struct cpu *c, struct insn *in)
 /* LES LDS (C4 C5), LSS LFS LGS (0F B2 B4 B5) */
 static unsigned int move_lxs_seg(const struct insn *in)
 {
-    switch (in->opcode) {
-    case 0xc4:
-        return SEG_ES;
-    case 0xc5:
-        return SEG_DS;
-    case 0xb2:
-        return SEG_SS;
-    case 0xb4:
-        return SEG_FS;
-    default:
-        return SEG_GS;
-    }
+    if (in->map == 0)
+        return in->opcode == 0xc4 ? SEG_ES : SEG_DS;
+    return in->opcode & 7;
 }
 
 enum exec op_lxs(struct cpu *c, struct insn *in)

@@ -13,7 +13,7 @@ op_fn op_aaa, op_aas, op_daa, op_das, op_aam, op_aad;
 
 /* move.c. op_vex: C4, C5 and 62 in 64-bit mode */
 op_fn op_mov, op_movzx, op_movsx, op_lea, op_xchg, op_cmov, op_setcc, op_bswap;
-op_fn op_movbe, op_cbw, op_cwd, op_xlat, op_lahf, op_sahf, op_nop, op_movnti;
+op_fn op_movbe, op_cbw, op_cwd, op_xlat, op_lahf, op_sahf, op_nop;
 op_fn op_push, op_pop, op_pop_rm, op_pusha, op_popa, op_pushf, op_popf,
     op_enter, op_leave;
 op_fn op_push_sreg, op_pop_sreg, op_mov_from_sreg, op_mov_to_sreg, op_lxs;

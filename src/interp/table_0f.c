@@ -148,7 +148,8 @@ static const struct row *pick_0fb8(const struct insn *in)
     return in->prefix & PFX_REP ? &row_popcnt : &row_ud;
 }
 
-static const struct row row_movnti = {OP(movnti), M | WR | R_NO66, W_M, W_G};
+static const struct row row_movnti =
+    {.fn = op_mov, .name = "movnti", M | WR | R_NO66, W_M, W_G};
 
 static const struct row *pick_0fc3(const struct insn *in)
 {
