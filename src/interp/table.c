@@ -1,20 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* table.c: rows of the one-byte opcode map, SDM vol. 2D table A-2 */
-#include "ops.h"
+#include "table.h"
 
 /* clang-format off */
-
-#define OP(op) .fn = op_##op, .name = #op
-#define M   R_MODRM
-#define B   R_BYTE
-#define RD  R_D_READ
-#define WR  R_D_WRITE
-#define RW  (R_D_READ | R_D_WRITE)
-#define L   R_LOCK
-#define END R_END
-#define D64 R_D64
-#define NO64 R_NO64
-#define STR R_REP
 
 const struct row row_ud = {OP(ud), END};
 
@@ -103,7 +91,7 @@ static const struct row row_xchg_z = {OP(xchg), RW | R_S_WRITE, W_A, W_Z};
 /* 90 is NOP only with RAX: REX.B makes it XCHG R8, RAX. */
 static const struct row *pick_90(const struct insn *in)
 {
-    if (in->rm & 8)
+    if (in->rm)
         return &row_xchg_z;
     return in->prefix & PFX_REP ? &row_pause : &row_nop;
 }
@@ -126,18 +114,9 @@ static const struct row *pick_62(const struct insn *in)
 
 /* The six forms that ADD .. CMP share. */
 #define ALU(base, name, rw, lock)                                             \
-    [base + 0] = {OP(name), M | (rw) | (lock) | B, W_E, W_G},                 \
-    [base + 1] = {OP(name), M | (rw) | (lock), W_E, W_G},                     \
-    [base + 2] = {OP(name), M | (rw) | B, W_G, W_E},                          \
-    [base + 3] = {OP(name), M | (rw), W_G, W_E},                              \
-    [base + 4] = {OP(name), (rw) | B, W_A, W_IB},                             \
-    [base + 5] = {OP(name), (rw), W_A, W_I}
-
-#define EIGHT(base, ...)                                                      \
-    [base + 0] = __VA_ARGS__, [base + 1] = __VA_ARGS__,                       \
-    [base + 2] = __VA_ARGS__, [base + 3] = __VA_ARGS__,                       \
-    [base + 4] = __VA_ARGS__, [base + 5] = __VA_ARGS__,                       \
-    [base + 6] = __VA_ARGS__, [base + 7] = __VA_ARGS__
+    PAIR(base + 0, name, M | (rw) | (lock), W_E, W_G),                        \
+    PAIR(base + 2, name, M | (rw), W_G, W_E),                                 \
+    PAIR(base + 4, name, rw, W_A, W_I)
 
 const struct row table_one[256] = {
     ALU(0x00, add, RW, L),
@@ -171,36 +150,22 @@ const struct row table_one[256] = {
     [0x69] = {OP(imul3), M | WR, W_G, W_E, W_I},
     [0x6a] = {OP(push), D64, 0, W_IB},
     [0x6b] = {OP(imul3), M | WR, W_G, W_E, W_IB},
-    [0x6c] = {OP(ins), STR | B, W_Y, W_X},
-    [0x6d] = {OP(ins), STR | R_MAX4, W_Y, W_X},
-    [0x6e] = {OP(outs), STR | B, W_Y, W_X},
-    [0x6f] = {OP(outs), STR | R_MAX4, W_Y, W_X},
-    EIGHT(0x70, {OP(jcc), D64 | END, 0, W_JB}),
-    EIGHT(0x78, {OP(jcc), D64 | END, 0, W_JB}),
+    PAIR(0x6c, ins, STR | R_MAX4, W_Y, W_X),
+    PAIR(0x6e, outs, STR | R_MAX4, W_Y, W_X),
+    SIXTEEN(0x70, {OP(jcc), D64 | END, 0, W_JB}),
     [0x80] = {.flags = M, .group = group_80},
     [0x81] = {.flags = M, .group = group_81},
     [0x82] = {.flags = M, .group = group_82},
     [0x83] = {.flags = M, .group = group_83},
-    [0x84] = {OP(test), M | RD | B, W_E, W_G},
-    [0x85] = {OP(test), M | RD, W_E, W_G},
-    [0x86] = {OP(xchg), M | RW | B | L | R_ATOMIC | R_S_WRITE, W_E, W_G},
-    [0x87] = {OP(xchg), M | RW | L | R_ATOMIC | R_S_WRITE, W_E, W_G},
-    [0x88] = {OP(mov), M | WR | B, W_E, W_G},
-    [0x89] = {OP(mov), M | WR, W_E, W_G},
-    [0x8a] = {OP(mov), M | WR | B, W_G, W_E},
-    [0x8b] = {OP(mov), M | WR, W_G, W_E},
+    PAIR(0x84, test, M | RD, W_E, W_G),
+    PAIR(0x86, xchg, M | RW | L | R_ATOMIC | R_S_WRITE, W_E, W_G),
+    PAIR(0x88, mov, M | WR, W_E, W_G),
+    PAIR(0x8a, mov, M | WR, W_G, W_E),
     [0x8c] = {OP(mov_from_sreg), M | WR, W_E, W_S, 0, 2},
     [0x8d] = {OP(lea), M | WR | R_OFF, W_G, W_M},
     [0x8e] = {OP(mov_to_sreg), M | R_S_WORD | END, W_S, W_E},
     [0x8f] = {.flags = M, .group = group_8f},
-    [0x90] = {.pick = pick_90},
-    [0x91] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
-    [0x92] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
-    [0x93] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
-    [0x94] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
-    [0x95] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
-    [0x96] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
-    [0x97] = {OP(xchg), RW | R_S_WRITE, W_A, W_Z},
+    EIGHT(0x90, {.pick = pick_90}),
     [0x98] = {OP(cbw), 0},
     [0x99] = {OP(cwd), 0},
     [0x9a] = {OP(call_far), NO64 | END, 0, W_AP},
@@ -209,22 +174,14 @@ const struct row table_one[256] = {
     [0x9d] = {OP(popf), D64 | END},
     [0x9e] = {OP(sahf), 0},
     [0x9f] = {OP(lahf), 0},
-    [0xa0] = {OP(mov), WR | B, W_A, W_O},
-    [0xa1] = {OP(mov), WR, W_A, W_O},
-    [0xa2] = {OP(mov), WR | B, W_O, W_A},
-    [0xa3] = {OP(mov), WR, W_O, W_A},
-    [0xa4] = {OP(movs), STR | B, W_Y, W_X},
-    [0xa5] = {OP(movs), STR, W_Y, W_X},
-    [0xa6] = {OP(cmps), STR | B, W_Y, W_X},
-    [0xa7] = {OP(cmps), STR, W_Y, W_X},
-    [0xa8] = {OP(test), RD | B, W_A, W_IB},
-    [0xa9] = {OP(test), RD, W_A, W_I},
-    [0xaa] = {OP(stos), STR | B, W_Y, W_X},
-    [0xab] = {OP(stos), STR, W_Y, W_X},
-    [0xac] = {OP(lods), STR | B, W_Y, W_X},
-    [0xad] = {OP(lods), STR, W_Y, W_X},
-    [0xae] = {OP(scas), STR | B, W_Y, W_X},
-    [0xaf] = {OP(scas), STR, W_Y, W_X},
+    PAIR(0xa0, mov, WR, W_A, W_O),
+    PAIR(0xa2, mov, WR, W_O, W_A),
+    PAIR(0xa4, movs, STR, W_Y, W_X),
+    PAIR(0xa6, cmps, STR, W_Y, W_X),
+    PAIR(0xa8, test, RD, W_A, W_I),
+    PAIR(0xaa, stos, STR, W_Y, W_X),
+    PAIR(0xac, lods, STR, W_Y, W_X),
+    PAIR(0xae, scas, STR, W_Y, W_X),
     EIGHT(0xb0, {OP(mov), WR | B, W_Z, W_IB}),
     EIGHT(0xb8, {OP(mov), WR, W_Z, W_IV}),
     [0xc0] = {.flags = M, .group = group_c0},
@@ -256,18 +213,14 @@ const struct row table_one[256] = {
     [0xe1] = {OP(loop), D64 | END, 0, W_JB},
     [0xe2] = {OP(loop), D64 | END, 0, W_JB},
     [0xe3] = {OP(jcxz), D64 | END, 0, W_JB},
-    [0xe4] = {OP(in), WR | B, W_A, W_IUB},
-    [0xe5] = {OP(in), WR | R_MAX4, W_A, W_IUB},
-    [0xe6] = {OP(out), RD | B, W_A, W_IUB},
-    [0xe7] = {OP(out), RD | R_MAX4, W_A, W_IUB},
+    PAIR(0xe4, in, WR | R_MAX4, W_A, W_IUB),
+    PAIR(0xe6, out, RD | R_MAX4, W_A, W_IUB),
     [0xe8] = {OP(call), D64 | END, 0, W_J},
     [0xe9] = {OP(jmp), D64 | END, 0, W_J},
     [0xea] = {OP(jmp_far), NO64 | END, 0, W_AP},
     [0xeb] = {OP(jmp), D64 | END, 0, W_JB},
-    [0xec] = {OP(in), WR | B | R_S_WORD, W_A, W_DX},
-    [0xed] = {OP(in), WR | R_MAX4 | R_S_WORD, W_A, W_DX},
-    [0xee] = {OP(out), RD | B | R_S_WORD, W_A, W_DX},
-    [0xef] = {OP(out), RD | R_MAX4 | R_S_WORD, W_A, W_DX},
+    PAIR(0xec, in, WR | R_MAX4 | R_S_WORD, W_A, W_DX),
+    PAIR(0xee, out, RD | R_MAX4 | R_S_WORD, W_A, W_DX),
     [0xf1] = {OP(int1), END},
     [0xf4] = {OP(hlt), R_CPL0 | END},
     [0xf5] = {OP(cmc), 0},

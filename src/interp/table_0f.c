@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* table_0f.c: rows of the 0F and 0F38 maps, SDM vol. 2D tables A-3 and A-4,
  * but for MMX and SSE, which sse_row() knows */
-#include "ops.h"
+#include "table.h"
 
 /* clang-format off */
-
-#define OP(op) .fn = op_##op, .name = #op
-#define AS(op, mnemonic) .fn = op_##op, .name = #mnemonic
-#define M   R_MODRM
-#define B   R_BYTE
-#define RD  R_D_READ
-#define WR  R_D_WRITE
-#define RW  (R_D_READ | R_D_WRITE)
-#define L   R_LOCK
-#define END R_END
-#define ADDR R_ADDR
-#define CPL0 R_CPL0
 
 #define PFX_MANDATORY (PFX_66 | PFX_REP | PFX_REPNE)
 
@@ -39,51 +27,28 @@ static const struct row group_0f01[8] = {
     {OP(invlpg), M | R_OFF | CPL0 | END, 0, W_M},
 };
 
-static const struct row row_vmcall = {OP(vmcall), M | END};
-static const struct row row_monitor = {AS(ud, monitor), M | END}; /* hidden */
-static const struct row row_clac = {AS(clac_stac, clac), M};
-static const struct row row_stac = {AS(clac_stac, stac), M};
-static const struct row row_xgetbv = {OP(xgetbv), M};
-static const struct row row_xsetbv = {OP(xsetbv), M | END};
-static const struct row row_swapgs = {OP(swapgs), M | CPL0 | R_ONLY64};
-static const struct row row_rdtscp = {OP(rdtscp), M};
+/* Register forms, by the low six bits of ModRM */
+static const struct row reg_0f01[64] = {
+    [0x01] = {OP(vmcall), M | END},
+    [0x08] = {AS(ud, monitor), M | END}, /* hidden, with MWAIT */
+    [0x09] = {AS(ud, monitor), M | END},
+    [0x0a] = {AS(clac_stac, clac), M},
+    [0x0b] = {AS(clac_stac, stac), M},
+    [0x10] = {OP(xgetbv), M},
+    [0x11] = {OP(xsetbv), M | END},
+    [0x19] = {OP(vmcall), M | END}, /* VMMCALL */
+    [0x38] = {OP(swapgs), M | CPL0 | R_ONLY64},
+    [0x39] = {OP(rdtscp), M},
+};
 
 static const struct row *pick_0f01(const struct insn *in)
 {
-    if (in->mod != 3 || (in->modrm >> 3 & 7) == 4 || (in->modrm >> 3 & 7) == 6)
-        return &group_0f01[in->modrm >> 3 & 7];
-    if (in->prefix & PFX_MANDATORY)
-        return &row_ud;
-    switch (in->modrm) {
-    case 0xc1: /* VMCALL */
-    case 0xd9: /* VMMCALL */
-        return &row_vmcall;
-    case 0xc8:
-    case 0xc9:
-        return &row_monitor;
-    case 0xca:
-        return &row_clac;
-    case 0xcb:
-        return &row_stac;
-    case 0xd0:
-        return &row_xgetbv;
-    case 0xd1:
-        return &row_xsetbv;
-    case 0xf8:
-        return &row_swapgs;
-    case 0xf9:
-        return &row_rdtscp;
-    }
-    return &row_ud;
-}
+    unsigned int reg = in->modrm >> 3 & 7;
 
-/* Any register form is #UD; prefetches of any kind are hints. */
-static const struct row group_0f0d[8] = {
-    {OP(nop), M | R_OFF, 0, W_M}, {OP(nop), M | R_OFF, 0, W_M},
-    {OP(nop), M | R_OFF, 0, W_M}, {OP(nop), M | R_OFF, 0, W_M},
-    {OP(nop), M | R_OFF, 0, W_M}, {OP(nop), M | R_OFF, 0, W_M},
-    {OP(nop), M | R_OFF, 0, W_M}, {OP(nop), M | R_OFF, 0, W_M},
-};
+    if (in->mod != 3 || reg == 4 || reg == 6)
+        return &group_0f01[reg];
+    return in->prefix & PFX_MANDATORY ? &row_ud : &reg_0f01[in->modrm & 63];
+}
 
 /* Memory forms without a prefix. CLFLUSH is checked like a load of a byte. */
 static const struct row group_0fae[8] = {
@@ -163,12 +128,6 @@ static const struct row group_0fba[8] = {
     [7] = {OP(btc), M | RW | L, W_E, W_IUB},
 };
 
-#define EIGHT(base, ...)                                                      \
-    [base + 0] = __VA_ARGS__, [base + 1] = __VA_ARGS__,                       \
-    [base + 2] = __VA_ARGS__, [base + 3] = __VA_ARGS__,                       \
-    [base + 4] = __VA_ARGS__, [base + 5] = __VA_ARGS__,                       \
-    [base + 6] = __VA_ARGS__, [base + 7] = __VA_ARGS__
-
 const struct row table_0f[256] = {
     [0x00] = {.flags = M, .group = group_0f00},
     [0x01] = {.flags = M, .pick = pick_0f01},
@@ -180,7 +139,8 @@ const struct row table_0f[256] = {
     [0x08] = {OP(wbinvd), CPL0}, /* INVD */
     [0x09] = {OP(wbinvd), CPL0},
     [0x0b] = {OP(ud), END},
-    [0x0d] = {.flags = M, .group = group_0f0d},
+    /* Prefetches of any kind: a register form is #UD */
+    [0x0d] = {OP(nop), M | R_OFF, 0, W_M},
     /* Hints: prefetches, ENDBR64, multi-byte NOP */
     EIGHT(0x18, {OP(nop), M | R_OFF, 0, W_E}),
     [0x20] = {OP(mov_from_cr), M | WR | CPL0 | R_F64 | R_REGONLY, W_E, W_C},
@@ -193,20 +153,17 @@ const struct row table_0f[256] = {
     [0x33] = {OP(rdpmc), 0},
     [0x34] = {OP(sysenter), END},
     [0x35] = {OP(sysexit), END | CPL0},
-    EIGHT(0x40, {OP(cmov), M | RW, W_G, W_E}),
-    EIGHT(0x48, {OP(cmov), M | RW, W_G, W_E}),
-    EIGHT(0x80, {OP(jcc), R_D64 | END, 0, W_J}),
-    EIGHT(0x88, {OP(jcc), R_D64 | END, 0, W_J}),
-    EIGHT(0x90, {OP(setcc), M | WR | B, W_E}),
-    EIGHT(0x98, {OP(setcc), M | WR | B, W_E}),
-    [0xa0] = {OP(push_sreg), R_D64},
-    [0xa1] = {OP(pop_sreg), R_D64},
+    SIXTEEN(0x40, {OP(cmov), M | RW, W_G, W_E}),
+    SIXTEEN(0x80, {OP(jcc), D64 | END, 0, W_J}),
+    SIXTEEN(0x90, {OP(setcc), M | WR | B, W_E}),
+    [0xa0] = {OP(push_sreg), D64},
+    [0xa1] = {OP(pop_sreg), D64},
     [0xa2] = {OP(cpuid), 0},
     [0xa3] = {OP(bt), M | RD | R_BITOFF, W_E, W_G},
     [0xa4] = {OP(shld), M | RW, W_E, W_G, W_IUB},
     [0xa5] = {OP(shld), M | RW, W_E, W_G},
-    [0xa8] = {OP(push_sreg), R_D64},
-    [0xa9] = {OP(pop_sreg), R_D64},
+    [0xa8] = {OP(push_sreg), D64},
+    [0xa9] = {OP(pop_sreg), D64},
     [0xab] = {OP(bts), M | RW | L | R_BITOFF, W_E, W_G},
     [0xac] = {OP(shrd), M | RW, W_E, W_G, W_IUB},
     [0xad] = {OP(shrd), M | RW, W_E, W_G},
@@ -230,8 +187,7 @@ const struct row table_0f[256] = {
     [0xbd] = {OP(bsr), M, W_G, W_E},
     [0xbe] = {OP(movsx), M | WR | R_S_BYTE, W_G, W_E},
     [0xbf] = {OP(movsx), M | WR | R_S_WORD, W_G, W_E},
-    [0xc0] = {OP(xadd), M | RW | L | B | R_S_WRITE, W_E, W_G},
-    [0xc1] = {OP(xadd), M | RW | L | R_S_WRITE, W_E, W_G},
+    PAIR(0xc0, xadd, M | RW | L | R_S_WRITE, W_E, W_G),
     [0xc3] = {.flags = M, .pick = pick_0fc3},
     [0xc7] = {.flags = M, .pick = pick_0fc7},
     EIGHT(0xc8, {OP(bswap), RW, W_Z}),
