@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decode.c: bytes to struct insn, by the rows of table.c and table_0f.c */
+#include "host.h"
 #include "insn.h"
 
 #define INSN_MAX 15u /* SDM vol. 2A 2.3.11: longer is #GP */
@@ -14,15 +15,6 @@ struct dec {
     u8 rex;
 };
 
-static u8 dec_byte(struct dec *d)
-{
-    if (d->pos >= d->len) {
-        d->over = true;
-        return 0;
-    }
-    return d->bytes[d->pos++];
-}
-
 /* n little-endian bytes, zero-extended. */
 static u64 dec_bytes(struct dec *d, unsigned int n)
 {
@@ -33,16 +25,12 @@ static u64 dec_bytes(struct dec *d, unsigned int n)
         return 0;
     }
     d->pos += n;
-    switch (n) {
-    case 1:
-        return *p;
-    case 2:
-        return le16_get(p);
-    case 4:
-        return le32_get(p);
-    default:
-        return le64_get(p);
-    }
+    return host_ld(p, n);
+}
+
+static u8 dec_byte(struct dec *d)
+{
+    return (u8)dec_bytes(d, 1);
 }
 
 static u64 dec_signed(struct dec *d, unsigned int n)
@@ -122,10 +110,15 @@ static bool row_empty(const struct row *row)
     return !row->fn && !row->group && !row->pick;
 }
 
-/* The register in the opcode's low bits, if it has one there. */
-static u8 dec_z(const struct dec *d)
+static bool row_has(const struct row *row, unsigned int where)
 {
-    return (u8)((d->in->opcode & 7) | (d->rex & REX_B ? 8 : 0));
+    return row->dst == where || row->src == where;
+}
+
+/* A register's number: three bits, and the fourth of the REX prefix. */
+static u8 dec_number(const struct dec *d, unsigned int low, u8 rex)
+{
+    return (u8)((low & 7) | (d->rex & rex ? 8 : 0));
 }
 
 /* The rest of the opcode, and the map's row for it. */
@@ -135,7 +128,6 @@ static const struct row *dec_opcode(struct dec *d, u8 byte)
     const struct row *row;
 
     in->opcode = byte;
-    in->rm = dec_z(d);
     if (byte != 0x0f)
         return &table_one[byte];
     in->map = 1;
@@ -144,7 +136,6 @@ static const struct row *dec_opcode(struct dec *d, u8 byte)
         in->map = in->opcode == 0x38 ? 2 : 3;
         in->opcode = dec_byte(d);
     }
-    in->rm = dec_z(d);
     if (d->over)
         return &row_ud;
     if (in->map == 1 && !row_empty(&table_0f[in->opcode]))
@@ -159,8 +150,8 @@ static void dec_modrm(struct dec *d)
 
     in->modrm = dec_byte(d);
     in->mod = in->modrm >> 6;
-    in->reg = (u8)((in->modrm >> 3 & 7) | (d->rex & REX_R ? 8 : 0));
-    in->rm = (u8)((in->modrm & 7) | (d->rex & REX_B ? 8 : 0));
+    in->reg = dec_number(d, in->modrm >> 3, REX_R);
+    in->rm = dec_number(d, in->modrm, REX_B);
 }
 
 /* Follow groups and picks to a row with a handler. */
@@ -168,6 +159,7 @@ static const struct row *dec_resolve(struct dec *d, const struct row *row)
 {
     bool seen = false;
 
+    d->in->rm = dec_number(d, d->in->opcode, REX_B); /* unless ModRM has one */
     while (row && !d->over) {
         if ((row->flags & R_MODRM) && !seen) {
             dec_modrm(d);
@@ -216,6 +208,17 @@ static void dec_sizes(struct insn *in)
         in->ssize = 4;
 }
 
+/* The displacement: `wide` bytes instead of a base if `absolute`. */
+static void dec_disp(struct dec *d, bool absolute, unsigned int wide)
+{
+    struct insn *in = d->in;
+
+    if (absolute)
+        in->base = GPR_NONE;
+    if (absolute || in->mod)
+        in->disp = (s64)dec_signed(d, in->mod == 1 ? 1 : wide);
+}
+
 /* SDM vol. 2A table 2-1 */
 static void dec_mem16(struct dec *d)
 {
@@ -223,17 +226,11 @@ static void dec_mem16(struct dec *d)
                                 GPR_RSI, GPR_RDI, GPR_RBP, GPR_RBX};
     static const u8 indices[8] = {GPR_RSI,  GPR_RDI,  GPR_RSI,  GPR_RDI,
                                   GPR_NONE, GPR_NONE, GPR_NONE, GPR_NONE};
-    struct insn *in = d->in;
-    unsigned int rm = in->modrm & 7;
+    unsigned int rm = d->in->modrm & 7;
 
-    in->base = bases[rm];
-    in->index = indices[rm];
-    if (in->mod == 0 && rm == 6) {
-        in->base = GPR_NONE;
-        in->disp = (s64)dec_signed(d, 2);
-    } else if (in->mod) {
-        in->disp = (s64)dec_signed(d, in->mod);
-    }
+    d->in->base = bases[rm];
+    d->in->index = indices[rm];
+    dec_disp(d, d->in->mod == 0 && rm == 6, 2);
 }
 
 /* Tables 2-2 and 2-3; REX.B and REX.X extend base and index, but the special
@@ -246,20 +243,15 @@ static void dec_mem32(struct dec *d)
     in->base = in->rm;
     if (low == 4) {
         u8 sib = dec_byte(d);
-        unsigned int index = (sib >> 3 & 7) | (d->rex & REX_X ? 8 : 0);
+        u8 index = dec_number(d, sib >> 3, REX_X);
 
         low = sib & 7;
-        in->base = (u8)(low | (d->rex & REX_B ? 8 : 0));
-        in->index = index == 4 ? GPR_NONE : (u8)index;
+        in->base = dec_number(d, low, REX_B);
+        in->index = index == 4 ? GPR_NONE : index;
         in->scale = sib >> 6;
     }
-    if (in->mod == 0 && low == 5) {
-        in->base = GPR_NONE;
-        in->disp = (s64)dec_signed(d, 4);
-        in->rip_relative = in->mode == MODE_64 && (in->modrm & 7) == 5;
-    } else if (in->mod) {
-        in->disp = (s64)dec_signed(d, in->mod == 1 ? 1 : 4);
-    }
+    dec_disp(d, in->mod == 0 && low == 5, 4);
+    in->rip_relative = in->mode == MODE_64 && (in->modrm & 0xc7) == 5;
 }
 
 static void dec_mem(struct dec *d)
@@ -336,7 +328,7 @@ static void dec_operands(struct dec *d)
     const struct row *row = in->row;
     bool imm;
 
-    if (row->dst == W_O || row->src == W_O) {
+    if (row_has(row, W_O)) {
         in->mem = true;
         in->disp = (s64)dec_bytes(d, in->asize);
     }
@@ -351,17 +343,10 @@ static void dec_operands(struct dec *d)
 
 /* Byte offset of a register operand in s.gpr; the high byte registers are one
  * byte into AX CX DX BX (little endian). */
-static u8 dec_slot(const struct insn *in, unsigned int n, unsigned int size)
-{
-    bool high = size == 1 && n >= 4 && n < 8 && !(in->prefix & PFX_REX);
-
-    return (u8)(high ? (n - 4) * sizeof(u64) + 1 : n * sizeof(u64));
-}
-
 static u8 dec_register(const struct insn *in, unsigned int where,
                        unsigned int size)
 {
-    unsigned int n;
+    unsigned int n = GPR_NONE;
 
     switch (where) {
     case W_E:
@@ -380,36 +365,28 @@ static u8 dec_register(const struct insn *in, unsigned int where,
     case W_DX:
         n = GPR_RDX;
         break;
-    default:
-        n = GPR_NONE;
-        break;
     }
-    return dec_slot(in, n, size);
+    if (size == 1 && n >= 4 && n < 8 && !(in->prefix & PFX_REX))
+        return (u8)((n - 4) * sizeof(u64) + 1);
+    return (u8)(n * sizeof(u64));
 }
 
-/* CR0, CR2, CR3, CR4 and CR8 are there, and eight debug registers. Comes before
- * the check of privilege. */
-static bool dec_no_such_register(const struct insn *in)
-{
-    const struct row *row = in->row;
-
-    if (row->dst == W_C || row->src == W_C)
-        return !(0x11du >> in->reg & 1);
-    return (row->dst == W_D || row->src == W_D) && in->reg > 7;
-}
-
-/* What only the whole instruction shows to be undefined. */
+/* What only the whole instruction shows to be undefined. Of the control
+ * registers CR0, CR2, CR3, CR4 and CR8 are there, and eight debug registers;
+ * that comes before the check of privilege. */
 static bool dec_undefined(const struct insn *in)
 {
     const struct row *row = in->row;
 
-    if ((row->dst == W_M || row->src == W_M) && in->mod == 3)
+    if (row_has(row, W_M) && in->mod == 3)
         return true;
-    if (row->dst == W_S && ((in->reg & 7) == SEG_CS || (in->reg & 7) > SEG_GS))
+    if (row_has(row, W_S) && in->reg > SEG_GS)
         return true;
-    if (row->src == W_S && (in->reg & 7) > SEG_GS)
+    if (row->dst == W_S && in->reg == SEG_CS)
         return true;
-    if (dec_no_such_register(in))
+    if (row_has(row, W_C) && !(0x11du >> in->reg & 1))
+        return true;
+    if (row_has(row, W_D) && in->reg > 7)
         return true;
     return in->prefix & PFX_LOCK && !(row->flags & R_LOCK && in->mem &&
                                       (row->dst == W_E || row->dst == W_M));
@@ -429,7 +406,7 @@ static void dec_rest(struct dec *d)
     dec_operands(d);
     in->dst_at = dec_register(in, in->row->dst, in->size);
     in->src_at = dec_register(in, in->row->src, in->ssize);
-    if (in->row->dst == W_S || in->row->src == W_S)
+    if (row_has(in->row, W_S))
         in->reg &= 7; /* REX.R does not extend segment registers */
     if (dec_undefined(in))
         in->row = &row_ud;
