@@ -452,7 +452,6 @@ int insn_decode(struct insn *in, const u8 *bytes, unsigned int len,
         return len < INSN_MAX ? 0 : -1;
     in->len = (u8)d.pos;
     in->fn = in->row->fn;
-    insn_bind(in);
     return (int)d.pos;
 }
 

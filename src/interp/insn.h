@@ -33,8 +33,7 @@ enum prefix_bits {
 };
 
 struct insn {
-    op_fn *exec; /* how to run it, chosen by the decoder: insn_exec() */
-    op_fn *fn;   /* row->fn */
+    op_fn *fn; /* row->fn */
     const struct row *row;
     u8 len;    /* bytes, 1..15 */
     u8 mode;   /* enum code_mode it was decoded for */
@@ -172,9 +171,6 @@ extern const struct row row_ud;
 extern const struct row table_one[256], table_0f[256];
 const struct row *table_0f38(const struct insn *in);
 
-/* step.c: choose in->exec, once everything else is decoded. */
-void insn_bind(struct insn *in);
-
 /* sse.c: row of a 0F, 0F38 or 0F3A opcode that belongs to MMX or SSE, by the
  * mandatory prefix; NULL if it is not one. map: 1, 2, 3. The row tells the
  * decoder whether ModRM (always) and an immediate byte (src or third) follow.
@@ -184,50 +180,6 @@ const struct row *sse_row(unsigned int map, u8 opcode, u8 prefix);
 /* fpu.c: handler of D8..DF; in->modrm and in->opcode select. R_ADDR|R_MODRM,
  * msize is computed by fpu_msize() for the decoder. */
 unsigned int fpu_msize(u8 opcode, u8 modrm, unsigned int osize);
-
-/* Register access by encoding: 8-bit registers need PFX_REX to be known. */
-static inline u64 reg_get(const struct cpu *c, const struct insn *in,
-                          unsigned int n, unsigned int size)
-{
-    switch (size) {
-    case 1:
-        if (!(in->prefix & PFX_REX) && n >= 4 && n < 8)
-            return c->s.gpr[n - 4] >> 8 & 0xff;
-        return c->s.gpr[n] & 0xff;
-    case 2:
-        return c->s.gpr[n] & 0xffff;
-    case 4:
-        return c->s.gpr[n] & 0xffffffff;
-    default:
-        return c->s.gpr[n];
-    }
-}
-
-/* 32-bit results clear the upper half; 8 and 16 leave it. */
-static inline void reg_set(struct cpu *c, const struct insn *in, unsigned int n,
-                           unsigned int size, u64 val)
-{
-    u64 *r = &c->s.gpr[n];
-
-    switch (size) {
-    case 1:
-        if (!(in->prefix & PFX_REX) && n >= 4 && n < 8) {
-            r = &c->s.gpr[n - 4];
-            *r = (*r & ~0xff00ull) | (val & 0xff) << 8;
-        } else {
-            *r = (*r & ~0xffull) | (val & 0xff);
-        }
-        break;
-    case 2:
-        *r = (*r & ~0xffffull) | (val & 0xffff);
-        break;
-    case 4:
-        *r = (u32)val;
-        break;
-    default:
-        *r = val;
-    }
-}
 
 static inline u64 size_mask(unsigned int size)
 {
@@ -239,6 +191,19 @@ static inline u64 sign_extend(u64 val, unsigned int size)
     unsigned int shift = 64 - size * 8;
 
     return (u64)((s64)(val << shift) >> shift);
+}
+
+/* 32-bit results clear the upper half; 8 and 16 leave it. Not for AH CH DH BH:
+ * these are operands only. */
+static inline void reg_set(struct cpu *c, const struct insn *in, unsigned int n,
+                           unsigned int size, u64 val)
+{
+    u64 *r = &c->s.gpr[n], mask = size_mask(size);
+
+    if (size < 4)
+        *r = (*r & ~mask) | (val & mask);
+    else
+        *r = val & mask;
 }
 
 #endif

@@ -97,7 +97,7 @@ static enum exec mmx_source(struct cpu *c, struct insn *in, struct xmm *src)
     if (f & SSE_RM_MM)
         src->q[0] = mmx_get(c, in->rm);
     else if (f & SSE_RM_GPR)
-        src->q[0] = reg_get(c, in, in->rm, size);
+        src->q[0] = c->s.gpr[in->rm] & size_mask(size);
     else /* only what the instruction reads may raise */
         memcpy(src, xmm_reg(c, in->rm), size);
     return EXEC_OK;

@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * step.c: the step tier, one instruction at a time; and the executor, which
- * both tiers use. The decoder binds every instruction to the plainest executor
- * that serves it: its handler itself if there are no operands to move, one of
- * a dozen instances of step_plain() for ordinary operands, step_any() for all
- * the rest.
+ * both tiers use, for everything that rows can say. What is common enough for
+ * an executor of its own has it in the block tier.
  */
 #include "host.h"
 #include "insn.h"
 #include "ops.h"
 
-#define STEP_INLINE static inline __attribute__((always_inline))
-
 enum kind { K_NONE, K_REG, K_MEM };
 
 static const u64 step_mask[9] = {
-    [1] = 0xff,
-    [2] = 0xffff,
-    [4] = 0xffffffff,
-    [8] = ~0ull,
-};
+    [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = ~0ull};
 
 /* What a register write of that size leaves: nothing for 4 bytes. */
 static const u64 step_keep[9] = {[1] = ~0xffull, [2] = ~0xffffull};
@@ -29,8 +21,7 @@ static const u64 step_keep[9] = {[1] = ~0xffull, [2] = ~0xffffull};
 /* Always eight bytes, so that a narrow read after a wide write, or the other
  * way round, is still served from the store buffer. The last slot is
  * GPR_NONE, the last one byte into a register is BH: inside gpr both. */
-STEP_INLINE u64 step_reg_get(const struct cpu *c, unsigned int at,
-                             unsigned int size)
+static u64 step_reg_get(const struct cpu *c, unsigned int at, unsigned int size)
 {
     u64 val;
 
@@ -38,8 +29,8 @@ STEP_INLINE u64 step_reg_get(const struct cpu *c, unsigned int at,
     return val & step_mask[size];
 }
 
-STEP_INLINE void step_reg_set(struct cpu *c, unsigned int at, unsigned int size,
-                              u64 val)
+static void step_reg_set(struct cpu *c, unsigned int at, unsigned int size,
+                         u64 val)
 {
     u8 *p = (u8 *)c->s.gpr + at;
     u64 old;
@@ -49,7 +40,7 @@ STEP_INLINE void step_reg_set(struct cpu *c, unsigned int at, unsigned int size,
     memcpy(p, &val, sizeof(val));
 }
 
-STEP_INLINE void step_offset(struct cpu *c, struct insn *in)
+static void step_offset(struct cpu *c, struct insn *in)
 {
     u64 off =
         c->s.gpr[in->base] + (c->s.gpr[in->index] << in->scale) + (u64)in->disp;
@@ -59,15 +50,7 @@ STEP_INLINE void step_offset(struct cpu *c, struct insn *in)
     in->off = off & step_mask[in->asize];
 }
 
-STEP_INLINE enum exec step_address(struct cpu *c, struct insn *in,
-                                   enum access acc)
-{
-    step_offset(c, in);
-    return seg_linear(c, in->seg, in->off, in->msize, acc, &in->la);
-}
-
-STEP_INLINE enum exec step_load(struct cpu *c, u64 la, unsigned int size,
-                                u64 *val)
+static enum exec step_load(struct cpu *c, u64 la, unsigned int size, u64 *val)
 {
     const u8 *p = tlb_hit(c, la, size, ACC_READ);
 
@@ -77,8 +60,7 @@ STEP_INLINE enum exec step_load(struct cpu *c, u64 la, unsigned int size,
     return EXEC_OK;
 }
 
-STEP_INLINE enum exec step_store(struct cpu *c, u64 la, unsigned int size,
-                                 u64 val)
+static enum exec step_store(struct cpu *c, u64 la, unsigned int size, u64 val)
 {
     u8 *p = tlb_hit(c, la, size, ACC_WRITE);
 
@@ -97,19 +79,19 @@ static enum exec step_modify_far(struct cpu *c, struct insn *in)
 {
     enum exec r = mem_ld(c, in->la, in->msize, &in->dst);
 
-    if (r != EXEC_OK)
-        return r;
-    r = in->fn(c, in);
-    if (r != EXEC_OK)
-        return r;
-    return mem_st(c, in->la, in->msize, in->dst);
+    if (r == EXEC_OK)
+        r = in->fn(c, in);
+    return r == EXEC_OK ? mem_st(c, in->la, in->msize, in->dst) : r;
 }
 
-static NOINLINE enum exec step_modify_miss(struct cpu *c, struct insn *in)
+/* Write permission comes first: a #PF says W, and finds the flags unchanged. */
+static enum exec step_modify(struct cpu *c, struct insn *in)
 {
-    u8 *p;
-    enum exec r = mmu_host(c, in->la, in->msize, ACC_WRITE, &p);
+    u8 *p = tlb_hit(c, in->la, in->msize, ACC_WRITE);
+    enum exec r = EXEC_OK;
 
+    if (unlikely(!p))
+        r = mmu_host(c, in->la, in->msize, ACC_WRITE, &p);
     if (r != EXEC_OK)
         return r;
     if (!p)
@@ -121,23 +103,8 @@ static NOINLINE enum exec step_modify_miss(struct cpu *c, struct insn *in)
     return r;
 }
 
-/* Write permission comes first: a #PF says W, and finds the flags unchanged. */
-STEP_INLINE enum exec step_modify(struct cpu *c, struct insn *in)
-{
-    u8 *p = tlb_hit(c, in->la, in->msize, ACC_WRITE);
-    enum exec r;
-
-    if (unlikely(!p))
-        return step_modify_miss(c, in);
-    in->dst = host_ld(p, in->msize);
-    r = in->fn(c, in);
-    if (likely(r == EXEC_OK))
-        host_st(p, in->msize, in->dst);
-    return r;
-}
-
 /* With the other processors stopped, a LOCK across pages is atomic. */
-static NOINLINE enum exec step_locked_far(struct cpu *c, struct insn *in)
+static enum exec step_locked_far(struct cpu *c, struct insn *in)
 {
     enum exec r;
 
@@ -178,93 +145,12 @@ static enum exec step_locked(struct cpu *c, struct insn *in)
 
 /* ---- executors --------------------------------------------------------- */
 
-/* Ordinary operands; instantiated below with constants. */
-STEP_INLINE enum exec step_plain(struct cpu *c, struct insn *in, enum kind dst,
-                                 enum kind src, bool rd, bool wr)
+/* at: where the decoder found a register operand, if it is one */
+static enum kind step_kind(const struct insn *in, unsigned int where, u8 at)
 {
-    enum exec r;
-
-    if (dst == K_MEM || src == K_MEM) {
-        r = step_address(c, in, dst == K_MEM && wr ? ACC_WRITE : ACC_READ);
-        if (unlikely(r != EXEC_OK))
-            return r;
-    }
-    if (src == K_REG)
-        in->src = step_reg_get(c, in->src_at, in->ssize);
-    if (dst == K_MEM && rd && wr)
-        return step_modify(c, in);
-    if (src == K_MEM || (dst == K_MEM && rd)) {
-        r = step_load(c, in->la, in->msize, dst == K_MEM ? &in->dst : &in->src);
-        if (unlikely(r != EXEC_OK))
-            return r;
-    }
-    if (dst == K_REG && rd)
-        in->dst = step_reg_get(c, in->dst_at, in->size);
-    r = in->fn(c, in);
-    if (!wr || unlikely(r != EXEC_OK))
-        return r;
-    if (dst == K_MEM)
-        return step_store(c, in->la, in->msize, in->dst);
-    step_reg_set(c, in->dst_at, in->size, in->dst);
-    return EXEC_OK;
-}
-
-#define STEP_PLAIN(name, dst, src, rd, wr)                                     \
-    static enum exec step_##name(struct cpu *c, struct insn *in)               \
-    {                                                                          \
-        return step_plain(c, in, dst, src, rd, wr);                            \
-    }
-
-/* destination, access, source: n none (or immediate), r register, m memory */
-STEP_PLAIN(n_r, K_NONE, K_REG, false, false)
-STEP_PLAIN(n_m, K_NONE, K_MEM, false, false)
-STEP_PLAIN(r_rd_n, K_REG, K_NONE, true, false)
-STEP_PLAIN(r_rd_r, K_REG, K_REG, true, false)
-STEP_PLAIN(r_rd_m, K_REG, K_MEM, true, false)
-STEP_PLAIN(r_wr_n, K_REG, K_NONE, false, true)
-STEP_PLAIN(r_wr_r, K_REG, K_REG, false, true)
-STEP_PLAIN(r_wr_m, K_REG, K_MEM, false, true)
-STEP_PLAIN(r_rw_n, K_REG, K_NONE, true, true)
-STEP_PLAIN(r_rw_r, K_REG, K_REG, true, true)
-STEP_PLAIN(r_rw_m, K_REG, K_MEM, true, true)
-STEP_PLAIN(m_rd_n, K_MEM, K_NONE, true, false)
-STEP_PLAIN(m_rd_r, K_MEM, K_REG, true, false)
-STEP_PLAIN(m_wr_n, K_MEM, K_NONE, false, true)
-STEP_PLAIN(m_wr_r, K_MEM, K_REG, false, true)
-STEP_PLAIN(m_rw_n, K_MEM, K_NONE, true, true)
-STEP_PLAIN(m_rw_r, K_MEM, K_REG, true, true)
-
-static enum exec step_lea(struct cpu *c, struct insn *in)
-{
-    step_offset(c, in);
-    step_reg_set(c, in->dst_at, in->size, in->off);
-    return EXEC_OK;
-}
-
-/* Their handlers check first and address memory themselves. */
-static enum exec step_fpu(struct cpu *c, struct insn *in)
-{
-    step_offset(c, in);
-    return in->fn(c, in);
-}
-
-static enum kind step_kind(const struct insn *in, unsigned int where)
-{
-    switch (where) {
-    case W_E:
-        return in->mem ? K_MEM : K_REG;
-    case W_M:
-    case W_O:
+    if (where == W_M || where == W_O || (where == W_E && in->mem))
         return K_MEM;
-    case W_G:
-    case W_A:
-    case W_Z:
-    case W_CL:
-    case W_DX:
-        return K_REG;
-    default:
-        return K_NONE;
-    }
+    return at == GPR_NONE * sizeof(u64) ? K_NONE : K_REG;
 }
 
 /* BT and kin with a register count bits from the operand's address, to both
@@ -278,138 +164,81 @@ static void step_bit_offset(struct insn *in)
     in->off &= step_mask[in->asize];
 }
 
-static enum exec step_any_address(struct cpu *c, struct insn *in)
+static enum exec step_address(struct cpu *c, struct insn *in, enum access acc)
 {
     u32 flags = in->row->flags;
-    bool dst = step_kind(in, in->row->dst) == K_MEM;
 
     step_offset(c, in);
     if (flags & R_BITOFF)
         step_bit_offset(in);
-    if (flags & R_OFF) {
-        in->la = in->off;
-        if (in->mode != MODE_64)
-            in->la = (u32)(in->off + c->s.seg[in->seg].base);
-        else if (in->seg >= SEG_FS)
-            in->la += c->s.seg[in->seg].base;
-        return EXEC_OK;
-    }
-    return seg_linear(c, in->seg, in->off, in->msize,
-                      dst && flags & R_D_WRITE ? ACC_WRITE : ACC_READ, &in->la);
-}
-
-/* The memory operand is dst or src, and the handler wants its value. */
-static enum exec step_any_modify(struct cpu *c, struct insn *in)
-{
-    u32 flags = in->row->flags;
-    enum exec r;
-
-    if (in->prefix & PFX_LOCK || flags & R_ATOMIC)
-        r = step_locked(c, in);
-    else
-        r = step_modify(c, in);
-    if (r == EXEC_OK && flags & R_S_WRITE)
-        step_reg_set(c, in->src_at, in->ssize, in->src);
-    return r;
-}
-
-static enum exec step_any_run(struct cpu *c, struct insn *in, enum kind dst)
-{
-    u32 flags = in->row->flags;
-    enum exec r = in->fn(c, in);
-
-    if (r != EXEC_OK)
-        return r;
-    if (flags & R_S_WRITE) /* first: XADD of a register with itself */
-        step_reg_set(c, in->src_at, in->ssize, in->src);
-    if (!(flags & R_D_WRITE))
-        return EXEC_OK;
-    if (dst == K_MEM)
-        return step_store(c, in->la, in->msize, in->dst);
-    if (dst == K_REG)
-        step_reg_set(c, in->dst_at, in->size, in->dst);
+    if (!(flags & R_OFF))
+        return seg_linear(c, in->seg, in->off, in->msize, acc, &in->la);
+    in->la = in->off;
+    if (in->mode != MODE_64)
+        in->la = (u32)(in->off + c->s.seg[in->seg].base);
+    else if (in->seg >= SEG_FS)
+        in->la += c->s.seg[in->seg].base;
     return EXEC_OK;
 }
 
-/* Everything that rows can say. */
-static enum exec step_any(struct cpu *c, struct insn *in)
+/* The handler, around which the operands in memory are loaded and stored. */
+static enum exec step_operate(struct cpu *c, struct insn *in, enum kind dst,
+                              enum kind src)
 {
     u32 flags = in->row->flags;
-    enum kind dst = step_kind(in, in->row->dst);
-    enum kind src = step_kind(in, in->row->src);
     enum exec r = EXEC_OK;
 
+    if (dst == K_MEM && flags & R_D_READ) {
+        if (in->prefix & PFX_LOCK || flags & R_ATOMIC)
+            return step_locked(c, in);
+        if (flags & R_D_WRITE)
+            return step_modify(c, in);
+        r = step_load(c, in->la, in->msize, &in->dst);
+    } else if (src == K_MEM) {
+        r = step_load(c, in->la, in->msize, &in->src);
+    }
+    if (r == EXEC_OK)
+        r = in->fn(c, in);
+    if (r == EXEC_OK && dst == K_MEM && flags & R_D_WRITE)
+        return step_store(c, in->la, in->msize, in->dst);
+    return r;
+}
+
+enum exec insn_exec(struct cpu *c, struct insn *in)
+{
+    u32 flags = in->row->flags;
+    enum kind dst = step_kind(in, in->row->dst, in->dst_at);
+    enum kind src = step_kind(in, in->row->src, in->src_at);
+    enum exec r = EXEC_OK;
+
+    if (flags & R_FPU) { /* they check first and address memory themselves */
+        if (in->mem)
+            step_offset(c, in);
+        return in->fn(c, in);
+    }
     if (flags & R_PROT && !(c->s.cr0 & CR0_PE))
         return raise_exc(c, EXC_UD);
     if (flags & R_CPL0 && c->cpl)
         return raise_gp(c);
     if (src == K_REG)
         in->src = step_reg_get(c, in->src_at, in->ssize);
-    if (in->mem)
-        r = step_any_address(c, in);
-    if (r != EXEC_OK)
-        return r;
-    if (flags & (R_ADDR | R_OFF)) {
-        if (dst == K_REG)
-            in->dst = step_reg_get(c, in->dst_at, in->size);
-        return in->fn(c, in);
-    }
-    if (dst == K_MEM && flags & R_D_READ && flags & R_D_WRITE)
-        return step_any_modify(c, in);
-    if (src == K_MEM)
-        r = step_load(c, in->la, in->msize, &in->src);
-    else if (dst == K_MEM && flags & R_D_READ)
-        r = step_load(c, in->la, in->msize, &in->dst);
     if (dst == K_REG)
         in->dst = step_reg_get(c, in->dst_at, in->size);
-    return r == EXEC_OK ? step_any_run(c, in, dst) : r;
-}
-
-static bool step_is_plain(const struct insn *in)
-{
-    u32 odd = R_CPL0 | R_PROT | R_S_WRITE;
-
-    if (in->mem)
-        odd |= R_ADDR | R_OFF | R_BITOFF | R_ATOMIC;
-    return !(in->row->flags & odd) && !(in->prefix & PFX_LOCK);
-}
-
-void insn_bind(struct insn *in)
-{
-    static op_fn *const none[3] = {NULL, step_n_r, step_n_m};
-    static op_fn *const reg[4][3] = {
-        [1] = {step_r_rd_n, step_r_rd_r, step_r_rd_m},
-        [2] = {step_r_wr_n, step_r_wr_r, step_r_wr_m},
-        [3] = {step_r_rw_n, step_r_rw_r, step_r_rw_m},
-    };
-    static op_fn *const mem[4][3] = {
-        [1] = {step_m_rd_n, step_m_rd_r, NULL},
-        [2] = {step_m_wr_n, step_m_wr_r, NULL},
-        [3] = {step_m_rw_n, step_m_rw_r, NULL},
-    };
-    u32 flags = in->row->flags;
-    unsigned int rw = (flags & R_D_READ ? 1 : 0) | (flags & R_D_WRITE ? 2 : 0);
-    enum kind dst = rw ? step_kind(in, in->row->dst) : K_NONE;
-    enum kind src = step_kind(in, in->row->src);
-
-    in->exec = step_any;
-    if (in->row == &row_ud) /* before any fault of operands it may have */
-        in->exec = in->fn;
-    else if (in->fn == op_lea)
-        in->exec = step_lea;
-    else if (flags & R_FPU)
-        in->exec = in->mem ? step_fpu : in->fn;
-    else if (!step_is_plain(in))
-        return;
-    else if (dst == K_NONE)
-        in->exec = src == K_NONE ? in->fn : none[src];
-    else
-        in->exec = dst == K_REG ? reg[rw][src] : mem[rw][src];
-}
-
-enum exec insn_exec(struct cpu *c, struct insn *in)
-{
-    return in->exec(c, in);
+    if (dst == K_MEM || src == K_MEM)
+        r = step_address(
+            c, in, dst == K_MEM && flags & R_D_WRITE ? ACC_WRITE : ACC_READ);
+    if (r != EXEC_OK)
+        return r;
+    if (flags & (R_ADDR | R_OFF))
+        return in->fn(c, in);
+    r = step_operate(c, in, dst, src);
+    if (r != EXEC_OK)
+        return r;
+    if (flags & R_S_WRITE) /* first: XADD of a register with itself */
+        step_reg_set(c, in->src_at, in->ssize, in->src);
+    if (dst == K_REG && flags & R_D_WRITE)
+        step_reg_set(c, in->dst_at, in->size, in->dst);
+    return EXEC_OK;
 }
 
 /* ---- fetch -------------------------------------------------------------- */
