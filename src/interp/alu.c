@@ -125,10 +125,11 @@ static void alu_set_carries(struct cpu *c, bool cf, bool af)
               (cf ? RFLAGS_CF : 0) | (af ? RFLAGS_AF : 0));
 }
 
-/* DAA and DAS */
-static enum exec alu_adjust_packed(struct cpu *c, struct insn *in, bool down)
+/* DAA, and DAS (2F) */
+enum exec op_daa(struct cpu *c, struct insn *in)
 {
     u8 al = (u8)c->s.gpr[GPR_RAX];
+    bool down = in->opcode & 8;
     bool high = al > 0x99 || flags_low(c) & RFLAGS_CF, cf = high;
     bool low = (al & 15) > 9 || flags_low(c) & RFLAGS_AF;
 
@@ -140,36 +141,17 @@ static enum exec alu_adjust_packed(struct cpu *c, struct insn *in, bool down)
     return EXEC_OK;
 }
 
-/* AAA and AAS: AX moves by 0106h; the high nibble of AL is cleared. */
-static enum exec alu_adjust_unpacked(struct cpu *c, struct insn *in, bool down)
+/* AAA, and AAS (3F): AX moves by 0106h; the high nibble of AL is cleared. */
+enum exec op_aaa(struct cpu *c, struct insn *in)
 {
     u64 ax = c->s.gpr[GPR_RAX] & 0xffff;
+    bool down = in->opcode & 8;
     bool carry = (ax & 15) > 9 || flags_low(c) & RFLAGS_AF;
 
     ax = alu_adjust(c, ax, carry ? 0x106 : 0, down, 2);
     reg_set(c, in, GPR_RAX, 2, ax & 0xff0f);
     alu_set_carries(c, carry, carry);
     return EXEC_OK;
-}
-
-enum exec op_daa(struct cpu *c, struct insn *in)
-{
-    return alu_adjust_packed(c, in, false);
-}
-
-enum exec op_das(struct cpu *c, struct insn *in)
-{
-    return alu_adjust_packed(c, in, true);
-}
-
-enum exec op_aaa(struct cpu *c, struct insn *in)
-{
-    return alu_adjust_unpacked(c, in, false);
-}
-
-enum exec op_aas(struct cpu *c, struct insn *in)
-{
-    return alu_adjust_unpacked(c, in, true);
 }
 
 enum exec op_aam(struct cpu *c, struct insn *in)

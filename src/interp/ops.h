@@ -5,11 +5,11 @@
 
 #include "insn.h"
 
-/* alu.c, with `opcode` not needed: dst op= src and flags */
+/* alu.c: dst op= src and flags; decimal: of AL and AX */
 op_fn op_add, op_or, op_adc, op_sbb, op_and, op_sub, op_xor, op_cmp, op_test;
 op_fn op_inc, op_dec, op_neg, op_not, op_xadd, op_cmpxchg, op_cmpxchg8b;
 op_fn op_cmpxchg_reg;
-op_fn op_aaa, op_aas, op_daa, op_das, op_aam, op_aad;
+op_fn op_aaa, op_daa, op_aam, op_aad;
 
 /* move.c. op_vex: C4, C5 and 62 in 64-bit mode */
 op_fn op_mov, op_movzx, op_movsx, op_lea, op_xchg, op_cmov, op_setcc, op_bswap;

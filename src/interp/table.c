@@ -133,11 +133,11 @@ const struct row table_one[256] = {
     ALU(0x20, and, RW, L),
     [0x27] = {OP(daa), NO64},
     ALU(0x28, sub, RW, L),
-    [0x2f] = {OP(das), NO64},
+    [0x2f] = {.fn = op_daa, .name = "das", NO64},
     ALU(0x30, xor, RW, L),
     [0x37] = {OP(aaa), NO64},
     ALU(0x38, cmp, RD, 0),
-    [0x3f] = {OP(aas), NO64},
+    [0x3f] = {.fn = op_aaa, .name = "aas", NO64},
     EIGHT(0x40, {OP(inc), RW, W_Z}), /* REX in 64-bit mode */
     EIGHT(0x48, {OP(dec), RW, W_Z}),
     EIGHT(0x50, {OP(push), D64, 0, W_Z}),

@@ -522,8 +522,7 @@ static bool gen_is_vague(const struct insn *in)
 {
     return !compare_strict &&
            (undefined_flags(in->row) & ~RFLAGS_AF || in->fn == op_lahf ||
-            in->fn == op_pushf || in->fn == op_daa || in->fn == op_das ||
-            in->fn == op_aaa || in->fn == op_aas);
+            in->fn == op_pushf || in->fn == op_daa || in->fn == op_aaa);
 }
 
 /* Jumps go forward: to an instruction of the sequence, or out of it. */
