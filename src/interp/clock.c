@@ -9,7 +9,7 @@
 #define CLOCK_SETTLE_NS 3000000 /* 2 x 50 ns of reading: below 40 ppm */
 
 /* LFENCE: time must not run backwards between vCPUs (SDM vol. 2B, RDTSC). */
-static u64 clock_read_tsc(const struct clock *clk)
+static u64 clock_read_tsc(void)
 {
     u32 lo, hi;
 
@@ -17,12 +17,7 @@ static u64 clock_read_tsc(const struct clock *clk)
     return (u64)hi << 32 | lo;
 }
 
-static u64 clock_read_monotonic(const struct clock *clk)
-{
-    return monotonic_ns();
-}
-
-static u64 clock_read_wall(const struct clock *clk)
+static u64 clock_read_wall(void)
 {
     return clock_now_ns(CLOCK_REALTIME);
 }
@@ -34,9 +29,9 @@ static void clock_read_pair(const struct clock *clk, u64 *ticks, u64 *ns)
     u64 best = ~0ull;
 
     for (int i = 0; i < 8; i++) {
-        u64 t0 = clk->now(clk);
+        u64 t0 = clk->now();
         u64 raw = clock_now_ns(CLOCK_MONOTONIC_RAW);
-        u64 t1 = clk->now(clk);
+        u64 t1 = clk->now();
 
         if (t1 - t0 >= best)
             continue;
@@ -46,7 +41,8 @@ static void clock_read_pair(const struct clock *clk, u64 *ticks, u64 *ns)
     }
 }
 
-bool clock_host_invariant(void)
+/* Is the host's TSC invariant? CPUID 0x80000007 EDX bit 8. */
+static bool clock_host_invariant(void)
 {
     u32 a, b, c, d;
 
@@ -55,14 +51,12 @@ bool clock_host_invariant(void)
 
 void clock_init(struct clock *clk)
 {
-    *clk = (struct clock){.now = clock_read_monotonic,
+    bool tsc = clock_host_invariant();
+
+    *clk = (struct clock){.now = tsc ? clock_read_tsc : monotonic_ns,
                           .wall_ns = clock_read_wall,
-                          .hz = NSEC_PER_SEC};
-    if (clock_host_invariant()) {
-        clk->now = clock_read_tsc;
-        clk->host_tsc = true;
-        clk->hz = 0;
-    }
+                          .hz = tsc ? 0 : NSEC_PER_SEC,
+                          .host_tsc = tsc};
     clock_read_pair(clk, &clk->base, &clk->ref_ns);
 }
 

@@ -26,12 +26,12 @@
  * CLOCK_MONOTONIC. Constant after clock_settle(). Tests replace the functions.
  */
 struct clock {
-    u64 (*now)(const struct clock *clk);     /* ticks */
-    u64 (*wall_ns)(const struct clock *clk); /* since 1970 */
-    u64 hz;                                  /* of ticks; 0 until settled */
-    u64 base;      /* ticks when the machine was made: kvmclock's zero */
-    u64 ref_ns;    /* CLOCK_MONOTONIC_RAW at base */
-    bool host_tsc; /* ticks are the host's TSC */
+    u64 (*now)(void);     /* ticks */
+    u64 (*wall_ns)(void); /* since 1970 */
+    u64 hz;               /* of ticks; 0 until settled */
+    u64 base;             /* ticks when the machine was made: kvmclock's zero */
+    u64 ref_ns;           /* CLOCK_MONOTONIC_RAW at base */
+    bool host_tsc;        /* ticks are the host's TSC */
 };
 
 void clock_init(struct clock *clk);
@@ -42,9 +42,6 @@ void clock_settle(struct clock *clk);
 
 u64 clock_to_ns(const struct clock *clk, u64 ticks); /* rounds down */
 u64 clock_to_ticks(const struct clock *clk, u64 ns); /* rounds up */
-
-/* Is the host's TSC invariant? CPUID 0x80000007 EDX bit 8. */
-bool clock_host_invariant(void);
 
 /* ---- lapic.c ----------------------------------------------------------- */
 
@@ -232,7 +229,6 @@ void timer_set_divide(struct cpu *c, u32 tdcr);  /* write of TDCR */
 void timer_set_lvt(struct cpu *c, u32 lvt);      /* write of the timer's LVT */
 void timer_set_deadline(struct cpu *c, u64 tsc); /* MSR 6E0 */
 void timer_load(struct cpu *c);                  /* from s: re-arm */
-void time_kvmclock_write(struct cpu *c);         /* (re)fill the page */
 
 /* ---- the machine ------------------------------------------------------- */
 

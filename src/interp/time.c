@@ -16,21 +16,16 @@
 
 static u64 time_now(const struct cpu *c)
 {
-    return c->machine->clock.now(&c->machine->clock);
+    return c->machine->clock.now();
 }
 
 /* ---- LAPIC timer: SDM vol. 3A 10.5.4. The bus runs at 1 GHz, as KVM's. -- */
 
 enum timer_mode { TIMER_ONESHOT, TIMER_PERIODIC, TIMER_DEADLINE };
 
-static unsigned int timer_mode(u32 lvt)
+static unsigned int timer_mode(const struct cpu *c)
 {
-    return lvt >> 17 & 3;
-}
-
-static unsigned int timer_mode_now(const struct cpu *c)
-{
-    return timer_mode(lapic_get(c, LAPIC_LVT_TIMER));
+    return lapic_get(c, LAPIC_LVT_TIMER) >> 17 & 3;
 }
 
 /* TDCR bits 0, 1, 3: 2, 4, 8, 16, 32, 64, 128, 1. */
@@ -54,21 +49,25 @@ static void timer_set(struct cpu *c, u64 expires)
 
 void timer_start(struct cpu *c, u32 count)
 {
-    if (timer_mode_now(c) == TIMER_DEADLINE)
+    if (timer_mode(c) == TIMER_DEADLINE)
         return;
     lapic_set(c, LAPIC_TMICT, count);
     timer_set(c, count ? time_now(c) + timer_ticks(c, count) : TIMER_OFF);
 }
 
+/* Until it expires; 0: it is due. */
+static u64 timer_left_ns(const struct cpu *c)
+{
+    u64 now = time_now(c), end = c->lapic->expires;
+
+    return end > now ? clock_to_ns(&c->machine->clock, end - now) : 0;
+}
+
 u32 timer_current(const struct cpu *c)
 {
-    u64 now = time_now(c), left = 0;
-
-    if (timer_mode_now(c) == TIMER_DEADLINE || c->lapic->expires == TIMER_OFF)
+    if (timer_mode(c) == TIMER_DEADLINE || c->lapic->expires == TIMER_OFF)
         return 0;
-    if (c->lapic->expires > now)
-        left = clock_to_ns(&c->machine->clock, c->lapic->expires - now);
-    return (u32)(left / timer_divide(c));
+    return (u32)(timer_left_ns(c) / timer_divide(c));
 }
 
 /* A running count goes on from where it is, at the new rate. */
@@ -84,10 +83,10 @@ void timer_set_divide(struct cpu *c, u32 tdcr)
 /* Going into or out of deadline mode disarms (10.5.4.1). */
 void timer_set_lvt(struct cpu *c, u32 lvt)
 {
-    bool was = timer_mode_now(c) == TIMER_DEADLINE;
+    bool was = timer_mode(c) == TIMER_DEADLINE;
 
     lapic_set(c, LAPIC_LVT_TIMER, lvt);
-    if (was == (timer_mode(lvt) == TIMER_DEADLINE))
+    if (was == (timer_mode(c) == TIMER_DEADLINE))
         return;
     lapic_set(c, LAPIC_TMICT, 0);
     c->s.msr.tsc_deadline = 0;
@@ -100,7 +99,7 @@ void timer_set_deadline(struct cpu *c, u64 tsc)
 {
     u64 now = time_now(c), tsc_now = now + c->lapic->tsc_offset, expires;
 
-    if (timer_mode_now(c) != TIMER_DEADLINE)
+    if (timer_mode(c) != TIMER_DEADLINE)
         return;
     c->s.msr.tsc_deadline = tsc;
     if (tsc == 0)
@@ -117,7 +116,7 @@ static u64 timer_next(const struct cpu *c, u64 now)
 {
     u64 period = timer_ticks(c, lapic_get(c, LAPIC_TMICT));
 
-    if (timer_mode_now(c) != TIMER_PERIODIC || period == 0)
+    if (timer_mode(c) != TIMER_PERIODIC || period == 0)
         return TIMER_OFF;
     return c->lapic->expires +
            ((now - c->lapic->expires) / period + 1) * period;
@@ -141,7 +140,7 @@ void timer_load(struct cpu *c)
 {
     u32 left = lapic_get(c, LAPIC_TMCCT);
 
-    if (timer_mode_now(c) == TIMER_DEADLINE)
+    if (timer_mode(c) == TIMER_DEADLINE)
         timer_set_deadline(c, c->s.msr.tsc_deadline);
     else
         timer_set(c, left ? time_now(c) + timer_ticks(c, left) : TIMER_OFF);
@@ -178,10 +177,7 @@ static void kvmclock_scale(struct pvclock *p, u64 hz)
         tps >>= 1;
     for (; p->shift >= 0 && tps <= NSEC_PER_SEC; p->shift++)
         tps <<= 1;
-    if (p->shift < 0)
-        p->mul = (u32)(((u128)NSEC_PER_SEC << (32 - p->shift)) / hz);
-    else
-        p->mul = (u32)(((u128)NSEC_PER_SEC << 32) / (hz << p->shift));
+    p->mul = (u32)(((u128)NSEC_PER_SEC << (32 - p->shift)) / hz);
 }
 
 /*
@@ -209,13 +205,14 @@ static void kvmclock_publish(struct pvclock *to, const struct pvclock *p,
     __atomic_store_n(&to->version, version * 2, __ATOMIC_RELEASE);
 }
 
-void time_kvmclock_write(struct cpu *c)
+void time_kvmclock_set(struct cpu *c, u64 msr_value)
 {
-    u64 gpa = c->s.msr.kvm_system_time & ~KVMCLOCK_ENABLE;
+    u64 gpa = msr_value & ~KVMCLOCK_ENABLE;
     struct pvclock p = {.flags = PVCLOCK_TSC_STABLE};
     void *to = mem_range(c->mem, gpa, sizeof(p));
 
-    if (!(c->s.msr.kvm_system_time & KVMCLOCK_ENABLE) || !to || gpa & 3)
+    c->s.msr.kvm_system_time = msr_value;
+    if (!(msr_value & KVMCLOCK_ENABLE) || !to || gpa & 3)
         return;
     kvmclock_scale(&p, c->machine->clock.hz);
     kvmclock_reference(&p, c);
@@ -223,17 +220,11 @@ void time_kvmclock_write(struct cpu *c)
     mem_code_written(c->mem, gpa, sizeof(p));
 }
 
-void time_kvmclock_set(struct cpu *c, u64 msr_value)
-{
-    c->s.msr.kvm_system_time = msr_value;
-    time_kvmclock_write(c);
-}
-
 /* The wall clock when kvmclock was 0. */
 void time_wallclock_set(struct cpu *c, u64 msr_value)
 {
     const struct clock *clk = &c->machine->clock;
-    u64 boot = clk->wall_ns(clk) - clock_to_ns(clk, time_now(c) - clk->base);
+    u64 boot = clk->wall_ns() - clock_to_ns(clk, time_now(c) - clk->base);
     struct wallclock w = {.version = 2,
                           .sec = (u32)(boot / NSEC_PER_SEC),
                           .nsec = (u32)(boot % NSEC_PER_SEC)};
@@ -257,17 +248,10 @@ void time_tsc_set(struct cpu *c, u64 tsc)
         return;
     c->lapic->tsc_offset = tsc - time_now(c);
     timer_set_deadline(c, c->s.msr.tsc_deadline);
-    time_kvmclock_write(c);
+    time_kvmclock_set(c, c->s.msr.kvm_system_time);
 }
 
 /* ---- polling and sleeping ---------------------------------------------- */
-
-static void time_take_kick(struct cpu *c)
-{
-    if (c->s.mp_state == MP_HALTED && atomic_load(&c->lapic->kicked) &&
-        atomic_exchange(&c->lapic->kicked, 0))
-        c->s.mp_state = MP_RUNNABLE;
-}
 
 /* poll_at first, then the look: cpu_notify() does it the other way round, so
  * what it posts is either seen here or has set poll_at to 0 again. */
@@ -279,7 +263,8 @@ void plat_poll(struct cpu *c)
     timer_expire(c);
     lapic_take(c);
     lapic_update(c);
-    time_take_kick(c);
+    if (c->s.mp_state == MP_HALTED && atomic_exchange(&c->lapic->kicked, 0))
+        c->s.mp_state = MP_RUNNABLE;
 }
 
 /* Is there no reason to be awake? Interrupts wake only with IF set. */
@@ -311,20 +296,15 @@ static bool plat_look_out(struct cpu *c, u64 start)
 /* Sleep until the timer, or for ever. One nanosecond too long, never short. */
 static void plat_sleep(struct cpu *c)
 {
-    struct timespec ts, *timeout = NULL;
-    u64 now, ns = 0;
+    bool for_ever = c->lapic->expires == TIMER_OFF;
+    u64 ns = timer_left_ns(c) + 1;
+    struct timespec ts = {.tv_sec = (time_t)(ns / NSEC_PER_SEC),
+                          .tv_nsec = (long)(ns % NSEC_PER_SEC)};
 
-    if (c->lapic->expires != TIMER_OFF) {
-        now = time_now(c);
-        if (c->lapic->expires > now)
-            ns = clock_to_ns(&c->machine->clock, c->lapic->expires - now) + 1;
-        ts = (struct timespec){.tv_sec = (time_t)(ns / NSEC_PER_SEC),
-                               .tv_nsec = (long)(ns % NSEC_PER_SEC)};
-        timeout = &ts;
-    }
     /* Not asleep any more: somebody was here in between. A signal's end of the
      * wait is one look too many. */
-    syscall(SYS_futex, &c->asleep, FUTEX_WAIT_PRIVATE, CPU_SLEEPS, timeout);
+    syscall(SYS_futex, &c->asleep, FUTEX_WAIT_PRIVATE, CPU_SLEEPS,
+            for_ever ? NULL : &ts);
 }
 
 static void plat_halt(struct cpu *c)

@@ -20,12 +20,12 @@ static struct lapic fix_lapic[FIX_CPUS];
 static struct interp_run fix_run;
 static struct engine_stats fix_stats;
 
-static u64 fix_now(const struct clock *clk)
+static u64 fix_now(void)
 {
     return fix_ticks;
 }
 
-static u64 fix_wall_ns(const struct clock *clk)
+static u64 fix_wall_ns(void)
 {
     return fix_wall;
 }
