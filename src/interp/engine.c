@@ -114,15 +114,6 @@ static void engine_unknown(struct engine_vcpu *v, const struct interp_run *run)
     interp_state_changed(c);
 }
 
-static void engine_shutdown(const struct engine_vcpu *v, struct vcpu_exit *x)
-{
-    const struct cpu_state *s = &v->cpu->s;
-
-    x->reason = VCPU_SHUTDOWN;
-    snprintf(x->text, sizeof(x->text), "triple fault of cpu%u at rip %#llx",
-             v->cpu->id, (unsigned long long)s->rip);
-}
-
 /* True: x says what happened. */
 static bool engine_stopped(struct engine_vcpu *v, enum interp_stop stop,
                            const struct interp_run *run, struct vcpu_exit *x)
@@ -132,7 +123,9 @@ static bool engine_stopped(struct engine_vcpu *v, enum interp_stop stop,
         x->reason = VCPU_KICKED;
         return true;
     case INTERP_SHUTDOWN:
-        engine_shutdown(v, x);
+        x->reason = VCPU_SHUTDOWN;
+        snprintf(x->text, sizeof(x->text), "triple fault of cpu%u at rip %#llx",
+                 v->cpu->id, (unsigned long long)v->cpu->s.rip);
         return true;
     case INTERP_UNKNOWN:
         engine_unknown(v, run);
@@ -156,74 +149,48 @@ static void engine_settle(struct engine_interp *ei)
 
 VCPU_ONLY static void engine_run(struct engine_vcpu *v, struct vcpu_exit *x)
 {
-    bool stopped;
+    struct interp_run run;
+    enum interp_stop stop;
 
     role_assert(ROLE_VCPU);
     *x = (struct vcpu_exit){0};
     engine_settle(v->engine);
     do {
-        struct interp_run run = {.budget = ENGINE_BUDGET};
-        enum interp_stop stop = interp_run(v->cpu, &run);
-
+        run = (struct interp_run){.budget = ENGINE_BUDGET};
+        stop = interp_run(v->cpu, &run);
         engine_count(v);
-        stopped = engine_stopped(v, stop, &run, x);
-    } while (!stopped);
+    } while (!engine_stopped(v, stop, &run, x));
 }
 
 /* ---- state ------------------------------------------------------------- */
 
-#define COPY(to, from, field)                                                  \
-    memcpy(&(to)->field, &(from)->field, sizeof((to)->field))
-
-static void engine_copy_sregs(struct cpu_state *to, const struct cpu_state *s)
-{
-    COPY(to, s, seg);
-    to->ldt = s->ldt;
-    to->tr = s->tr;
-    to->gdt = s->gdt;
-    to->idt = s->idt;
-    to->cr0 = s->cr0;
-    to->cr2 = s->cr2;
-    to->cr3 = s->cr3;
-    to->cr4 = s->cr4;
-    to->cr8 = s->cr8;
-    to->efer = s->efer;
-    to->apic_base = s->apic_base;
-}
-
-static void engine_copy_xsave(struct cpu_state *to, const struct cpu_state *s)
-{
-    to->xcr0 = s->xcr0;
-    memcpy(to->xsave + 512, s->xsave + 512, sizeof(s->xsave) - 512);
-}
+/* Where each part is: struct cpu_state has them one after the other. */
+static const struct engine_part {
+    u32 part, from, to; /* enum cpu_part; offsets */
+} engine_parts[] = {
+#define AT(field) offsetof(struct cpu_state, field)
+    {CPU_REGS, AT(gpr), AT(seg)},
+    {CPU_SREGS, AT(seg), AT(dr)},
+    {CPU_DEBUG, AT(dr), AT(msr)},
+    {CPU_MSRS, AT(msr), AT(mp_state)},
+    {CPU_EVENTS, AT(mp_state), AT(xcr0)},
+    {CPU_XSAVE, AT(xcr0), AT(xsave)},
+    {CPU_FPU, AT(xsave), AT(xsave) + 512},
+    {CPU_XSAVE, AT(xsave) + 512, AT(lapic)},
+    {CPU_LAPIC, AT(lapic), sizeof(struct cpu_state)},
+#undef AT
+};
 
 static void engine_copy(struct cpu_state *to, const struct cpu_state *s,
                         u32 parts)
 {
-    if (parts & CPU_REGS) {
-        COPY(to, s, gpr);
-        to->rip = s->rip;
-        to->rflags = s->rflags;
+    for (size_t i = 0; i < ARRAY_SIZE(engine_parts); i++) {
+        const struct engine_part *p = &engine_parts[i];
+
+        if (parts & p->part)
+            memcpy((u8 *)to + p->from, (const u8 *)s + p->from,
+                   p->to - p->from);
     }
-    if (parts & CPU_SREGS)
-        engine_copy_sregs(to, s);
-    if (parts & CPU_EVENTS) {
-        to->event = s->event;
-        to->mp_state = s->mp_state;
-    }
-    if (parts & CPU_DEBUG) {
-        COPY(to, s, dr);
-        to->dr6 = s->dr6;
-        to->dr7 = s->dr7;
-    }
-    if (parts & CPU_FPU)
-        memcpy(to->xsave, s->xsave, 512);
-    if (parts & CPU_XSAVE)
-        engine_copy_xsave(to, s);
-    if (parts & CPU_MSRS)
-        to->msr = s->msr;
-    if (parts & CPU_LAPIC)
-        COPY(to, s, lapic);
 }
 
 static int engine_get_state(struct engine_vcpu *v, struct cpu_state *s,
