@@ -20,21 +20,22 @@
 #define RED_VECTOR     0xffull
 #define RED_MODE_SHIFT 8
 #define RED_LOGICAL    (1ull << 11)
-#define RED_STATUS     (1ull << 12)
 #define RED_REMOTE_IRR (1ull << 14)
 #define RED_LEVEL      (1ull << 15)
 #define RED_MASKED     (1ull << 16)
 #define RED_DEST_SHIFT 56
 #define RED_WRITABLE   0xff0000000001afffull /* all but status, remote IRR */
 
-static struct apic_msg ioapic_message(u64 e)
+static void ioapic_send(struct machine *m, u64 e)
 {
-    return (struct apic_msg){.dest = (u32)(e >> RED_DEST_SHIFT),
-                             .vector = (u8)(e & RED_VECTOR),
-                             .mode = e >> RED_MODE_SHIFT & 7,
-                             .logical = e & RED_LOGICAL,
-                             .level = e & RED_LEVEL,
-                             .ioapic = true};
+    struct apic_msg msg = {.dest = (u32)(e >> RED_DEST_SHIFT),
+                           .vector = (u8)(e & RED_VECTOR),
+                           .mode = e >> RED_MODE_SHIFT & 7,
+                           .logical = e & RED_LOGICAL,
+                           .level = e & RED_LEVEL,
+                           .ioapic = true};
+
+    apic_send(m, NULL, &msg);
 }
 
 /* A level pin may be due: send unless masked, low or already in service. */
@@ -42,7 +43,6 @@ static void ioapic_level_check(struct machine *m, unsigned int pin)
 {
     struct ioapic *io = &m->ioapic;
     u64 e = atomic_load(&io->entry[pin]);
-    struct apic_msg msg;
 
     do {
         if (!(e & RED_LEVEL) || e & (RED_MASKED | RED_REMOTE_IRR) ||
@@ -50,18 +50,16 @@ static void ioapic_level_check(struct machine *m, unsigned int pin)
             return;
     } while (
         !atomic_compare_exchange_weak(&io->entry[pin], &e, e | RED_REMOTE_IRR));
-    msg = ioapic_message(e);
-    apic_send(m, NULL, &msg);
+    ioapic_send(m, e);
 }
 
 /* An edge on a masked pin is lost (82093AA, 3.2.4, bit 16). */
 static void ioapic_edge(struct machine *m, unsigned int pin)
 {
     u64 e = atomic_load(&m->ioapic.entry[pin]);
-    struct apic_msg msg = ioapic_message(e);
 
     if (!(e & (RED_MASKED | RED_LEVEL)))
-        apic_send(m, NULL, &msg);
+        ioapic_send(m, e);
 }
 
 void ioapic_pin(struct machine *m, unsigned int pin, bool up)
@@ -91,13 +89,13 @@ void ioapic_eoi(struct machine *m, u8 vector)
 
 static u32 ioapic_reg_read(struct ioapic *io, u32 reg)
 {
-    u32 pin = (reg - IOAPIC_REG_RED) / 2;
+    u32 pin = (reg - IOAPIC_REG_RED) / 2; /* below 10h: too large */
 
     if (reg == IOAPIC_REG_ID || reg == IOAPIC_REG_ARB)
         return atomic_load(&io->id);
     if (reg == IOAPIC_REG_VER)
         return IOAPIC_VERSION;
-    if (reg < IOAPIC_REG_RED || pin >= IOAPIC_PINS)
+    if (pin >= IOAPIC_PINS)
         return 0;
     return (u32)(atomic_load(&io->entry[pin]) >> (reg & 1) * 32);
 }
@@ -109,6 +107,8 @@ static void ioapic_entry_write(struct machine *m, u32 reg, u32 val)
     u32 pin = (reg - IOAPIC_REG_RED) / 2, shift = (reg & 1) * 32;
     u64 mask = (0xffffffffull << shift) & RED_WRITABLE, old, new;
 
+    if (pin >= IOAPIC_PINS)
+        return;
     old = atomic_load(&m->ioapic.entry[pin]);
     do {
         new = (old & ~mask) | ((u64)val << shift & mask);
@@ -137,8 +137,7 @@ static void ioapic_write(void *dev, u64 off, unsigned int size, u64 val)
         atomic_store(&m->ioapic.select, (u8)val);
     else if (off == IOWIN && reg == IOAPIC_REG_ID)
         atomic_store(&m->ioapic.id, (u32)val & 0x0f000000);
-    else if (off == IOWIN && reg >= IOAPIC_REG_RED &&
-             reg < IOAPIC_REG_RED + 2 * IOAPIC_PINS)
+    else if (off == IOWIN)
         ioapic_entry_write(m, reg, (u32)val);
 }
 
