@@ -9,7 +9,7 @@ static enum exec branch_to(struct cpu *c, const struct insn *in, u64 target)
     enum exec r;
 
     target &= size_mask(in->size);
-    r = rip_check(c, target);
+    r = seg_check_rip(c, &c->s.seg[SEG_CS], target);
     if (r == EXEC_OK)
         c->next_rip = target;
     return r;

@@ -320,9 +320,6 @@ void stack_set(struct cpu *c, u64 sp);
 /* Could size bytes be stored at stack pointer sp? Nothing is. */
 enum exec stack_room(struct cpu *c, u64 sp, unsigned int size);
 
-/* Is a target RIP within CS's limit (legacy) or canonical (64-bit)? #GP(0). */
-enum exec rip_check(struct cpu *c, u64 rip);
-
 /* CR0, CR4, EFER, CR3 with all their checks (#GP) and side effects: TLB
  * flushes, mode changes. Used by MOV CRn, LMSW, CLTS and msr.c. */
 enum exec cr0_write(struct cpu *c, u64 val);

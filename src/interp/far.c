@@ -40,6 +40,8 @@ static enum exec far_read_code(struct cpu *c, u16 sel, bool ret, struct desc *d)
 
     if (sel_is_null(sel))
         return raise_gp(c);
+    if (ret && rpl < c->cpl)
+        return raise_sel(c, EXC_GP, sel);
     r = desc_read(c, sel, EXC_GP, d);
     if (r != EXEC_OK)
         return r;
@@ -64,15 +66,10 @@ static enum exec far_target(struct cpu *c, u16 sel, u64 rip, bool ret,
     return EXEC_OK;
 }
 
-static enum exec far_check_rip(struct cpu *c, const struct far_target *t)
-{
-    return seg_rip_ok(c, &t->cs.seg, t->rip) ? EXEC_OK : raise_gp(c);
-}
-
 /* The last check and the accessed bit. */
 static enum exec far_prepare(struct cpu *c, struct far_target *t)
 {
-    enum exec r = far_check_rip(c, t);
+    enum exec r = seg_check_rip(c, &t->cs.seg, t->rip);
 
     if (r == EXEC_OK && c->s.cr0 & CR0_PE)
         r = desc_set_type(c, &t->cs, TYPE_ACCESSED);
@@ -152,6 +149,18 @@ enum exec op_call_far(struct cpu *c, struct insn *in)
 
 /* ---- returns ------------------------------------------------------------ */
 
+/* What a return pops, from item `first` to before `last`; `skip` bytes of
+ * parameters lie before them. */
+static enum exec far_peek(struct cpu *c, const struct insn *in, u64 skip,
+                          u64 *item, unsigned int first, unsigned int last)
+{
+    enum exec r = EXEC_OK;
+
+    for (unsigned int i = first; i < last && r == EXEC_OK; i++)
+        r = stack_peek(c, i * in->size + skip, in->size, &item[i]);
+    return r;
+}
+
 /* Data segments that the outer level may not use become null, and null ones
  * lose their RPL; bases of FS and GS stay then. */
 static void far_drop_segments(struct cpu *c)
@@ -193,42 +202,28 @@ static enum exec far_to_stack(struct cpu *c, struct far_target *t, u16 sel,
 
 /* AMD reads the outer stack's pointer before it looks at the selector of the
  * code, which may turn out to be of an inner level: #PF before #GP. */
-static enum exec far_return_outer(struct cpu *c, const struct insn *in, u16 cs,
-                                  u64 rip)
-{
-    u64 drop = in->imm & 0xffff, rsp, sel;
-    struct far_target t;
-    enum exec r = stack_peek(c, 2 * in->size + drop, in->size, &rsp);
-
-    if (r == EXEC_OK)
-        r = stack_peek(c, 3 * in->size + drop, in->size, &sel);
-    if (r != EXEC_OK)
-        return r;
-    if ((cs & 3) < c->cpl)
-        return raise_sel(c, EXC_GP, cs);
-    r = far_target(c, cs, rip, true, &t);
-    return r == EXEC_OK ? far_to_stack(c, &t, (u16)sel, rsp + drop) : r;
-}
-
 enum exec op_ret_far(struct cpu *c, struct insn *in)
 {
-    u64 rip, sel;
+    u64 drop = in->imm & 0xffff, item[4];
     struct far_target t;
-    enum exec r = stack_peek(c, 0, in->size, &rip);
+    bool outer;
+    enum exec r = far_peek(c, in, 0, item, 0, 2);
 
-    if (r == EXEC_OK)
-        r = stack_peek(c, in->size, in->size, &sel);
     if (r != EXEC_OK)
         return r;
-    if (c->s.cr0 & CR0_PE && (sel & 3) != c->cpl)
-        return far_return_outer(c, in, (u16)sel, rip);
-    r = far_target(c, (u16)sel, rip, true, &t);
+    outer = c->s.cr0 & CR0_PE && (item[1] & 3) != c->cpl;
+    if (outer)
+        r = far_peek(c, in, drop, item, 2, 4);
+    if (r == EXEC_OK)
+        r = far_target(c, (u16)item[1], item[0], true, &t);
+    if (r == EXEC_OK && outer)
+        return far_to_stack(c, &t, (u16)item[3], item[2] + drop);
     if (r == EXEC_OK)
         r = far_prepare(c, &t);
     if (r != EXEC_OK)
         return r;
     far_commit(c, &t); /* the stack pointer moves as that code has it */
-    stack_set(c, c->s.gpr[GPR_RSP] + 2 * in->size + (in->imm & 0xffff));
+    stack_set(c, c->s.gpr[GPR_RSP] + 2 * in->size + drop);
     return EXEC_OK;
 }
 
@@ -250,23 +245,13 @@ static u64 far_iret_flags(const struct cpu *c, unsigned int size, u64 val)
     return (old & ~mask) | (val & mask);
 }
 
-/* Items of the stack, from the first to before the last. */
-static enum exec far_iret_peek(struct cpu *c, const struct insn *in, u64 *item,
-                               unsigned int first, unsigned int last)
-{
-    enum exec r = EXEC_OK;
-
-    for (unsigned int i = first; i < last && r == EXEC_OK; i++)
-        r = stack_peek(c, i * in->size, in->size, &item[i]);
-    return r;
-}
-
 /* A new stack is looked at when RIP has been; without one the pointer moves as
  * the code that is left has it. */
 static enum exec far_iret_to(struct cpu *c, const struct insn *in, bool outer,
                              struct far_target *t, const u64 *item)
 {
-    enum exec r = outer ? far_check_rip(c, t) : far_prepare(c, t);
+    enum exec r =
+        outer ? seg_check_rip(c, &t->cs.seg, t->rip) : far_prepare(c, t);
 
     if (r != EXEC_OK)
         return r;
@@ -285,25 +270,20 @@ enum exec op_iret(struct cpu *c, struct insn *in)
     struct far_target t;
     u64 item[5], flags;
     enum exec r;
-    u16 sel;
 
     if (prot && c->s.rflags & RFLAGS_NT) /* return from a nested task */
         return c->long_mode ? raise_gp(c) : EXEC_UNKNOWN;
-    r = far_iret_peek(c, in, item, 0, 3);
+    r = far_peek(c, in, 0, item, 0, 3);
     if (r != EXEC_OK)
         return r;
     if (prot && !c->long_mode && item[2] & RFLAGS_VM && c->cpl == 0)
         return EXEC_UNKNOWN;
-    sel = (u16)item[1];
-    outer = prot && (c->mode == MODE_64 || (sel & 3) != c->cpl);
+    outer = prot && (c->mode == MODE_64 || (item[1] & 3) != c->cpl);
     if (outer)
-        r = far_iret_peek(c, in, item, 3, 5);
-    if (r != EXEC_OK)
-        return r;
-    if (!sel_is_null(sel) && (sel & 3) < c->cpl)
-        return raise_sel(c, EXC_GP, sel);
+        r = far_peek(c, in, 0, item, 3, 5);
+    if (r == EXEC_OK)
+        r = far_target(c, (u16)item[1], item[0], true, &t);
     flags = far_iret_flags(c, in->size, item[2]);
-    r = far_target(c, sel, item[0], true, &t);
     if (r == EXEC_OK)
         r = far_iret_to(c, in, outer, &t, item);
     if (r != EXEC_OK)

@@ -9,12 +9,9 @@
 
 #define ERR_IDT 2u /* error code: index into the IDT */
 
-enum gate_type { /* descriptor bits 40..43; odd ones are trap gates */
-                 GATE_INT16 = 6,
-                 GATE_TRAP16 = 7,
-                 GATE_INT = 14,
-                 GATE_TRAP = 15,
-};
+/* Descriptor bits 40..44 */
+enum gate_type { GATE_INT16 = 6, GATE_INT = 14 };
+#define GATE_TRAP 1 /* the bit that makes the difference */
 
 struct gate {
     u64 rip;
@@ -59,9 +56,9 @@ static enum exec idt_read_gate(struct cpu *c, const struct idt_event *ev,
 static enum exec idt_check_gate(struct cpu *c, const struct idt_event *ev,
                                 const struct gate *g)
 {
-    bool old = g->type == GATE_INT16 || g->type == GATE_TRAP16;
+    unsigned int kind = g->type & ~GATE_TRAP;
 
-    if (g->type != GATE_INT && g->type != GATE_TRAP && !(old && !c->long_mode))
+    if (kind != GATE_INT && (kind != GATE_INT16 || c->long_mode))
         return idt_raise(c, EXC_GP, ev);
     if (ev->check_dpl && g->dpl < c->cpl)
         return idt_raise(c, EXC_GP, ev);
@@ -82,17 +79,14 @@ static enum exec idt_read_code(struct cpu *c, const struct gate *g,
     r = desc_read(c, g->sel, EXC_GP, cs);
     if (r != EXEC_OK)
         return r;
-    if (!seg_is_code(&cs->seg) || cs->seg.dpl > c->cpl)
-        return raise_sel(c, EXC_GP, g->sel);
-    if (c->long_mode && (!cs->seg.l || cs->seg.db))
+    if (!seg_is_code(&cs->seg) || cs->seg.dpl > c->cpl ||
+        (c->long_mode && (!cs->seg.l || cs->seg.db)))
         return raise_sel(c, EXC_GP, g->sel);
     if (!cs->seg.present)
         return raise_sel(c, EXC_NP, g->sel);
-    if (!seg_rip_ok(c, &cs->seg, g->rip))
-        return raise_gp(c);
     cpl = seg_is_conforming(&cs->seg) ? c->cpl : cs->seg.dpl;
     cs->seg.sel = (u16)((g->sel & ~3) | cpl);
-    return EXEC_OK;
+    return seg_check_rip(c, &cs->seg, g->rip);
 }
 
 /* An inner stack pointer or an IST entry of the TSS. */
@@ -207,7 +201,7 @@ static enum exec idt_enter_protected(struct cpu *c, struct idt_event *ev)
         r = desc_set_type(c, &cs, TYPE_ACCESSED);
     if (r != EXEC_OK)
         return r;
-    idt_commit(c, &cs.seg, &st, g.type & 1);
+    idt_commit(c, &cs.seg, &st, g.type & GATE_TRAP);
     ev->rip = g.rip;
     return EXEC_OK;
 }

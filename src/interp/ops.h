@@ -33,7 +33,7 @@ op_fn op_movs, op_stos, op_lods, op_cmps, op_scas, op_ins, op_outs;
 
 /*
  * branch.c: near control flow. Relative: in->imm is the displacement, and the
- * target is (next_rip + imm) & size_mask(in->size), then rip_check(). Operand
+ * target is (next_rip + imm) & size_mask(in->size), if seg_check_rip(). Operand
  * size is 8 in 64-bit mode, and 2 with 66 (as AMD has it).
  *   jcc      condition: in->opcode & 15
  *   jmp_ind call_ind   FF /4 /2: in->src is the target, zero-extended

@@ -109,24 +109,18 @@ void cpu_update_mode(struct cpu *c)
     mmu_set_cpl(c);
 }
 
-bool seg_rip_ok(const struct cpu *c, const struct cpu_seg *cs, u64 rip)
+enum exec seg_check_rip(struct cpu *c, const struct cpu_seg *cs, u64 rip)
 {
-    if (c->long_mode && cs->l)
-        return is_canonical(rip);
-    return rip <= cs->limit;
-}
+    bool ok = c->long_mode && cs->l ? is_canonical(rip) : rip <= cs->limit;
 
-enum exec rip_check(struct cpu *c, u64 rip)
-{
-    if (likely(seg_rip_ok(c, &c->s.seg[SEG_CS], rip)))
-        return EXEC_OK;
-    return raise_gp(c);
+    return likely(ok) ? EXEC_OK : raise_gp(c);
 }
 
 /* ---- limits ------------------------------------------------------------- */
 
-bool seg_range_ok(const struct cpu *c, const struct cpu_seg *s, u64 off,
-                  unsigned int size, enum access acc)
+/* Is [off, off + size) usable for this access outside 64-bit mode? */
+static bool seg_range_ok(const struct cpu *c, const struct cpu_seg *s, u64 off,
+                         unsigned int size, enum access acc)
 {
     u64 last = off + size - 1;
 
@@ -261,25 +255,17 @@ struct stack stack_now(const struct cpu *c)
     };
 }
 
-static enum exec stack_linear(struct cpu *c, const struct stack *st, u64 sp,
-                              unsigned int size, enum access acc, u64 *la)
-{
-    u64 off = sp & size_mask(st->width);
-
-    *la = st->width == 8 ? off : (u32)(st->ss.base + off);
-    if (st->width == 8 ? is_canonical(off) && is_canonical(off + size - 1)
-                       : seg_range_ok(c, &st->ss, off, size, acc))
-        return EXEC_OK;
-    return raise_err(c, EXC_SS, 0);
-}
-
 enum exec stack_put(struct cpu *c, struct stack *st, unsigned int size, u64 val)
 {
-    u64 sp = stack_pointer(st->sp, st->width, st->sp - size), la;
-    enum exec r = stack_linear(c, st, sp, size, ACC_WRITE, &la);
+    u64 sp = stack_pointer(st->sp, st->width, st->sp - size);
+    u64 off = sp & size_mask(st->width);
+    u64 la = st->width == 8 ? off : (u32)(st->ss.base + off);
+    enum exec r;
 
-    if (r == EXEC_OK)
-        r = st->cpl == 3 ? mem_st(c, la, size, val) : sys_st(c, la, size, val);
+    if (st->width == 8 ? !is_canonical(off) || !is_canonical(off + size - 1)
+                       : !seg_range_ok(c, &st->ss, off, size, ACC_WRITE))
+        return raise_err(c, EXC_SS, 0);
+    r = st->cpl == 3 ? mem_st(c, la, size, val) : sys_st(c, la, size, val);
     if (r == EXEC_OK)
         st->sp = sp;
     return r;

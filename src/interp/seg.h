@@ -91,12 +91,9 @@ void seg_set_null(struct cpu_seg *s, u16 sel, u8 dpl);
 enum exec seg_read_ss(struct cpu *c, u16 sel, u8 cpl, bool code64, u8 vector,
                       struct cpu_seg *ss);
 
-/* Can code run at rip in this segment? */
-bool seg_rip_ok(const struct cpu *c, const struct cpu_seg *cs, u64 rip);
-
-/* Is [off, off + size) usable for this access outside 64-bit mode? */
-bool seg_range_ok(const struct cpu *c, const struct cpu_seg *s, u64 off,
-                  unsigned int size, enum access acc);
+/* Can code run at rip in this segment: within its limit (legacy) or canonical
+ * (64-bit)? #GP(0). */
+enum exec seg_check_rip(struct cpu *c, const struct cpu_seg *cs, u64 rip);
 
 /* A stack being written before it becomes (or stays) the processor's. */
 struct stack {

@@ -227,8 +227,6 @@ enum exec op_fence(struct cpu *c, struct insn *in)
 {
     if ((in->reg & 7) == 6)
         __asm__ volatile("mfence" ::: "memory");
-    else
-        __asm__ volatile("" ::: "memory");
     return EXEC_OK;
 }
 
