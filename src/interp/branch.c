@@ -75,18 +75,15 @@ enum exec op_ret(struct cpu *c, struct insn *in)
     return r;
 }
 
-/* LOOPNE, LOOPE, LOOP: the counter is as wide as addresses. */
+/* LOOPNE wants ZF clear, LOOPE set, LOOP either. The counter is as wide as
+ * addresses. */
 enum exec op_loop(struct cpu *c, struct insn *in)
 {
     u64 count = (c->s.gpr[GPR_RCX] - 1) & size_mask(in->asize);
-    bool zf = c->s.rflags & RFLAGS_ZF, taken = count != 0;
-    enum exec r;
+    bool zf = c->s.rflags & RFLAGS_ZF, want = in->opcode == 0xe1;
+    enum exec r =
+        branch_rel(c, in, count != 0 && (in->opcode == 0xe2 || zf == want));
 
-    if (in->opcode == 0xe0)
-        taken = taken && !zf;
-    else if (in->opcode == 0xe1)
-        taken = taken && zf;
-    r = branch_rel(c, in, taken);
     if (r == EXEC_OK)
         reg_set(c, in, GPR_RCX, in->asize, count);
     return r;

@@ -17,34 +17,25 @@
 #define CR3_RESERVED (~0ull << 40) /* CPUID 80000008: 40 physical bits */
 
 /* Long mode comes and goes with paging. APM vol. 2 14.6, SDM vol. 3A 9.8.5. */
-static enum exec ctl_paging_on(struct cpu *c, u64 *efer)
-{
-    if (!(c->s.efer & EFER_LME))
-        return EXEC_UNKNOWN; /* 2-level and PAE tables are not offered yet */
-    if (!(c->s.cr4 & CR4_PAE) || c->s.seg[SEG_CS].l)
-        return raise_gp(c);
-    *efer |= EFER_LMA;
-    return EXEC_OK;
-}
-
 enum exec cr0_write(struct cpu *c, u64 val)
 {
     u64 old = c->s.cr0, efer = c->s.efer;
-    enum exec r = EXEC_OK;
 
     if (val >> 32 || (val & CR0_PG && !(val & CR0_PE)) ||
         (val & CR0_NW && !(val & CR0_CD)))
         return raise_gp(c);
     val = (val & CR0_DEFINED) | CR0_ET;
-    if (val & ~old & CR0_PG)
-        r = ctl_paging_on(c, &efer);
-    else if (old & ~val & CR0_PG) {
+    if (val & ~old & CR0_PG) {
+        if (!(efer & EFER_LME))
+            return EXEC_UNKNOWN; /* 2-level and PAE tables are not offered */
+        if (!(c->s.cr4 & CR4_PAE) || c->s.seg[SEG_CS].l)
+            return raise_gp(c);
+        efer |= EFER_LMA;
+    } else if (old & ~val & CR0_PG) {
         if (c->mode == MODE_64)
             return raise_gp(c);
         efer &= ~EFER_LMA;
     }
-    if (r != EXEC_OK)
-        return r;
     c->s.cr0 = val;
     c->s.efer = efer;
     cpu_dirty(c, CPU_SREGS);

@@ -58,15 +58,6 @@ static void exc_note(struct cpu *c, const struct exc *e)
     }
 }
 
-/* RF in the frame: set by faults, so that the instruction is not stopped
- * again by the breakpoint on it. SDM vol. 3B 17.3.1.1 */
-static u64 exc_frame_flags(const struct cpu *c, u8 vector)
-{
-    u64 f = flags_get(c);
-
-    return vector == EXC_DB || vector == EXC_DF ? f : f | RFLAGS_RF;
-}
-
 /* Shadows end with any delivery; so does a halt. */
 static void exc_delivered(struct cpu *c)
 {
@@ -82,12 +73,15 @@ enum exec exc_deliver(struct cpu *c)
     enum exec r = EXEC_AGAIN;
 
     for (unsigned int n = 0; n < DELIVERY_MAX; n++) {
+        /* RF in the frame: set by faults, so that the instruction is not
+         * stopped again by the breakpoint on it. SDM vol. 3B 17.3.1.1 */
+        bool resume = e.vector != EXC_DB && e.vector != EXC_DF;
         struct idt_event ev = {
             .vector = e.vector,
             .has_error = e.has_error,
             .error = e.error,
             .rip = c->s.rip,
-            .rflags = exc_frame_flags(c, e.vector),
+            .rflags = flags_get(c) | (resume ? RFLAGS_RF : 0),
         };
 
         exc_note(c, &e);

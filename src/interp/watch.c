@@ -15,21 +15,14 @@ static unsigned int watch_kind(const struct cpu *c, unsigned int i)
     return c->s.dr7 >> 2 * i & 3 ? 1u << (c->s.dr7 >> (16 + 4 * i) & 3) : 0;
 }
 
-static bool watch_breaks(const struct cpu *c)
-{
-    unsigned int kinds = 0;
-
-    for (unsigned int i = 0; i < 4; i++)
-        kinds |= watch_kind(c, i);
-    return kinds & ~(unsigned int)WATCH_EXEC;
-}
-
 void watch_set(struct cpu *c)
 {
     bool align = c->cpl == 3 && c->s.cr0 & CR0_AM && c->s.rflags & RFLAGS_AC;
 
-    c->watch =
-        (u8)((watch_breaks(c) ? WATCH_BREAK : 0) | (align ? WATCH_ALIGN : 0));
+    c->watch = align ? WATCH_ALIGN : 0;
+    for (unsigned int i = 0; i < 4; i++)
+        if (watch_kind(c, i) & ~(unsigned int)WATCH_EXEC)
+            c->watch |= WATCH_BREAK;
     mmu_set_cpl(c);
 }
 
