@@ -38,7 +38,7 @@ FLAGS_INLINE void flags_keep(struct cpu *c, u64 ax, bool of)
     c->of = of;
 }
 
-/* Of the flags in which those in set become 1 and the others 0. */
+/* Of the flags in `which`, those in `set` become 1 and the others 0. */
 FLAGS_INLINE void flags_put(struct cpu *c, u64 which, u64 set)
 {
     flags_low_set(c, (u8)((flags_low(c) & ~which) | (set & which)));
