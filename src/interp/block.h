@@ -45,7 +45,6 @@ struct op {
     u8 rip_off; /* of this instruction, from the block's first */
     u8 len;
     u8 which; /* branches: which of c->epoch[] guards the link */
-    u8 fuse;  /* fast_alu.c: which handler if a Jcc follows; 0: none */
 };
 _Static_assert(sizeof(struct op) == 32, "two ops per cache line");
 

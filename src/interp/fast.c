@@ -277,7 +277,7 @@ bool fast_select(struct op *o, const struct insn *in, u64 next_rip)
         return true;
     if (!fast_operands(o, in, next_rip, &form))
         return false;
-    return fast_alu_select(o, in, form) || fast_move_select(o, in, form) ||
-           fast_stack_select(o, in, form) ||
+    return fast_row_select(o, in, form, fast_alu_rows) ||
+           fast_move_select(o, in, form) || fast_stack_select(o, in, form) ||
            fast_row_select(o, in, form, fast_mem_rows);
 }

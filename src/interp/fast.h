@@ -206,14 +206,12 @@ struct fast_row {
 bool fast_row_select(struct op *o, const struct insn *in, unsigned int form,
                      const struct fast_row *row);
 
-/* fast_alu.c, fast_move.c, fast_jump.c: likewise, and what else their ops need.
+/* fast_move.c, fast_jump.c: likewise, and what else their ops need.
  */
-bool fast_alu_select(struct op *o, const struct insn *in, unsigned int form);
 bool fast_move_select(struct op *o, const struct insn *in, unsigned int form);
 bool fast_stack_select(struct op *o, const struct insn *in, unsigned int form);
 
-/* fast_mem.c */
-extern const struct fast_row fast_mem_rows[];
+extern const struct fast_row fast_alu_rows[], fast_mem_rows[];
 
 /* fast_jump.c: direct branches. */
 bool fast_jump_select(struct op *o, const struct insn *in, u64 next_rip);

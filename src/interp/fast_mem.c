@@ -1,45 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fast_mem.c: memory forms of what kernels do to page flags, reference counts
- * and lists: bit tests, CMPXCHG, XADD, SETcc, CMOV. None with LOCK: kernels on
- * one processor have patched theirs out.
+ * fast_mem.c: CMPXCHG and XADD with memory, which kernels keep lists and
+ * reference counts with. None with LOCK: kernels on one processor have patched
+ * theirs out.
  */
 #include "fast.h"
 #include "ops.h"
 
 /* ---- handlers ----------------------------------------------------------- */
-
-enum bit { BIT_BT, BIT_BTS, BIT_BTR, BIT_BTC };
-
-FAST u64 bit_do(struct cpu *c, enum bit bit, u64 a, u64 n, unsigned int size)
-{
-    switch (bit) {
-    case BIT_BTS:
-        return flags_bts(c, a, n, size);
-    case BIT_BTR:
-        return flags_btr(c, a, n, size);
-    case BIT_BTC:
-        return flags_btc(c, a, n, size);
-    default:
-        return flags_bt(c, a, n, size);
-    }
-}
-
-/* The bit is an immediate: with a register it may be in another place. */
-FAST const struct op *bit_mem(struct cpu *c, const struct op *o, enum bit bit,
-                              unsigned int size, enum ea_kind ea)
-{
-    enum access acc = bit == BIT_BT ? ACC_READ : ACC_WRITE;
-    u64 la = fast_ea(c, o, ea), n = (u64)o->imm32 & (size * 8 - 1), a;
-    u8 *p = tlb_hit(c, la, size, acc);
-
-    if (unlikely(!p))
-        return fast_slow(c, o, la, size, acc);
-    a = bit_do(c, bit, host_ld(p, size), n, size);
-    if (bit != BIT_BT)
-        host_st(p, size, a);
-    return next(c, o + 1);
-}
 
 /* RAX is written only if it differs, so that a 4-byte one keeps its upper half
  * otherwise. */
@@ -95,10 +63,6 @@ FAST const struct op *xadd_mem(struct cpu *c, const struct op *o,
 #define BOTH(name, ...)                                                        \
     FAST_BY_EA(FAST_STATIC, name##4, __VA_ARGS__, 4)                           \
     FAST_BY_EA(FAST_STATIC, name##8, __VA_ARGS__, 8)
-BOTH(bt, bit_mem, BIT_BT)
-BOTH(bts, bit_mem, BIT_BTS)
-BOTH(btr, bit_mem, BIT_BTR)
-BOTH(btc, bit_mem, BIT_BTC)
 BOTH(cmpxchg, cmpxchg_mem)
 BOTH(xadd, xadd_mem)
 FAST_BY_EA(FAST_STATIC, cmpxchg16b, cmpxchg16b_mem, 16)
@@ -109,10 +73,6 @@ FAST_BY_EA(FAST_STATIC, cmpxchg16b, cmpxchg16b_mem, 16)
     [2] = {[form] = FAST_EA_ROW(name##4)}, ROW_8(name##8, form)
 
 const struct fast_row fast_mem_rows[] = {
-    {op_bt, {ROW_4_8(bt, FORM_MI)}},
-    {op_bts, {ROW_4_8(bts, FORM_MI)}},
-    {op_btr, {ROW_4_8(btr, FORM_MI)}},
-    {op_btc, {ROW_4_8(btc, FORM_MI)}},
     {op_cmpxchg, {ROW_4_8(cmpxchg, FORM_MR)}},
     {op_cmpxchg8b, {ROW_8(cmpxchg16b, FORM_MR)}},
     {op_xadd, {ROW_4_8(xadd, FORM_MR)}},

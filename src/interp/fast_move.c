@@ -86,24 +86,11 @@ FAST_MOVE(FAST_DEFINE)
 /* Of registers, or with memory as source or destination. */
 #define LOAD_ROW(reg, mem)  {[FORM_RR] = reg, [FORM_RM] = FAST_EA_ROW(mem)}
 #define STORE_ROW(reg, mem) {[FORM_RR] = reg, [FORM_MR] = FAST_EA_ROW(mem)}
-#define UNARY_SIZE(name)    STORE_ROW(fast_##name##_reg, fast_##name)
-#define UNARY_ROW(name)                                                        \
-    {op_##name, {UNARY_SIZE(name##1), UNARY_SIZE(name##2), UNARY_SIZE(name##4), \
-                 UNARY_SIZE(name##8)}}
-#define TWO_SIZE(name) {fast_##name##_rr, fast_##name##_ri}
-#define TWO_4_8(name)  [2] = TWO_SIZE(name##4), TWO_SIZE(name##8)
-#define SHIFT_ROW(name)                                                        \
-    {op_##name, {TWO_SIZE(name##1), TWO_SIZE(name##2), TWO_4_8(name)}}
 #define LEA_SIZE(size)                                                         \
     {[FORM_RM] = fast_lea##size##_base, fast_lea##size##_index}
 
 static const struct fast_row move_rows[] = {
     {op_lea, {[2] = LEA_SIZE(4), LEA_SIZE(8)}},
-    UNARY_ROW(inc), UNARY_ROW(dec), UNARY_ROW(neg), UNARY_ROW(not),
-    SHIFT_ROW(shl), SHIFT_ROW(shr), SHIFT_ROW(sar), SHIFT_ROW(rol),
-    SHIFT_ROW(ror),
-    {op_bt, {TWO_4_8(bt)}},
-    {op_imul2, {TWO_4_8(imul)}},
     {op_imul3, {[2] = {fast_imul3_4}, {fast_imul3_8}}},
     {op_bswap, {[2] = {fast_bswap_4}, {fast_bswap_8}}},
     {op_cbw, {[2] = {cbw4}, {cbw8}}},

@@ -183,7 +183,7 @@ START_TEST(test_which)
     static struct pair_table t;
     struct op op[] = {{.fn = fast_push_1},      {.fn = fast_mov8_rr},
                       {.fn = fast_call_direct}, {.fn = fast_fall},
-                      {.fn = fast_not1_seg},    {.fn = fast_mov8_rr}};
+                      {.fn = fast_not1_mr_seg}, {.fn = fast_mov8_rr}};
     struct op was[ARRAY_SIZE(op)];
 
     memset(&t, 0, sizeof(t));
