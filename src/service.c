@@ -132,7 +132,7 @@ VCPU_ONLY static enum interp_stop service_run(struct service *s,
 {
     *run = (struct interp_run){
         .budget = run->budget,
-        .flags = INTERP_SERVICE | INTERP_NO_WAIT,
+        .flags = INTERP_NO_WAIT,
         .fetch = service_fetch,
         .ctx = s,
     };

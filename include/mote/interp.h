@@ -24,10 +24,7 @@ enum interp_stop {
 
 enum interp_flags {
     INTERP_STEP = 1u << 0,    /* no blocks: the step tier only */
-    INTERP_SERVICE = 1u << 1, /* on KVM's behalf: LAPIC, clock and paging
-                               * control are KVM's, no translation is kept
-                               * from one visit to the next */
-    INTERP_NO_WAIT = 1u << 2, /* return INTERP_HALT instead of sleeping */
+    INTERP_NO_WAIT = 1u << 1, /* return INTERP_HALT instead of sleeping */
 };
 
 struct interp_run {
@@ -45,9 +42,10 @@ struct interp_run {
 };
 
 /*
- * mem and bus are borrowed. service: no LAPIC, no clock of its own. All memory
- * the interpreter will ever use is reserved here (address space; pages come
- * with use). 0 or a negative errno, already reported.
+ * mem and bus are borrowed. service: on KVM's behalf; LAPIC, clock and paging
+ * control are KVM's, and no translation is kept from one visit to the next. All
+ * memory the interpreter will ever use is reserved here (address space; pages
+ * come with use). 0 or a negative errno, already reported.
  */
 struct interp_env {
     struct mem *mem;

@@ -108,7 +108,7 @@ START_TEST(test_unknown)
 
     CODE(&r, "\xc5\xf8\x77\x90"); /* vzeroupper */
     r.c->service = true;
-    ck_assert_int_eq(run(&r, 1000, INTERP_SERVICE), INTERP_UNKNOWN);
+    ck_assert_int_eq(run(&r, 1000, 0), INTERP_UNKNOWN);
     ck_assert_uint_eq(r.run.done, 0);
     ck_assert_uint_eq(r.c->s.rip, RIG_CODE);
     ck_assert_uint_eq(r.run.insn_len, 15);
@@ -216,7 +216,7 @@ START_TEST(test_service)
     r.run.fetch = fetch;
     fetched = 0;
     rig_cpl(&r, t->cpl);
-    ck_assert_msg(run(&r, t->budget, INTERP_SERVICE) == t->stop, "%s", t->name);
+    ck_assert_msg(run(&r, t->budget, 0) == t->stop, "%s", t->name);
     ck_assert_msg(r.run.done == t->done, "%s: done %lu", t->name, r.run.done);
     ck_assert_msg(fetched == t->fetched, "%s: fetched %x", t->name, fetched);
     r.c->service = false;
@@ -238,7 +238,7 @@ START_TEST(test_service_tlb)
     r.c->service = true;
     for (unsigned int i = 1; i < 3; i++) {
         r.c->s.rip = RIG_CODE;
-        ck_assert_int_eq(run(&r, 1, INTERP_SERVICE), INTERP_BUDGET);
+        ck_assert_int_eq(run(&r, 1, 0), INTERP_BUDGET);
         ck_assert_uint_eq(r.c->s.gpr[GPR_RAX], i);
         rig_put(&r, RIG_PDPT + 8, 8, 0x31000 | 7);
     }
