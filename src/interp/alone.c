@@ -57,29 +57,24 @@ void alone_yield(struct cpu *c)
     alone_enter(c);
 }
 
-static void alone_ask(struct cpu *o)
-{
-    atomic_fetch_or(&o->attn, ATTN_STOP);
-    atomic_store(&o->poll_at, 0);
-}
-
 void alone_begin(struct cpu *c)
 {
-    struct machine *m = c->machine;
+    struct cpu *o = NULL;
     u32 none = 0;
 
     if (!alone_is_possible(c))
         return;
-    while (!atomic_compare_exchange_strong(&m->alone, &none, 1)) {
+    while (!atomic_compare_exchange_strong(&c->machine->alone, &none, 1)) {
         alone_yield(c);
         none = 0;
     }
-    c->stats->alone++;
-    for (unsigned int i = 0; i < m->nr_cpus; i++)
-        if (m->cpu[i] && m->cpu[i] != c)
-            alone_ask(m->cpu[i]);
-    for (unsigned int i = 0; i < m->nr_cpus; i++)
-        while (m->cpu[i] && m->cpu[i] != c && !alone_spin(&m->cpu[i]->inside))
+    c->stats.alone++;
+    while ((o = cpu_next_other(c, o)) != NULL) {
+        atomic_fetch_or(&o->attn, ATTN_STOP);
+        atomic_store(&o->poll_at, 0);
+    }
+    while ((o = cpu_next_other(c, o)) != NULL)
+        while (!alone_spin(&o->inside))
             sched_yield(); /* it may need this processor to get there */
 }
 

@@ -67,28 +67,23 @@ struct block_cache {
 /* What an empty slot of the jump cache holds: it is at no RIP. */
 static struct block block_none = {.at = BLOCK_DEAD};
 
-static void *block_map(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return p == MAP_FAILED ? NULL : p;
-}
-
 int block_cache_new(struct cpu *c)
 {
     int r = code_new(c);
+    struct block_cache *bc;
 
     if (r < 0)
         return r;
-    c->blocks = block_map(sizeof(*c->blocks));
-    if (!c->blocks) {
+    bc = mmap(NULL, sizeof(*bc), PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (bc == MAP_FAILED) {
         code_free(c);
         return fail(-ENOMEM, "interpreter: block cache");
     }
-    madvise(c->blocks, sizeof(*c->blocks), MADV_HUGEPAGE);
-    pair_table_fill(&c->blocks->pairs);
-    c->jump = c->blocks->jump;
+    madvise(bc, sizeof(*bc), MADV_HUGEPAGE);
+    pair_table_fill(&bc->pairs);
+    c->blocks = bc;
+    c->jump = bc->jump;
     for (unsigned int i = 0; i < JUMP_SIZE; i++)
         c->jump[i] = &block_none;
     return 0;
@@ -96,8 +91,7 @@ int block_cache_new(struct cpu *c)
 
 void block_cache_free(struct cpu *c)
 {
-    if (c->blocks)
-        munmap(c->blocks, sizeof(*c->blocks));
+    munmap(c->blocks, sizeof(*c->blocks));
     code_free(c);
 }
 
@@ -193,7 +187,7 @@ void block_page_written(struct cpu *c, u64 gpa)
 {
     struct code_page *p = page_find(c->blocks, gpa);
 
-    c->stats->smc++;
+    c->stats.smc++;
     c->smc = true;
     mmu_new_epoch(c, true);
     code_note_others(c, gpa);
@@ -244,28 +238,28 @@ static bool draft_insn(struct draft *d, const struct insn *in, u64 rip,
                        unsigned int off)
 {
     struct op o = {.seg = in->seg, .which = EPOCH_FIXED, .guard = 1};
-    bool end = in->row->flags & R_END, falls = !end;
+    bool end = in->row->flags & R_END;
 
     if (insn_is_nop(in)) {
         d->insns++;
         return false;
     }
+    d->falls = !end;
     if (!fast_select(&o, in, rip + off + in->len)) {
         o = (struct op){.fn = end ? op_generic_end : op_generic};
         o.imm = d->nr_slow; /* a pointer when its place is known */
         d->slow[d->nr_slow++] = *in;
     } else if (in->fn == op_jcc) {
         end = ++d->jumps == BLOCK_JUMPS;
-        falls = true;
+        d->falls = true;
         if (d->nr)
             fast_fuse(&d->op[d->nr - 1], in->opcode & 15);
     } else if (in->fn == op_sti) {
         end = false;
-        falls = true;
+        d->falls = true;
     } else if (in->fn == op_call || in->fn == op_call_ind) {
-        falls = true; /* into the link for its return */
+        d->falls = true; /* into the link for its return */
     }
-    d->falls = falls;
     draft_op(d, o, off, in->len);
     fast_fuse_stack(d->op, d->nr);
     d->insns++;
@@ -411,7 +405,7 @@ static struct block *block_decode(struct cpu *c, u64 rip, u64 gpa,
     b->hash_next = *slot;
     b->page_next = p->blocks;
     *slot = p->blocks = b;
-    c->stats->blocks++;
+    c->stats.blocks++;
     return b;
 }
 

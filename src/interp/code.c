@@ -41,9 +41,7 @@ int code_new(struct cpu *c)
 
 void code_free(struct cpu *c)
 {
-    if (c->code)
-        munmap(c->code, CODE_MAPS * code_map_size(c->mem));
-    c->code = NULL;
+    munmap(c->code, CODE_MAPS * code_map_size(c->mem));
 }
 
 /* What another thread set before it looked at ours, we see: both are
@@ -58,22 +56,11 @@ static bool code_is_own(const struct cpu *c, u64 pfn)
     return pfn < c->code_pages && code_bit(c->code, pfn);
 }
 
-/* The vCPU after o, other than c; o NULL: the first. NULL: no more. */
-static struct cpu *code_next_other(const struct cpu *c, const struct cpu *o)
-{
-    unsigned int i = o ? o->id + 1 : 0;
-
-    for (; c->machine && i < c->machine->nr_cpus; i++)
-        if (c->machine->cpu[i] != c && c->machine->cpu[i])
-            return c->machine->cpu[i];
-    return NULL;
-}
-
 static bool code_is_others(const struct cpu *c, u64 pfn)
 {
     struct cpu *o = NULL;
 
-    while ((o = code_next_other(c, o)) != NULL)
+    while ((o = cpu_next_other(c, o)) != NULL)
         if (code_is_own(o, pfn))
             return true;
     return false;
@@ -103,12 +90,12 @@ static void code_protect(struct cpu *c, u64 gpa)
     struct cpu *o = NULL;
 
     do {
-        o = code_next_other(c, o);
+        o = cpu_next_other(c, o);
     } while (o && !code_bit(o->claim, pfn));
     if (!o)
         return;
     alone_begin(c);
-    for (; o; o = code_next_other(c, o)) {
+    for (; o; o = cpu_next_other(c, o)) {
         mmu_protect_code(o, gpa);
         atomic_fetch_and(&o->claim[pfn / 64], ~(1ull << pfn % 64));
     }
@@ -178,7 +165,7 @@ void code_tell_others(struct cpu *c)
     unsigned int nr = all ? 1 : c->told_nr;
     struct cpu *o = NULL;
 
-    while ((o = code_next_other(c, o)) != NULL)
+    while ((o = cpu_next_other(c, o)) != NULL)
         for (unsigned int i = 0; i < nr; i++)
             code_written(o, all ? 0 : c->told[i],
                          all ? c->code_pages * PAGE_SIZE : PAGE_SIZE);

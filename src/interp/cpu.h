@@ -159,7 +159,6 @@ struct cpu {
     struct machine *machine;
     struct block_cache *blocks;
     unsigned int id, nr_cpus;
-    struct engine_stats *stats; /* counted on slow paths; never NULL */
 
     /* Block tier. A link holds while its epoch does: [EPOCH_LOCAL] moves with
      * every change of translations, [EPOCH_GLOBAL] not with CR3, and
@@ -175,6 +174,8 @@ struct cpu {
     u32 told_nr;         /* of them; TOLD_NR + 1: more than can be kept */
     struct ret_entry ret[RET_NR];
     u32 ret_top;
+
+    struct engine_stats stats; /* counted on slow paths */
 
     struct tlb_entry tlb_kernel[TLB_SIZE] __attribute__((aligned(64)));
     struct tlb_entry tlb_user[TLB_SIZE];

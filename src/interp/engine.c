@@ -88,10 +88,10 @@ static void engine_count(struct engine_vcpu *v)
 {
     u64 s[STATS];
 
-    memcpy(s, v->cpu->stats, sizeof(s));
+    memcpy(s, &v->cpu->stats, sizeof(s));
     for (unsigned int i = 0; i < STATS; i++)
         atomic_fetch_add(&v->engine->stats[i], s[i]);
-    *v->cpu->stats = (struct engine_stats){0};
+    v->cpu->stats = (struct engine_stats){0};
 }
 
 /* A gap of ours: the guest gets #UD, as from KVM at CPL 3, and lives. */

@@ -152,7 +152,7 @@ void lapic_retire(struct cpu *c)
 /* What the guest has ended by its word comes first. */
 static void lapic_eoi(struct cpu *c)
 {
-    c->stats->eois++;
+    c->stats.eois++;
     pv_eoi_sync(c, true);
     lapic_retire(c);
     lapic_changed(c);

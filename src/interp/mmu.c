@@ -149,7 +149,7 @@ static NOINLINE enum exec mmu_miss(struct cpu *c, u64 la, enum access acc,
     enum exec r;
     u8 *host;
 
-    c->stats->tlb_miss++;
+    c->stats.tlb_miss++;
     r = mmu_walk(c, la, acc, user, &w);
     if (r != EXEC_OK)
         return r;

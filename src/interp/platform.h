@@ -242,4 +242,16 @@ struct machine {
     struct cpu *cpu[ENGINE_VCPU_MAX]; /* set before anything runs */
 };
 
+/* The vCPU after o, other than c; o NULL: the first. NULL: no more. */
+static inline struct cpu *cpu_next_other(const struct cpu *c,
+                                         const struct cpu *o)
+{
+    unsigned int i = o ? o->id + 1 : 0;
+
+    for (; c->machine && i < c->machine->nr_cpus; i++)
+        if (c->machine->cpu[i] != c && c->machine->cpu[i])
+            return c->machine->cpu[i];
+    return NULL;
+}
+
 #endif

@@ -43,20 +43,17 @@ static bool run_stop(struct visit *v, enum interp_stop stop)
  * faults still uses up its budget. */
 static bool run_result(struct cpu *c, struct visit *v, enum exec r)
 {
+    static const enum interp_stop stop[] = {
+        [EXEC_BOUNDARY] = INTERP_BOUNDARY,
+        [EXEC_UNKNOWN] = INTERP_UNKNOWN,
+        [EXEC_SHUTDOWN] = INTERP_SHUTDOWN,
+    };
+
     if (r == EXEC_FAULT) {
         c->icount++;
         r = exc_deliver(c);
     }
-    switch (r) {
-    case EXEC_BOUNDARY:
-        return run_stop(v, INTERP_BOUNDARY);
-    case EXEC_UNKNOWN:
-        return run_stop(v, INTERP_UNKNOWN);
-    case EXEC_SHUTDOWN:
-        return run_stop(v, INTERP_SHUTDOWN);
-    default:
-        return false;
-    }
+    return r >= EXEC_BOUNDARY && run_stop(v, stop[r]);
 }
 
 /* The owner's half of the hand-shake in cpu_notify(): poll_at is set first,
@@ -99,28 +96,25 @@ static bool run_attention(struct cpu *c, struct visit *v)
     return false;
 }
 
-static bool run_in_shadow(const struct cpu *c)
-{
-    return c->s.event.shadow_sti || c->s.event.shadow_mov_ss;
-}
-
 static enum exec run_interrupts(struct cpu *c)
 {
     struct cpu_event *e = &c->s.event;
     int vector;
 
-    if (unlikely(e->nmi_pending) && !e->nmi_masked && !run_in_shadow(c)) {
+    if (unlikely(e->shadow_sti || e->shadow_mov_ss))
+        return EXEC_OK;
+    if (unlikely(e->nmi_pending) && !e->nmi_masked) {
         e->nmi_pending = 0;
         return exc_interrupt(c, EXC_NMI);
     }
     if (!(atomic_load_explicit(&c->attn, memory_order_relaxed) & ATTN_IRQ) ||
-        !(c->s.rflags & RFLAGS_IF) || run_in_shadow(c) || !c->lapic)
+        !(c->s.rflags & RFLAGS_IF) || !c->lapic)
         return EXEC_OK;
     vector = lapic_pending(c);
     if (vector < 0)
         return EXEC_OK;
     lapic_accept(c, (u8)vector);
-    c->stats->irqs++;
+    c->stats.irqs++;
     return exc_interrupt(c, (u8)vector);
 }
 
@@ -150,27 +144,20 @@ static bool run_hand_back(struct cpu *c, struct visit *v)
 static enum exec run_step(struct cpu *c)
 {
     bool must = cpu_must_step(c);
-    u64 before = flags_get(c), icount = c->icount;
+    u64 before = flags_get(c);
     enum exec r = step_one(c);
 
-    if (must)
-        r = exc_after_insn(c, before, r);
-    if (r == EXEC_AGAIN && c->icount == icount)
-        c->icount++;
-    return r;
+    return must ? exc_after_insn(c, before, r) : r;
 }
 
 static enum exec run_blocks(struct cpu *c)
 {
-    u64 icount = c->icount;
     const struct block *b = block_get(c, c->s.rip);
 
     if (!b)
         return run_step(c);
     c->smc = false;
     block_run(c, b);
-    if (c->leave == EXEC_AGAIN && c->icount == icount)
-        c->icount++;
     return (enum exec)c->leave;
 }
 
@@ -179,11 +166,17 @@ static enum exec run_some(struct cpu *c, struct visit *v)
 {
     bool step = v->step || c->mode != MODE_64 || cpu_must_step(c) ||
                 c->icount + BLOCK_INSNS >= v->end;
+    u64 icount = c->icount;
+    enum exec r;
 
     /* The first instruction of a visit is the one that KVM refused. */
     if (step || (c->service && v->run->done == 0))
-        return run_step(c);
-    return run_blocks(c);
+        r = run_step(c);
+    else
+        r = run_blocks(c);
+    if (r == EXEC_AGAIN && c->icount == icount)
+        c->icount++;
+    return r;
 }
 
 /* True: stop. */
@@ -264,7 +257,7 @@ static void run_leave(struct cpu *c, struct visit *v)
     if (v->run->done)
         v->run->dirty |= CPU_REGS;
     c->s.rflags = flags_get(c);
-    c->stats->insns += v->run->done;
+    c->stats.insns += v->run->done;
     code_tell_others(c);
     alone_leave(c);
 }
@@ -305,24 +298,21 @@ void interp_state_changed(struct cpu *c)
 int interp_new(struct cpu **out, const struct interp_env *env)
 {
     struct cpu *c = aligned_alloc(64, (sizeof(*c) + 63) & ~63ull);
-    int r = -ENOMEM;
+    int r;
 
     if (!c)
-        return fail(r, "interpreter");
+        return fail(-ENOMEM, "interpreter");
     memset(c, 0, sizeof(*c));
     c->mem = env->mem;
     c->bus = env->bus;
     c->id = env->id;
     c->nr_cpus = env->cpus;
     c->service = env->service;
-    c->stats = calloc(1, sizeof(*c->stats));
-    if (!c->stats) {
-        r = fail(r, "interpreter");
-        goto free_cpu;
-    }
     r = block_cache_new(c);
-    if (r < 0)
-        goto free_stats;
+    if (r < 0) {
+        free(c);
+        return r;
+    }
     cpu_state_reset(&c->s, env->id);
     interp_state_changed(c);
     sigfpe_install();
@@ -332,12 +322,6 @@ int interp_new(struct cpu **out, const struct interp_env *env)
     }
     *out = c;
     return 0;
-
-free_stats:
-    free(c->stats);
-free_cpu:
-    free(c);
-    return r;
 }
 
 void interp_free(struct cpu *c)
@@ -347,7 +331,6 @@ void interp_free(struct cpu *c)
     if (c->mem->written_ctx == c)
         c->mem->written = NULL;
     block_cache_free(c);
-    free(c->stats);
     free(c);
 }
 

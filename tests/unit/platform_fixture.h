@@ -18,7 +18,6 @@ static u64 fix_ticks, fix_wall; /* what the clock shows */
 static struct machine fix_machine;
 static struct lapic fix_lapic[FIX_CPUS];
 static struct interp_run fix_run;
-static struct engine_stats fix_stats;
 
 static u64 fix_now(void)
 {
@@ -43,7 +42,6 @@ static struct cpu *fix_cpu_new(struct machine *m, unsigned int id)
     c->nr_cpus = m->nr_cpus;
     c->run = &fix_run;
     c->have = CPU_ALL;
-    c->stats = &fix_stats;
     c->s.rflags = RFLAGS_ONE | RFLAGS_IF;
     c->s.apic_base = APIC_BASE_RESET | APIC_BASE_ENABLE;
     c->lapic->expires = TIMER_OFF;

@@ -108,7 +108,7 @@ START_TEST(test_program)
     rig_same_state(p->name, 0, &a, &b);
     same_memory(p->name, &a, &b);
     ck_assert_uint_eq(a.run.done, b.run.done);
-    ck_assert(b.c->stats->blocks > 0);
+    ck_assert(b.c->stats.blocks > 0);
     if (p->rax >= 0)
         ck_assert_uint_eq(b.c->s.gpr[GPR_RAX], (u64)p->rax);
     if (p->rbx >= 0)
@@ -242,7 +242,7 @@ START_TEST(test_device_write)
             ck_assert_int_eq(prog_run(&r, 1000, 0), INTERP_HALT);
             ck_assert_uint_eq(r.c->s.gpr[GPR_RAX], page ? i : 1);
         }
-        ck_assert_uint_eq(r.c->stats->blocks, 1 + i);
+        ck_assert_uint_eq(r.c->stats.blocks, 1 + i);
     }
     ck_assert(code_is_in(r.c, far));
     ck_assert(!code_is_in(r.c, far + 0x1000));

@@ -169,7 +169,7 @@ START_TEST(test_random_runs)
         run_to_halt(&a, INTERP_STEP);
         run_to_halt(&b, 0);
         same(&a, &b, i);
-        blocks += b.c->stats->blocks;
+        blocks += b.c->stats.blocks;
     }
     ck_assert_uint_gt(blocks, RUNS);
     rig_free(&a);

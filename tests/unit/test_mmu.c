@@ -328,7 +328,7 @@ START_TEST(test_rivals)
         ck_assert_int_eq(mem_ld(r.c, LA, 8, &val), EXEC_OK);
         ck_assert_int_eq(mem_ld(r.c, LA + 0x200000, 8, &val), EXEC_OK);
     }
-    ck_assert_uint_eq(r.c->stats->tlb_miss, 2);
+    ck_assert_uint_eq(r.c->stats.tlb_miss, 2);
     rig_free(&r);
 }
 END_TEST

@@ -426,7 +426,7 @@ START_TEST(test_watch_armed_in_block)
     c->s.dr[0] = D;
     ck_assert_uint_eq(run(arm, sizeof(arm), &rip, &rflags), EXC_DB);
     ck_assert_uint_eq(rip, RIG_CODE + 7);
-    ck_assert_uint_eq(c->stats->blocks, 1);
+    ck_assert_uint_eq(c->stats.blocks, 1);
     ck_assert_ptr_eq(c->tlb, watch_tlb);
 
     c->s.gpr[GPR_RAX] = 0;
@@ -434,7 +434,7 @@ START_TEST(test_watch_armed_in_block)
     c->s.mp_state = MP_RUNNABLE;
     run(disarm, sizeof(disarm), &rip, &rflags);
     ck_assert_uint_eq(rip, RIG_CODE + sizeof(disarm));
-    ck_assert_uint_eq(c->stats->blocks, 2);
+    ck_assert_uint_eq(c->stats.blocks, 2);
     ck_assert_ptr_eq(c->tlb, c->tlb_kernel);
 }
 END_TEST
