@@ -452,6 +452,7 @@ int insn_decode(struct insn *in, const u8 *bytes, unsigned int len,
         return len < INSN_MAX ? 0 : -1;
     in->len = (u8)d.pos;
     in->fn = in->row->fn;
+    in->exec = in->row->flags & R_FPU ? in->fn : insn_any;
     return (int)d.pos;
 }
 

@@ -45,16 +45,6 @@ void fpu_leave(struct cpu *c)
     memcpy(image + FX_ST, host + FX_ST, FX_XMM - FX_ST);
 }
 
-enum exec x87_check(struct cpu *c)
-{
-    if (c->s.cr0 & (CR0_EM | CR0_TS))
-        return raise_exc(c, EXC_NM);
-    if (!cpu_need(c, CPU_FPU))
-        return EXEC_UNKNOWN;
-    cpu_dirty(c, CPU_FPU);
-    return EXEC_OK;
-}
-
 /* ---- register forms --------------------------------------------------- */
 
 /* Bit n: ModRM C0 + n is an instruction; SDM vol. 2D, tables A-7 to A-22,
@@ -147,7 +137,7 @@ static x87_mem_stub *x87_mem_stub_of(const struct insn *in)
 static enum exec x87_address(struct cpu *c, struct insn *in, unsigned int size,
                              enum access acc)
 {
-    enum exec e = seg_linear(c, in->seg, in->off, size, acc, &in->la);
+    enum exec e = sse_address(c, in, size, false, acc);
 
     if (e == EXEC_OK && acc == ACC_WRITE)
         e = mmu_probe(c, in->la, size, acc);

@@ -33,7 +33,8 @@ enum prefix_bits {
 };
 
 struct insn {
-    op_fn *fn; /* row->fn */
+    op_fn *exec; /* how to run it: insn_any(), or fn if R_FPU */
+    op_fn *fn;   /* row->fn */
     const struct row *row;
     u8 len;    /* bytes, 1..15 */
     u8 mode;   /* enum code_mode it was decoded for */
@@ -139,8 +140,8 @@ enum row_msize {
 
 /*
  * R_FPU: #NM and the #UD of CR0.EM come before any fault of the address, so
- * after the mode and LOCK checks the executor only fills in->off; the handler
- * checks, forms the linear address and moves its own operands. msize is of no
+ * after the decoder's checks of mode and LOCK the handler is on its own: it
+ * checks, forms the address and moves its operands. msize is of no
  * interest to the executor. sse.h hangs data of its own behind such rows.
  */
 struct row {
@@ -166,6 +167,9 @@ int insn_decode(struct insn *in, const u8 *bytes, unsigned int len,
 
 extern const struct row row_ud;
 
+/* step.c: the executor, for everything that rows can say. */
+op_fn insn_any;
+
 /* table.c, table_0f.c: the one-byte and 0F maps, and 0F38 without SSE (NULL if
  * not there). A row of the maps without fn, group and pick is undefined. */
 extern const struct row table_one[256], table_0f[256];
@@ -183,7 +187,10 @@ unsigned int fpu_msize(u8 opcode, u8 modrm, unsigned int osize);
 
 static inline u64 size_mask(unsigned int size)
 {
-    return size == 8 ? ~0ull : (1ull << size * 8) - 1;
+    static const u64 mask[9] = {
+        [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = ~0ull};
+
+    return mask[size];
 }
 
 static inline u64 sign_extend(u64 val, unsigned int size)
@@ -191,6 +198,15 @@ static inline u64 sign_extend(u64 val, unsigned int size)
     unsigned int shift = 64 - size * 8;
 
     return (u64)((s64)(val << shift) >> shift);
+}
+
+/* Effective address of the memory operand */
+static inline u64 insn_offset(const struct cpu *c, const struct insn *in)
+{
+    u64 off =
+        c->s.gpr[in->base] + (c->s.gpr[in->index] << in->scale) + (u64)in->disp;
+
+    return (in->rip_relative ? off + c->next_rip : off) & size_mask(in->asize);
 }
 
 /* 32-bit results clear the upper half; 8 and 16 leave it. Not for AH CH DH BH:

@@ -51,16 +51,16 @@ static void mmx_set(struct cpu *c, unsigned int n, u64 val)
 
 static enum exec mmx_check(struct cpu *c)
 {
+    enum exec e;
+
     if (c->s.cr0 & CR0_EM)
         return raise_exc(c, EXC_UD);
-    if (c->s.cr0 & CR0_TS)
-        return raise_exc(c, EXC_NM);
-    if (!cpu_need(c, CPU_FPU))
-        return EXEC_UNKNOWN;
+    e = x87_check(c);
+    if (e != EXEC_OK)
+        return e;
     fpu_leave(c);
     if (le16_get(c->s.xsave + FX_FSW) & FSW_ES)
         return raise_exc(c, EXC_MF);
-    cpu_dirty(c, CPU_FPU);
     return EXEC_OK;
 }
 
@@ -77,7 +77,7 @@ static enum exec mmx_begin(struct cpu *c, struct insn *in)
     u16 f = sse_row_of(in)->flags;
     enum exec e = EXEC_OK;
 
-    if (f & (in->mod == 3 ? SSE_NO_REG : SSE_NO_MEM))
+    if (!sse_form_ok(in))
         return raise_exc(c, EXC_UD);
     if (!(f & (SSE_REG_MM | SSE_REG_GPR)) || !(f & (SSE_RM_MM | SSE_RM_GPR)))
         e = sse_check(c);
@@ -89,17 +89,16 @@ static enum exec mmx_begin(struct cpu *c, struct insn *in)
 static enum exec mmx_source(struct cpu *c, struct insn *in, struct xmm *src)
 {
     u16 f = sse_row_of(in)->flags;
-    unsigned int size = sse_msize(in);
 
     *src = (struct xmm){.q = {0}};
     if (in->mod != 3)
-        return sse_load(c, in, size, f & SSE_ALIGN, src);
+        return sse_load(c, in, in->msize, f & SSE_ALIGN, src);
     if (f & SSE_RM_MM)
         src->q[0] = mmx_get(c, in->rm);
     else if (f & SSE_RM_GPR)
-        src->q[0] = c->s.gpr[in->rm] & size_mask(size);
+        src->q[0] = c->s.gpr[in->rm] & size_mask(in->msize);
     else /* only what the instruction reads may raise */
-        memcpy(src, xmm_reg(c, in->rm), size);
+        memcpy(src, xmm_reg(c, in->rm), in->msize);
     return EXEC_OK;
 }
 
@@ -107,12 +106,10 @@ static void mmx_result(struct cpu *c, struct insn *in, const struct xmm *dst)
 {
     u16 f = sse_row_of(in)->flags;
 
-    if (f & SSE_REG_MM) {
+    if (f & SSE_REG_MM)
         mmx_set(c, in->reg, dst->q[0]);
-        return;
-    }
-    if (f & SSE_REG_GPR)
-        reg_set(c, in, in->reg, in->prefix & PFX_REX_W ? 8 : 4, dst->q[0]);
+    else if (f & SSE_REG_GPR)
+        reg_set(c, in, in->reg, in->size, dst->q[0]);
     else
         *xmm_reg(c, in->reg) = *dst;
 }
@@ -147,7 +144,6 @@ enum exec op_mmx(struct cpu *c, struct insn *in)
 /* rm (memory, MMX or general) = MMX reg: MOVD, MOVQ, MOVNTQ */
 enum exec op_mmx_store(struct cpu *c, struct insn *in)
 {
-    unsigned int size = sse_msize(in);
     struct xmm val = {.q = {0}};
     enum exec e = mmx_begin(c, in);
 
@@ -155,13 +151,13 @@ enum exec op_mmx_store(struct cpu *c, struct insn *in)
         return e;
     val.q[0] = mmx_get(c, in->reg);
     if (in->mod != 3) {
-        e = sse_store(c, in, size, false, &val);
+        e = sse_store(c, in, in->msize, false, &val);
         if (e != EXEC_OK)
             return e;
     }
     mmx_state(c, 0xff);
     if (in->mod == 3 && (sse_row_of(in)->flags & SSE_RM_GPR))
-        reg_set(c, in, in->rm, size, val.q[0]);
+        reg_set(c, in, in->rm, in->size, val.q[0]);
     else if (in->mod == 3)
         mmx_set(c, in->rm, val.q[0]);
     return EXEC_OK;
@@ -170,47 +166,32 @@ enum exec op_mmx_store(struct cpu *c, struct insn *in)
 /* Groups 12, 13, 14 on an MMX register */
 enum exec op_mmx_shift(struct cpu *c, struct insn *in)
 {
-    static sse_stub *const stubs[3][8] = {
-        {[2] = mmx_psrlw, [4] = mmx_psraw, [6] = mmx_psllw},
-        {[2] = mmx_psrld, [4] = mmx_psrad, [6] = mmx_pslld},
-        {[2] = mmx_psrlq, [6] = mmx_psllq},
-    };
-    sse_stub *stub = stubs[in->opcode - 0x71][in->modrm >> 3 & 7];
-    u64 count = in->imm & 0xff, val;
+    struct xmm count = {.q = {in->imm}}, val = {.q = {0}};
+    sse_stub *stub = sse_shift_stub(in);
     enum exec e;
 
-    if (in->mod != 3 || !stub)
+    if (!stub)
         return raise_exc(c, EXC_UD);
-    e = mmx_check(c);
+    e = mmx_begin(c, in);
     if (e != EXEC_OK)
         return e;
-    val = mmx_get(c, in->rm);
+    val.q[0] = mmx_get(c, in->rm);
     stub(&val, &count);
-    mmx_set(c, in->rm, val);
+    mmx_set(c, in->rm, val.q[0]);
     return EXEC_OK;
 }
 
 enum exec op_mmx_maskmov(struct cpu *c, struct insn *in)
 {
-    u64 val, mask;
-    enum exec e;
+    struct xmm val = {.q = {0}}, mask = {.q = {0}};
+    enum exec e = mmx_begin(c, in);
 
-    if (in->mod != 3)
-        return raise_exc(c, EXC_UD);
-    e = mmx_check(c);
     if (e != EXEC_OK)
         return e;
-    val = mmx_get(c, in->reg);
-    mask = mmx_get(c, in->rm);
+    val.q[0] = mmx_get(c, in->reg);
+    mask.q[0] = mmx_get(c, in->rm);
     mmx_state(c, 0xff); /* as processors do: also when the store faults */
-    in->off = c->s.gpr[GPR_RDI] & size_mask(in->asize);
-    e = sse_address(c, in, 8, false, ACC_WRITE);
-    if (e == EXEC_OK) /* processors check with an empty mask, too */
-        e = mmu_probe(c, in->la, 8, ACC_WRITE);
-    for (unsigned int i = 0; i < 8 && e == EXEC_OK; i++)
-        if (mask >> (8 * i + 7) & 1)
-            e = mem_st(c, in->la + i, 1, val >> 8 * i & 0xff);
-    return e;
+    return sse_maskmov(c, in, &val, &mask);
 }
 
 enum exec op_emms(struct cpu *c, struct insn *in)

@@ -46,7 +46,7 @@ enum fxsave_offset {
 typedef int sse_stub(void *dst, const void *src);
 
 /* The same for what no single instruction of the host does: shuffles and
- * moves. Must not fail. dst and src may be the same. */
+ * moves; or what is left to do after the stub. Must not fail. */
 typedef void sse_move(struct insn *in, struct xmm *dst, const struct xmm *src);
 
 /* clang-format off */
@@ -67,7 +67,7 @@ enum sse_flags {
 
 struct sse_row {
     struct row row; /* first; msize 0: 4 or 8 by REX.W */
-    sse_stub *stub; /* one of the two */
+    sse_stub *stub; /* one of the two, or this and then that */
     sse_move *move;
     u16 flags;
     u8 imm_mask; /* immediate bits that select a stub, SSE_STRIDE apart */
@@ -96,11 +96,20 @@ static inline struct xmm *xmm_reg(struct cpu *c, unsigned int n)
     return (struct xmm *)(void *)(c->s.xsave + FX_XMM + 16 * n);
 }
 
+/* CR0.EM and CR0.TS: #NM; fetch */
+static inline enum exec x87_check(struct cpu *c)
+{
+    if (c->s.cr0 & (CR0_EM | CR0_TS))
+        return raise_exc(c, EXC_NM);
+    if (!cpu_need(c, CPU_FPU))
+        return EXEC_UNKNOWN;
+    cpu_dirty(c, CPU_FPU);
+    return EXEC_OK;
+}
+
 /* stubs_sse.S, stubs_x87.S; the rest are declared by the row table */
 sse_stub sse_psrlw, sse_psraw, sse_psllw, sse_psrld, sse_psrad, sse_pslld;
-sse_stub sse_psrlq, sse_psllq;
-sse_stub mmx_psrlw, mmx_psraw, mmx_psllw, mmx_psrld, mmx_psrad, mmx_pslld;
-sse_stub mmx_psrlq, mmx_psllq;
+sse_stub sse_psrlq, sse_psllq, sse_pclmulqdq;
 void stub_fxrstor(const void *image); /* x87 and MXCSR; spoils XMM */
 void stub_fxsave(void *image);
 void stub_fpu_default(void); /* what the ABI promises C code */
@@ -119,24 +128,23 @@ enum exec sse_store(struct cpu *c, struct insn *in, unsigned int size,
                     bool align, const struct xmm *val);
 enum exec sse_raise(struct cpu *c); /* a stub returned -1 */
 enum exec sse_set_flags(struct cpu *c, int stub_result);
-unsigned int sse_msize(const struct insn *in);
+bool sse_form_ok(const struct insn *in); /* SSE_NO_MEM, SSE_NO_REG */
+enum exec sse_begin(struct cpu *c, struct insn *in, struct xmm *tmp,
+                    const struct xmm **src);
 
 /* sse_move.c */
-sse_move sse_full, sse_merge4, sse_merge8, sse_low8, sse_movlp, sse_movhp;
-sse_move sse_st_low, sse_st_high, sse_pshufd, sse_pshufhw, sse_pshuflw;
-sse_move sse_pshufw, sse_shufps, sse_shufpd, sse_blendps, sse_blendpd;
-sse_move sse_pblendw, sse_palignr, sse_palignr_mm, sse_insertps, sse_pinsrb;
-sse_move sse_pinsrw, sse_pinsrw_mm, sse_pinsrd, sse_pextrb, sse_pextrw;
-sse_move sse_pextrw_mm, sse_pextrd, sse_extractps;
+sse_move sse_full, sse_merge, sse_low8, sse_movlp, sse_movhp, sse_st_high;
+sse_move sse_pshufd, sse_pshufw, sse_shufps, sse_shufpd, sse_blend;
+sse_move sse_palignr, sse_insertps, sse_pinsr, sse_pextr;
 
 /* sse_misc.c: opcodes with a shape of their own */
-op_fn op_sse_shift, op_sse_blendv, op_sse_dp, op_sse_clmul, op_sse_keygen;
-op_fn op_sse_string, op_sse_maskmov;
+op_fn op_sse_shift, op_sse_blendv, op_sse_string, op_sse_maskmov;
+sse_move sse_dp, sse_clmul, sse_keygen;
+sse_stub *sse_shift_stub(const struct insn *in);
+enum exec sse_maskmov(struct cpu *c, struct insn *in, const struct xmm *val,
+                      const struct xmm *mask);
 
 /* mmx.c */
 op_fn op_mmx, op_mmx_store, op_mmx_shift, op_mmx_maskmov, op_emms;
-
-/* fpu.c */
-enum exec x87_check(struct cpu *c); /* CR0.EM and CR0.TS: #NM; fetch */
 
 #endif

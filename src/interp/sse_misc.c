@@ -2,24 +2,6 @@
 /* sse_misc.c: SSE opcodes whose operands have a shape of their own */
 #include "sse.h"
 
-/* Check, then the source operand into *src; dst is XMM reg. */
-static enum exec misc_begin(struct cpu *c, struct insn *in, struct xmm *src)
-{
-    enum exec e = sse_check(c);
-
-    if (e != EXEC_OK)
-        return e;
-    if (in->mod != 3)
-        return sse_load(c, in, 16, sse_row_of(in)->flags & SSE_ALIGN, src);
-    *src = *xmm_reg(c, in->rm);
-    return EXEC_OK;
-}
-
-static sse_stub *misc_stub(const struct sse_row *r, unsigned int n)
-{
-    return (sse_stub *)((uintptr_t)r->stub + n * SSE_STRIDE);
-}
-
 /* PSRLDQ (bytes > 0), PSLLDQ (bytes < 0) */
 static void shift_bytes(struct xmm *x, int bytes)
 {
@@ -32,28 +14,35 @@ static void shift_bytes(struct xmm *x, int bytes)
     }
 }
 
-/* Groups 12, 13, 14: shift XMM rm by an immediate. The register form takes
- * its count from the low 64 bits, so it serves for every immediate. */
-enum exec op_sse_shift(struct cpu *c, struct insn *in)
+/* Groups 12, 13, 14: shift by an immediate. The register form takes its count
+ * from the low 64 bits, so it serves for every immediate, and in the low half
+ * of an XMM register for MMX. NULL: there is none. */
+sse_stub *sse_shift_stub(const struct insn *in)
 {
     static sse_stub *const stubs[3][8] = {
         {[2] = sse_psrlw, [4] = sse_psraw, [6] = sse_psllw},
         {[2] = sse_psrld, [4] = sse_psrad, [6] = sse_pslld},
         {[2] = sse_psrlq, [6] = sse_psllq},
     };
+
+    return stubs[in->opcode - 0x71][in->modrm >> 3 & 7];
+}
+
+enum exec op_sse_shift(struct cpu *c, struct insn *in)
+{
     unsigned int ext = in->modrm >> 3 & 7;
-    sse_stub *stub = stubs[in->opcode - 0x71][ext];
+    sse_stub *stub = sse_shift_stub(in);
     bool bytes = in->opcode == 0x73 && (ext == 3 || ext == 7);
-    struct xmm count = {.q = {in->imm & 0xff}};
+    struct xmm count = {.q = {in->imm}};
     enum exec e;
 
-    if (in->mod != 3 || (!stub && !bytes))
+    if (!sse_form_ok(in) || (!stub && !bytes))
         return raise_exc(c, EXC_UD);
     e = sse_check(c);
     if (e != EXEC_OK)
         return e;
     if (bytes)
-        shift_bytes(xmm_reg(c, in->rm), (int)count.q[0] * (ext == 3 ? 1 : -1));
+        shift_bytes(xmm_reg(c, in->rm), (int)in->imm * (ext == 3 ? 1 : -1));
     else
         stub(xmm_reg(c, in->rm), &count);
     return EXEC_OK;
@@ -63,62 +52,42 @@ enum exec op_sse_shift(struct cpu *c, struct insn *in)
 enum exec op_sse_blendv(struct cpu *c, struct insn *in)
 {
     unsigned int size = in->opcode == 0x10 ? 1 : in->opcode == 0x14 ? 4 : 8;
-    struct xmm *dst = xmm_reg(c, in->reg);
-    struct xmm mask = *xmm_reg(c, 0), src;
-    enum exec e = misc_begin(c, in, &src);
+    struct xmm *dst = xmm_reg(c, in->reg), tmp;
+    struct xmm mask = *xmm_reg(c, 0);
+    const struct xmm *src;
+    enum exec e = sse_begin(c, in, &tmp, &src);
 
     if (e != EXEC_OK)
         return e;
     for (unsigned int i = 0; i < 16; i += size)
         if (mask.b[i + size - 1] & 0x80)
-            memcpy(dst->b + i, src.b + i, size);
+            memcpy(dst->b + i, src->b + i, size);
     return EXEC_OK;
 }
 
 /* DPPS, DPPD: the stubs have all result bits of the immediate set. */
-enum exec op_sse_dp(struct cpu *c, struct insn *in)
+void sse_dp(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
-    const struct sse_row *r = sse_row_of(in);
     unsigned int size = in->opcode == 0x40 ? 4 : 8;
-    struct xmm *dst = xmm_reg(c, in->reg), src;
-    enum exec e = misc_begin(c, in, &src);
 
-    if (e != EXEC_OK)
-        return e;
-    fpu_enter(c);
-    if (misc_stub(r, in->imm >> 4 & r->imm_mask)(dst, &src) < 0)
-        return sse_raise(c);
     for (unsigned int i = 0; i < 16 / size; i++)
         if (!(in->imm >> i & 1))
             memset(dst->b + i * size, 0, size);
-    return EXEC_OK;
 }
 
 /* PCLMULQDQ: bits 0 and 4 of the immediate choose the halves. */
-enum exec op_sse_clmul(struct cpu *c, struct insn *in)
+void sse_clmul(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
     unsigned int n = (in->imm & 1) | (in->imm >> 3 & 2);
-    struct xmm src;
-    enum exec e = misc_begin(c, in, &src);
 
-    if (e != EXEC_OK)
-        return e;
-    misc_stub(sse_row_of(in), n)(xmm_reg(c, in->reg), &src);
-    return EXEC_OK;
+    ((sse_stub *)((uintptr_t)sse_pclmulqdq + n * SSE_STRIDE))(dst, src);
 }
 
 /* AESKEYGENASSIST: the immediate is XORed into the odd words. SDM vol. 2A */
-enum exec op_sse_keygen(struct cpu *c, struct insn *in)
+void sse_keygen(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
-    struct xmm *dst = xmm_reg(c, in->reg), src;
-    enum exec e = misc_begin(c, in, &src);
-
-    if (e != EXEC_OK)
-        return e;
-    sse_row_of(in)->stub(dst, &src);
-    dst->d[1] ^= in->imm & 0xff;
-    dst->d[3] ^= in->imm & 0xff;
-    return EXEC_OK;
+    dst->d[1] ^= (u32)in->imm;
+    dst->d[3] ^= (u32)in->imm;
 }
 
 /*
@@ -165,12 +134,13 @@ enum exec op_sse_string(struct cpu *c, struct insn *in)
     string_stub *stub =
         (string_stub *)((uintptr_t)base + (in->imm & 63) * STRING_STRIDE);
     unsigned int size = in->imm & 1 ? 2 : 1;
-    struct xmm src, mask;
-    enum exec e = misc_begin(c, in, &src);
+    struct xmm tmp, mask;
+    const struct xmm *src;
+    enum exec e = sse_begin(c, in, &tmp, &src);
 
     if (e != EXEC_OK)
         return e;
-    sse_set_flags(c, stub(xmm_reg(c, in->reg), &src, &mask,
+    sse_set_flags(c, stub(xmm_reg(c, in->reg), src, &mask,
                           string_length(c, in, GPR_RAX),
                           string_length(c, in, GPR_RDX)));
     if (index) {
@@ -183,24 +153,29 @@ enum exec op_sse_string(struct cpu *c, struct insn *in)
     return EXEC_OK;
 }
 
-/* MASKMOVDQU: bytes of reg whose mask byte in rm has its top bit set go to
+/* MASKMOVDQU, MASKMOVQ: bytes of val whose mask byte has its top bit set go to
  * [rDI]. Every page is checked before the first byte is written. */
-enum exec op_sse_maskmov(struct cpu *c, struct insn *in)
+enum exec sse_maskmov(struct cpu *c, struct insn *in, const struct xmm *val,
+                      const struct xmm *mask)
 {
-    struct xmm *val = xmm_reg(c, in->reg), *mask = xmm_reg(c, in->rm);
     enum exec e;
 
-    if (in->mod != 3)
-        return raise_exc(c, EXC_UD);
-    e = sse_check(c);
     in->off = c->s.gpr[GPR_RDI] & size_mask(in->asize);
-    if (e == EXEC_OK)
-        e = sse_address(c, in, 16, false, ACC_WRITE);
+    e = sse_address(c, in, in->msize, false, ACC_WRITE);
     /* Processors check with an empty mask, too; and two halves. */
-    for (unsigned int i = 0; i < 16 && e == EXEC_OK; i += 8)
+    for (unsigned int i = 0; i < in->msize && e == EXEC_OK; i += 8)
         e = mmu_probe(c, in->la + i, 8, ACC_WRITE);
-    for (unsigned int i = 0; i < 16 && e == EXEC_OK; i++)
+    for (unsigned int i = 0; i < in->msize && e == EXEC_OK; i++)
         if (mask->b[i] & 0x80)
             e = mem_st(c, in->la + i, 1, val->b[i]);
     return e;
+}
+
+enum exec op_sse_maskmov(struct cpu *c, struct insn *in)
+{
+    struct xmm tmp;
+    const struct xmm *mask;
+    enum exec e = sse_begin(c, in, &tmp, &mask);
+
+    return e == EXEC_OK ? sse_maskmov(c, in, xmm_reg(c, in->reg), mask) : e;
 }

@@ -6,6 +6,7 @@
  * dst and src may be the same register, so what reads src after the first
  * write to dst works on a copy. A source from memory is zero above its size.
  */
+#include "host.h"
 #include "sse.h"
 
 void sse_full(struct insn *in, struct xmm *dst, const struct xmm *src)
@@ -14,23 +15,15 @@ void sse_full(struct insn *in, struct xmm *dst, const struct xmm *src)
 }
 
 /* MOVSS and MOVSD: registers merge, memory clears the rest. */
-void sse_merge4(struct insn *in, struct xmm *dst, const struct xmm *src)
+void sse_merge(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
     if (in->mod == 3)
-        dst->d[0] = src->d[0];
+        host_st(dst->b, in->msize, src->q[0]);
     else
         *dst = *src;
 }
 
-void sse_merge8(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    if (in->mod == 3)
-        dst->q[0] = src->q[0];
-    else
-        *dst = *src;
-}
-
-/* MOVQ xmm, xmm/m64 */
+/* MOVQ */
 void sse_low8(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
     *dst = (struct xmm){.q = {src->q[0], 0}};
@@ -48,11 +41,6 @@ void sse_movhp(struct insn *in, struct xmm *dst, const struct xmm *src)
     dst->q[1] = src->q[0];
 }
 
-void sse_st_low(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    *dst = (struct xmm){.q = {src->q[0], 0}};
-}
-
 void sse_st_high(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
     *dst = (struct xmm){.q = {src->q[1], 0}};
@@ -66,30 +54,15 @@ void sse_pshufd(struct insn *in, struct xmm *dst, const struct xmm *src)
         dst->d[i] = s.d[in->imm >> 2 * i & 3];
 }
 
-/* Words first..first + 3 are shuffled among themselves. */
-static void shuffle_words(struct xmm *dst, const struct xmm *src,
-                          unsigned int first, u64 imm)
+/* PSHUFLW, PSHUFHW, PSHUFW: four words are shuffled among themselves. */
+void sse_pshufw(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
+    unsigned int first = in->prefix & PFX_REP ? 4 : 0;
     struct xmm s = *src;
 
     *dst = s;
     for (unsigned int i = 0; i < 4; i++)
-        dst->w[first + i] = s.w[first + (imm >> 2 * i & 3)];
-}
-
-void sse_pshufhw(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    shuffle_words(dst, src, 4, in->imm);
-}
-
-void sse_pshuflw(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    shuffle_words(dst, src, 0, in->imm);
-}
-
-void sse_pshufw(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    shuffle_words(dst, src, 0, in->imm);
+        dst->w[first + i] = s.w[first + (in->imm >> 2 * i & 3)];
 }
 
 void sse_shufps(struct insn *in, struct xmm *dst, const struct xmm *src)
@@ -110,47 +83,32 @@ void sse_shufpd(struct insn *in, struct xmm *dst, const struct xmm *src)
     dst->q[1] = s.q[in->imm >> 1 & 1];
 }
 
-void sse_blendps(struct insn *in, struct xmm *dst, const struct xmm *src)
+/* PBLENDW, BLENDPS, BLENDPD */
+void sse_blend(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
-    for (unsigned int i = 0; i < 4; i++)
-        if (in->imm >> i & 1)
-            dst->d[i] = src->d[i];
+    unsigned int size = in->opcode == 0x0e ? 2 : in->opcode == 0x0c ? 4 : 8;
+
+    for (unsigned int at = 0; at < 16; at += size)
+        if (in->imm >> at / size & 1)
+            host_st(dst->b + at, size, host_ld(src->b + at, size));
 }
 
-void sse_blendpd(struct insn *in, struct xmm *dst, const struct xmm *src)
+/* Bytes of the registers that the instruction is about */
+static unsigned int move_width(const struct insn *in)
 {
-    for (unsigned int i = 0; i < 2; i++)
-        if (in->imm >> i & 1)
-            dst->q[i] = src->q[i];
+    return sse_row_of(in)->flags & (SSE_RM_MM | SSE_REG_MM) ? 8 : 16;
 }
 
-void sse_pblendw(struct insn *in, struct xmm *dst, const struct xmm *src)
+/* dst:src shifted right by imm bytes */
+void sse_palignr(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
-    for (unsigned int i = 0; i < 8; i++)
-        if (in->imm >> i & 1)
-            dst->w[i] = src->w[i];
-}
-
-/* dst:src, each of size bytes, shifted right by imm bytes */
-static void align_right(struct xmm *dst, const struct xmm *src,
-                        unsigned int size, unsigned int imm)
-{
+    unsigned int size = move_width(in);
     u8 both[32];
 
     memcpy(both, src, size);
     memcpy(both + size, dst, size);
-    for (unsigned int i = 0; i < size; i++)
-        dst->b[i] = i + imm < 2 * size ? both[i + imm] : 0;
-}
-
-void sse_palignr(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    align_right(dst, src, 16, in->imm & 0xff);
-}
-
-void sse_palignr_mm(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    align_right(dst, src, 8, in->imm & 0xff);
+    for (u64 i = 0; i < size; i++)
+        dst->b[i] = i + in->imm < 2 * size ? both[i + in->imm] : 0;
 }
 
 /* imm: source element (registers only), destination element, zero mask */
@@ -164,55 +122,21 @@ void sse_insertps(struct insn *in, struct xmm *dst, const struct xmm *src)
             dst->d[i] = 0;
 }
 
-void sse_pinsrb(struct insn *in, struct xmm *dst, const struct xmm *src)
+/* Where the element is that the immediate names */
+static unsigned int move_element(const struct insn *in)
 {
-    dst->b[in->imm & 15] = src->b[0];
+    return (unsigned int)in->imm * in->msize & (move_width(in) - 1);
 }
 
-void sse_pinsrw(struct insn *in, struct xmm *dst, const struct xmm *src)
+void sse_pinsr(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
-    dst->w[in->imm & 7] = src->w[0];
+    host_st(dst->b + move_element(in), in->msize, src->q[0]);
 }
 
-void sse_pinsrw_mm(struct insn *in, struct xmm *dst, const struct xmm *src)
+/* PEXTRB to PEXTRQ, EXTRACTPS */
+void sse_pextr(struct insn *in, struct xmm *dst, const struct xmm *src)
 {
-    dst->w[in->imm & 3] = src->w[0];
-}
+    u64 val = host_ld(src->b + move_element(in), in->msize);
 
-/* PINSRD, PINSRQ */
-void sse_pinsrd(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    if (in->prefix & PFX_REX_W)
-        dst->q[in->imm & 1] = src->q[0];
-    else
-        dst->d[in->imm & 3] = src->d[0];
-}
-
-void sse_pextrb(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    *dst = (struct xmm){.q = {src->b[in->imm & 15]}};
-}
-
-void sse_pextrw(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    *dst = (struct xmm){.q = {src->w[in->imm & 7]}};
-}
-
-void sse_pextrw_mm(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    *dst = (struct xmm){.q = {src->w[in->imm & 3]}};
-}
-
-void sse_extractps(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    *dst = (struct xmm){.q = {src->d[in->imm & 3]}};
-}
-
-/* PEXTRD, PEXTRQ */
-void sse_pextrd(struct insn *in, struct xmm *dst, const struct xmm *src)
-{
-    if (in->prefix & PFX_REX_W)
-        *dst = (struct xmm){.q = {src->q[in->imm & 1]}};
-    else
-        sse_extractps(in, dst, src);
+    *dst = (struct xmm){.q = {val}};
 }

@@ -6,6 +6,54 @@
 
 enum mandatory { NP, P66, F3, F2, MANDATORY_NR };
 
+/* clang-format off */
+#define A  SSE_ALIGN
+#define FP SSE_MXCSR
+#define AF (SSE_ALIGN | SSE_MXCSR)
+#define MM (SSE_RM_MM | SSE_REG_MM)
+
+/* The shapes of rows. Stubs on XMM; one stub a value of an immediate: */
+#define STUB(map, op, pfx, name, ms, fl)                                       \
+    ROW(map, op, pfx, name, op_sse, sse_##name, no_move, W_NONE, ms, fl, 0)
+#define IMM(map, op, pfx, name, ms, fl, mask)                                  \
+    ROW(map, op, pfx, name, op_sse, sse_##name, no_move, W_IUB, ms, fl, mask)
+/* Written in C, to a register or from it, without and with an immediate: */
+#define LOAD(map, op, pfx, name, mv, ms, fl)                                   \
+    ROW(map, op, pfx, name, op_sse, no_stub, mv, W_NONE, ms, fl, 0)
+#define LIMM(map, op, pfx, name, mv, ms, fl)                                   \
+    ROW(map, op, pfx, name, op_sse, no_stub, mv, W_IUB, ms, fl, 0)
+#define STORE(map, op, pfx, name, mv, ms, fl)                                  \
+    ROW(map, op, pfx, name, op_sse_store, no_stub, mv, W_NONE, ms, fl, 0)
+#define SIMM(map, op, pfx, name, mv, ms, fl)                                   \
+    ROW(map, op, pfx, name, op_sse_store, no_stub, mv, W_IUB, ms, fl, 0)
+/* A handler of its own: */
+#define OWN(map, op, pfx, name, fn, third, ms, fl)                             \
+    ROW(map, op, pfx, name, fn, no_stub, no_move, third, ms, fl, 0)
+/* With an MMX register, by a stub, in C, and a store: */
+#define MSTUB(map, op, pfx, name, st, ms, fl)                                  \
+    ROW(map, op, pfx, name, op_mmx, st, no_move, W_NONE, ms, fl, 0)
+#define MMOV(map, op, pfx, name, mv, third, ms, fl)                            \
+    ROW(map, op, pfx, name, op_mmx, no_stub, mv, third, ms, fl, 0)
+#define MST(map, op, pfx, name, ms, fl)                                        \
+    OWN(map, op, pfx, name, op_mmx_store, W_NONE, ms, fl)
+/* MMX on ms bytes without a prefix, XMM with 66; on 8 bytes; four in a row: */
+#define BOTHN(map, op, name, ms)                                               \
+    MSTUB(map, op, NP, name, mmx_##name, ms, MM)                               \
+    STUB(map, op, P66, name, 16, A)
+#define BOTH(map, op, name) BOTHN(map, op, name, 8)
+#define BOTH4(map, op, a, b, c, d)                                             \
+    BOTH(map, op, a) BOTH(map, op + 1, b)                                      \
+    BOTH(map, op + 2, c) BOTH(map, op + 3, d)
+/* ps and pd, and then ss and sd by prefix: */
+#define PSPD(op, name, fl)                                                     \
+    STUB(1, op, NP, name##ps, 16, fl)                                          \
+    STUB(1, op, P66, name##pd, 16, fl)
+#define FP4(op, name)                                                          \
+    PSPD(op, name, AF)                                                         \
+    STUB(1, op, F3, name##ss, 4, FP)                                           \
+    STUB(1, op, F2, name##sd, 8, FP)
+/* clang-format on */
+
 /* First pass over the rows: declare the stubs. */
 #define no_stub sse_no_stub
 #define ROW(map, op, pfx, nm, handler, st, mv, third_, ms, fl, mask)           \
@@ -21,7 +69,7 @@ enum mandatory { NP, P66, F3, F2, MANDATORY_NR };
     [map - 1][op][pfx] = &(const struct sse_row){                              \
         .row = {.fn = handler,                                                 \
                 .name = #nm,                                                   \
-                .flags = R_FPU | (op == 0x77 ? 0 : R_MODRM),                   \
+                .flags = R_FPU | ((op) == 0x77 ? 0 : R_MODRM),                 \
                 .third = third_,                                               \
                 .msize = ms},                                                  \
         .stub = st,                                                            \

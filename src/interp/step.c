@@ -10,9 +10,6 @@
 
 enum kind { K_NONE, K_REG, K_MEM };
 
-static const u64 step_mask[9] = {
-    [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = ~0ull};
-
 /* What a register write of that size leaves: nothing for 4 bytes. */
 static const u64 step_keep[9] = {[1] = ~0xffull, [2] = ~0xffffull};
 
@@ -26,7 +23,7 @@ static u64 step_reg_get(const struct cpu *c, unsigned int at, unsigned int size)
     u64 val;
 
     memcpy(&val, (const u8 *)c->s.gpr + at, sizeof(val));
-    return val & step_mask[size];
+    return val & size_mask(size);
 }
 
 static void step_reg_set(struct cpu *c, unsigned int at, unsigned int size,
@@ -36,18 +33,8 @@ static void step_reg_set(struct cpu *c, unsigned int at, unsigned int size,
     u64 old;
 
     memcpy(&old, p, sizeof(old));
-    val = (old & step_keep[size]) | (val & step_mask[size]);
+    val = (old & step_keep[size]) | (val & size_mask(size));
     memcpy(p, &val, sizeof(val));
-}
-
-static void step_offset(struct cpu *c, struct insn *in)
-{
-    u64 off =
-        c->s.gpr[in->base] + (c->s.gpr[in->index] << in->scale) + (u64)in->disp;
-
-    if (in->rip_relative)
-        off += c->next_rip;
-    in->off = off & step_mask[in->asize];
 }
 
 static enum exec step_load(struct cpu *c, u64 la, unsigned int size, u64 *val)
@@ -161,14 +148,14 @@ static void step_bit_offset(struct insn *in)
     unsigned int bits = in->size * 8;
 
     in->off += (u64)((bit - (s64)((u64)bit & (bits - 1))) / 8);
-    in->off &= step_mask[in->asize];
+    in->off &= size_mask(in->asize);
 }
 
 static enum exec step_address(struct cpu *c, struct insn *in, enum access acc)
 {
     u32 flags = in->row->flags;
 
-    step_offset(c, in);
+    in->off = insn_offset(c, in);
     if (flags & R_BITOFF)
         step_bit_offset(in);
     if (!(flags & R_OFF))
@@ -204,18 +191,13 @@ static enum exec step_operate(struct cpu *c, struct insn *in, enum kind dst,
     return r;
 }
 
-enum exec insn_exec(struct cpu *c, struct insn *in)
+enum exec insn_any(struct cpu *c, struct insn *in)
 {
     u32 flags = in->row->flags;
     enum kind dst = step_kind(in, in->row->dst, in->dst_at);
     enum kind src = step_kind(in, in->row->src, in->src_at);
     enum exec r = EXEC_OK;
 
-    if (flags & R_FPU) { /* they check first and address memory themselves */
-        if (in->mem)
-            step_offset(c, in);
-        return in->fn(c, in);
-    }
     if (flags & R_PROT && !(c->s.cr0 & CR0_PE))
         return raise_exc(c, EXC_UD);
     if (flags & R_CPL0 && c->cpl)
@@ -239,6 +221,11 @@ enum exec insn_exec(struct cpu *c, struct insn *in)
     if (dst == K_REG && flags & R_D_WRITE)
         step_reg_set(c, in->dst_at, in->size, in->dst);
     return EXEC_OK;
+}
+
+enum exec insn_exec(struct cpu *c, struct insn *in)
+{
+    return in->exec(c, in);
 }
 
 /* ---- fetch -------------------------------------------------------------- */
