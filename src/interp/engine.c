@@ -292,7 +292,6 @@ int engine_interp_new(struct engine **out, const struct engine_env *env)
         return fail(-ENOMEM, "interpreter");
     ei->engine.ops = &engine_interp_ops;
     ei->env = *env;
-    ei->machine.mem = env->mem;
     ei->machine.nr_cpus = env->cpus;
     lock_init(&ei->settling);
     clock_init(&ei->machine.clock);

@@ -235,7 +235,6 @@ void timer_load(struct cpu *c);                  /* from s: re-arm */
 struct machine {
     struct clock clock;
     struct ioapic ioapic;
-    struct mem *mem;
     _Atomic(u32) arb;   /* turns lowest-priority arbitration round */
     _Atomic(u32) alone; /* a vCPU is, or becomes so; the others wait for 0 */
     unsigned int nr_cpus;

@@ -16,6 +16,7 @@
 static u64 fix_ticks, fix_wall; /* what the clock shows */
 
 static struct machine fix_machine;
+static struct mem *fix_mem;
 static struct lapic fix_lapic[FIX_CPUS];
 static struct interp_run fix_run;
 
@@ -35,7 +36,7 @@ static struct cpu *fix_cpu_new(struct machine *m, unsigned int id)
 
     ck_assert_ptr_nonnull(c);
     memset(c, 0, sizeof(*c));
-    c->mem = m->mem;
+    c->mem = fix_mem;
     c->machine = m;
     c->lapic = &fix_lapic[id];
     c->id = id;
@@ -64,7 +65,7 @@ static void fix_setup(void)
                               .hz = FIX_HZ,
                               .base = fix_ticks,
                               .host_tsc = true};
-    ck_assert_int_eq(mem_new(&m->mem, 16 * MIB), 0);
+    ck_assert_int_eq(mem_new(&fix_mem, 16 * MIB), 0);
     ioapic_init(&m->ioapic);
     m->nr_cpus = FIX_CPUS;
     for (unsigned int i = 0; i < FIX_CPUS; i++)
@@ -76,7 +77,7 @@ static void fix_teardown(void)
     for (unsigned int i = 0; i < FIX_CPUS; i++) {
         free(fix_machine.cpu[i]);
     }
-    mem_free(fix_machine.mem);
+    mem_free(fix_mem);
 }
 
 static inline struct cpu *fix_cpu(unsigned int id)

@@ -14,7 +14,7 @@ static u32 word_get(void)
 {
     u32 word;
 
-    ck_assert_int_eq(mem_read(fix_machine.mem, WORD, &word, sizeof(word)), 0);
+    ck_assert_int_eq(mem_read(fix_mem, WORD, &word, sizeof(word)), 0);
     return word;
 }
 
@@ -23,8 +23,7 @@ static bool word_end(void)
 {
     u32 word = word_get(), clear = word & ~1u;
 
-    ck_assert_int_eq(mem_write(fix_machine.mem, WORD, &clear, sizeof(clear)),
-                     0);
+    ck_assert_int_eq(mem_write(fix_mem, WORD, &clear, sizeof(clear)), 0);
     return word & 1;
 }
 

@@ -24,7 +24,7 @@ static void setup(void)
 
     rig_new(&r);
     c = r.c;
-    machine = (struct machine){.mem = r.mem, .nr_cpus = 1};
+    machine = (struct machine){.nr_cpus = 1};
     machine.cpu[0] = c;
     lapic = (struct lapic){.expires = TIMER_OFF};
     c->lapic = &lapic;

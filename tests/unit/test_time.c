@@ -276,8 +276,8 @@ START_TEST(test_kvmclock_stable)
     time_kvmclock_set(fix_cpu(0), 0x5001);
     fix_ticks += 123456789;
     time_kvmclock_set(fix_cpu(1), 0x5041);
-    mem_read(fix_machine.mem, 0x5000, &p, sizeof(p));
-    mem_read(fix_machine.mem, 0x5040, &q, sizeof(q));
+    mem_read(fix_mem, 0x5000, &p, sizeof(p));
+    mem_read(fix_mem, 0x5040, &q, sizeof(q));
     ck_assert_mem_eq(&p, &q, sizeof(p));
 }
 END_TEST
