@@ -96,16 +96,10 @@ void cpu_update_mode(struct cpu *c)
     const struct cpu_seg *cs = &c->s.seg[SEG_CS], *ss = &c->s.seg[SEG_SS];
 
     c->long_mode = c->s.efer & EFER_LMA ? 1 : 0;
-    if (c->long_mode && cs->l)
-        c->mode = MODE_64;
-    else
-        c->mode = cs->db ? MODE_32 : MODE_16;
+    c->mode = c->long_mode && cs->l ? MODE_64 : cs->db ? MODE_32 : MODE_16;
     /* SS.DPL is the CPL in every mode but real mode: SDM vol. 3C 24.4.1. */
     c->cpl = c->s.cr0 & CR0_PE ? ss->dpl : 0;
-    if (c->mode == MODE_64)
-        c->stack_size = 8;
-    else
-        c->stack_size = ss->db ? 4 : 2;
+    c->stack_size = c->mode == MODE_64 ? 8 : ss->db ? 4 : 2;
     mmu_set_cpl(c);
 }
 
