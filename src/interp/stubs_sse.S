@@ -16,12 +16,29 @@
 \name:
 .endm
 
+/* One instruction on xmm0, from dst and back; and on xmm1, from src */
+.macro on_dst insn:vararg
+	movups (%rdi), %xmm0
+	\insn
+	movups %xmm0, (%rdi)
+	xor %eax, %eax
+	ret
+.endm
+.macro on_both insn:vararg
+	movups (%rsi), %xmm1
+	on_dst \insn
+.endm
+
 .macro xmm op
 	stub sse_\op
-	movups (%rdi), %xmm0
+	on_both \op %xmm1, %xmm0
+.endm
+
+/* From xmm1 to RAX: 8 bytes at dst, of which 4 are zero-extended */
+.macro to_rax insn:vararg
 	movups (%rsi), %xmm1
-	\op %xmm1, %xmm0
-	movups %xmm0, (%rdi)
+	\insn
+	mov %rax, (%rdi)
 	xor %eax, %eax
 	ret
 .endm
@@ -98,128 +115,71 @@
 	ret
 .endr
 
-/* To a general register: 8 bytes at dst, zero-extended */
 .irp op, movmskps, movmskpd, pmovmskb
 	stub sse_\op
-	movups (%rsi), %xmm1
-	\op %xmm1, %eax
-	mov %rax, (%rdi)
-	xor %eax, %eax
-	ret
+	to_rax \op %xmm1, %eax
 .endr
 
 /* With REX.W the second of two, SSE_STRIDE apart. */
 .irp op, cvttss2si, cvttsd2si, cvtss2si, cvtsd2si
 	.balign 32
 	stub sse_\op
-	movups (%rsi), %xmm1
-	\op %xmm1, %eax
-	mov %rax, (%rdi)
-	xor %eax, %eax
-	ret
+	to_rax \op %xmm1, %eax
 	.balign 32
-	movups (%rsi), %xmm1
-	\op %xmm1, %rax
-	mov %rax, (%rdi)
-	xor %eax, %eax
-	ret
+	to_rax \op %xmm1, %rax
 .endr
 .irp op, cvtsi2ss, cvtsi2sd
 	.balign 32
 	stub sse_\op
-	movups (%rdi), %xmm0
-	\op\()l (%rsi), %xmm0
-	movups %xmm0, (%rdi)
-	xor %eax, %eax
-	ret
+	on_dst \op\()l (%rsi), %xmm0
 	.balign 32
-	movups (%rdi), %xmm0
-	\op\()q (%rsi), %xmm0
-	movups %xmm0, (%rdi)
-	xor %eax, %eax
-	ret
+	on_dst \op\()q (%rsi), %xmm0
 .endr
 
 /* One stub for each useful value of an immediate, SSE_STRIDE apart */
-.macro imm_one op, imm
+.macro immediates op, values:vararg
 	.balign 32
-	movups (%rdi), %xmm0
-	movups (%rsi), %xmm1
-	\op $\imm, %xmm1, %xmm0
-	movups %xmm0, (%rdi)
-	xor %eax, %eax
-	ret
+	stub sse_\op
+	.irp imm, \values
+	.balign 32
+	on_both \op $\imm, %xmm1, %xmm0
+	.endr
 .endm
 
 .irp op, cmpps, cmppd, cmpss, cmpsd, mpsadbw
-	.balign 32
-	stub sse_\op
-	.irp imm, 0, 1, 2, 3, 4, 5, 6, 7
-	imm_one \op, \imm
-	.endr
+	immediates \op, 0, 1, 2, 3, 4, 5, 6, 7
 .endr
 .irp op, roundps, roundpd, roundss, roundsd
-	.balign 32
+	immediates \op, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+.endr
+/* Result bits all set; sse_dp() clears what the guest's has not. */
+	immediates dpps, 0x0f, 0x1f, 0x2f, 0x3f, 0x4f, 0x5f, 0x6f, 0x7f, 0x8f, \
+		0x9f, 0xaf, 0xbf, 0xcf, 0xdf, 0xef, 0xff
+	immediates dppd, 0x03, 0x13, 0x23, 0x33
+	immediates pclmulqdq, 0x00, 0x01, 0x10, 0x11
+	immediates aeskeygenassist, 0
+
+/* int stub(a, b, mask, len_a, len_b), STRING_STRIDE apart: see op_sse_string.
+ * PCMPISTRM has no use for the lengths. */
+.irp op, pcmpistrm, pcmpestrm
+	.balign 64
 	stub sse_\op
-	.irp imm, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	imm_one \op, \imm
-	.endr
-.endr
-
-/* Result bits all set; op_sse_dp() clears what the guest's has not. */
-	.balign 32
-	stub sse_dpps
-.irp imm, 0x0f, 0x1f, 0x2f, 0x3f, 0x4f, 0x5f, 0x6f, 0x7f, 0x8f, 0x9f, 0xaf, \
-	0xbf, 0xcf, 0xdf, 0xef, 0xff
-	imm_one dpps, \imm
-.endr
-	.balign 32
-	stub sse_dppd
-.irp imm, 0x03, 0x13, 0x23, 0x33
-	imm_one dppd, \imm
-.endr
-	.balign 32
-	stub sse_pclmulqdq
-.irp imm, 0x00, 0x01, 0x10, 0x11
-	imm_one pclmulqdq, \imm
-.endr
-	.balign 32
-	stub sse_aeskeygenassist
-	imm_one aeskeygenassist, 0
-
-/* int stub(a, b, mask, len_a, len_b), STRING_STRIDE apart: see op_sse_string */
-	.balign 64
-	stub sse_pcmpistrm
 	.set control, 0
-.rept 64
-	.balign 64
-	movups (%rdi), %xmm1
-	movups (%rsi), %xmm2
-	pcmpistrm $control, %xmm2, %xmm1
-	movups %xmm0, (%rdx)
-	mov $0, %eax
-	lahf
-	seto %al
-	ret
-	.set control, control + 1
-.endr
-	.balign 64
-	stub sse_pcmpestrm
-	.set control, 0
-.rept 64
+	.rept 64
 	.balign 64
 	movups (%rdi), %xmm1
 	movups (%rsi), %xmm2
 	mov %rdx, %rdi
 	mov %ecx, %eax
 	mov %r8d, %edx
-	pcmpestrm $control, %xmm2, %xmm1
+	\op $control, %xmm2, %xmm1
 	movups %xmm0, (%rdi)
 	mov $0, %eax
 	lahf
 	seto %al
 	ret
 	.set control, control + 1
+	.endr
 .endr
 
 	.section .note.GNU-stack, "", @progbits
