@@ -10,10 +10,22 @@
 
 #define X87_STRIDE 8
 
-extern const u8 x87_reg_stubs[], x87_mem_stubs[]; /* stubs_x87.S */
+/* stubs_x87.S: by opcode and ModRM */
+extern const u8 x87_reg_stubs[8][64][X87_STRIDE];
+extern const u8 x87_mem_stubs[8][8][X87_STRIDE];
 
 typedef int x87_reg_stub(u32 flags_in_ah);
 typedef int x87_mem_stub(void *mem);
+
+static x87_mem_stub *x87_mem_stub_at(u8 opcode, unsigned int reg)
+{
+    return (x87_mem_stub *)(uintptr_t)x87_mem_stubs[opcode & 7][reg];
+}
+
+static x87_mem_stub *x87_mem_stub_of(const struct insn *in)
+{
+    return x87_mem_stub_at(in->opcode, in->modrm >> 3 & 7);
+}
 
 void fpu_enter(struct cpu *c)
 {
@@ -67,10 +79,8 @@ static const u64 x87_reg_forms[8] = {
 static enum exec x87_stsw_ax(struct cpu *c, struct insn *in)
 {
     u16 fsw = 0;
-    x87_mem_stub *stub =
-        (x87_mem_stub *)((uintptr_t)x87_mem_stubs + (5 * 8 + 7) * X87_STRIDE);
 
-    stub(&fsw);
+    x87_mem_stub_at(0xdd, 7)(&fsw);
     reg_set(c, in, GPR_RAX, 2, fsw);
     return EXEC_OK;
 }
@@ -84,14 +94,12 @@ static bool x87_sets_flags(const struct insn *in)
 
 static enum exec x87_reg(struct cpu *c, struct insn *in)
 {
-    unsigned int n = (in->opcode & 7) * 64 + (in->modrm & 63);
-    x87_reg_stub *stub =
-        (x87_reg_stub *)((uintptr_t)x87_reg_stubs + n * X87_STRIDE);
+    const u8 *code = x87_reg_stubs[in->opcode & 7][in->modrm & 63];
     int r;
 
     if (in->opcode == 0xdf && in->modrm == 0xe0)
         return x87_stsw_ax(c, in);
-    r = stub((u32)(c->s.rflags & 0xff) << 8);
+    r = ((x87_reg_stub *)(uintptr_t)code)((u32)(c->s.rflags & 0xff) << 8);
     if (r < 0)
         return raise_exc(c, EXC_MF);
     if (x87_sets_flags(in))
@@ -126,13 +134,6 @@ unsigned int fpu_msize(u8 opcode, u8 modrm, unsigned int osize)
     return n >= 28 && osize == 2 ? n - 14 : n;
 }
 
-static x87_mem_stub *x87_mem_stub_of(const struct insn *in)
-{
-    unsigned int n = (in->opcode & 7) * 8 + (in->modrm >> 3 & 7);
-
-    return (x87_mem_stub *)((uintptr_t)x87_mem_stubs + n * X87_STRIDE);
-}
-
 /* Linear address; for stores also: may it be written? */
 static enum exec x87_address(struct cpu *c, struct insn *in, unsigned int size,
                              enum access acc)
@@ -161,10 +162,8 @@ static enum exec x87_load(struct cpu *c, struct insn *in, unsigned int size)
 static bool x87_may_refuse(void)
 {
     u16 fcw = 0;
-    x87_mem_stub *fnstcw =
-        (x87_mem_stub *)((uintptr_t)x87_mem_stubs + (8 + 7) * X87_STRIDE);
 
-    fnstcw(&fcw);
+    x87_mem_stub_at(0xd9, 7)(&fcw); /* FNSTCW */
     return (fcw & 0x3f) != 0x3f;
 }
 
@@ -202,14 +201,12 @@ struct x87_env {
 };
 
 static enum exec x87_env_store(struct cpu *c, struct insn *in,
-                               unsigned int size)
+                               unsigned int size, unsigned int width)
 {
     enum exec e = x87_address(c, in, size, ACC_WRITE);
-    bool narrow = size == 14 || size == 94;
+    unsigned int len = ENV_WORDS * width;
     struct x87_env x = {.env = {0}};
     u8 buf[sizeof(struct x87_env)];
-    u16 env16[ENV_WORDS];
-    unsigned int len = narrow ? sizeof(env16) : sizeof(x.env);
 
     if (e != EXEC_OK)
         return e;
@@ -217,26 +214,25 @@ static enum exec x87_env_store(struct cpu *c, struct insn *in,
     memset(&x.env[3], 0, 4 * sizeof(u32));
     x.env[6] = 0xffff0000;
     for (unsigned int i = 0; i < ENV_WORDS; i++)
-        env16[i] = (u16)x.env[i];
-    memcpy(buf, narrow ? (void *)env16 : (void *)x.env, len);
+        memcpy(buf + i * width, &x.env[i], width);
     memcpy(buf + len, x.st, size - len);
     return mem_st_buf(c, in->la, buf, size);
 }
 
-static enum exec x87_env_load(struct cpu *c, struct insn *in, unsigned int size)
+static enum exec x87_env_load(struct cpu *c, struct insn *in, unsigned int size,
+                              unsigned int width)
 {
     enum exec e = x87_address(c, in, size, ACC_READ);
-    bool narrow = size == 14 || size == 94;
-    u8 buf[sizeof(struct x87_env)];
+    unsigned int len = ENV_WORDS * width;
     struct x87_env x = {.env = {0}};
-    unsigned int len = narrow ? 2 * ENV_WORDS : 4 * ENV_WORDS;
+    u8 buf[sizeof(struct x87_env)];
 
     if (e == EXEC_OK)
         e = mem_ld_buf(c, in->la, buf, size);
     if (e != EXEC_OK)
         return e;
     for (unsigned int i = 0; i < 3; i++) /* FCW, FSW, FTW */
-        x.env[i] = 0xffff0000 | le16_get(buf + i * len / ENV_WORDS);
+        x.env[i] = 0xffff0000 | le16_get(buf + i * width);
     memcpy(x.st, buf + len, size - len);
     return x87_mem_stub_of(in)(&x) < 0 ? raise_exc(c, EXC_MF) : EXEC_OK;
 }
@@ -253,8 +249,8 @@ static enum exec x87_mem(struct cpu *c, struct insn *in, char form)
     /* The decoder leaves 66 alone in such rows: it is no operand size to SSE.
      */
     bool p66 = (in->prefix & (PFX_66 | PFX_REX_W)) == PFX_66;
-    bool narrow = (in->mode == MODE_16) != p66;
-    unsigned int size = fpu_msize(in->opcode, in->modrm, narrow ? 2 : 4);
+    unsigned int width = (in->mode == MODE_16) != p66 ? 2 : 4;
+    unsigned int size = fpu_msize(in->opcode, in->modrm, width);
     enum exec e;
 
     if (form == 'L')
@@ -262,9 +258,9 @@ static enum exec x87_mem(struct cpu *c, struct insn *in, char form)
     else if (form == 'S')
         e = x87_store(c, in, size);
     else if (in->modrm >> 3 & 2) /* E: /6 stores, /4 loads */
-        e = x87_env_store(c, in, size);
+        e = x87_env_store(c, in, size, width);
     else
-        e = x87_env_load(c, in, size);
+        e = x87_env_load(c, in, size, width);
     if (e == EXEC_FAULT && x87_waits(in) && stub_fwait() < 0)
         return raise_exc(c, EXC_MF); /* comes before a fault of the address */
     return e;

@@ -92,23 +92,18 @@ op_fn op_rdrand, op_pause, op_fence, op_vmcall, op_xgetbv, op_xsetbv, op_ud;
 op_fn op_clac_stac;
 
 /*
- * fpu.c: x87, and the state instructions of 0F AE and 0F C7 (memory forms).
- *   x87      in->opcode D8..DF, in->modrm; in->mod != 3: in->la, checked for
- *            in->msize = fpu_msize() bytes
- *   fxsave fxrstor     in->la, checked for 512 bytes, not for alignment
- *   xsave xrstor xsaveopt xsavec   in->la, checked for 576 bytes. in->size 8:
- *            the 64-bit forms of all of them
- *   ldmxcsr  in->src: value, loaded.  stmxcsr: in->dst: value, stored
+ * fpu.c: x87, by in->opcode D8..DF and in->modrm. xsave.c: the state
+ * instructions of 0F AE and 0F C7 (memory forms); in->size 8: the 64-bit forms
+ * of all of them. They address, load and store for themselves (R_FPU).
  */
 op_fn op_x87, op_fwait, op_fxsave, op_fxrstor, op_ldmxcsr, op_stmxcsr;
-op_fn op_xsave, op_xrstor, op_xsaveopt, op_xsavec;
+op_fn op_xsave, op_xrstor;
 
 /*
- * sse.c has its own rows behind sse_row(): R_FPU | R_MODRM, src or third
- * W_IUB for an immediate byte in in->imm. The executor computes in->la of a
- * memory operand (mod != 3, checked for row->msize bytes; MS_OSIZE: in->size)
- * and leaves loads, stores and alignment to the handler. in->reg, in->rm are
- * the full register numbers, in->map, in->opcode, in->prefix name the opcode.
+ * sse.c has its own rows behind sse_row(): R_FPU | R_MODRM, third W_IUB for an
+ * immediate byte in in->imm. Loads, stores and alignment are the handler's, of
+ * in->msize bytes. in->reg, in->rm are the full register numbers, in->opcode
+ * and in->prefix name the opcode.
  */
 
 #endif

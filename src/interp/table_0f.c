@@ -58,7 +58,7 @@ static const struct row group_0fae[8] = {
     {OP(stmxcsr),  M | R_FPU | ADDR | WR, W_M, 0, 0, 4},
     {OP(xsave),    M | R_FPU | ADDR | WR, W_M, 0, 0, 576},
     {OP(xrstor),   M | R_FPU | ADDR, 0, W_M, 0, 576},
-    {OP(xsaveopt), M | R_FPU | ADDR | WR, W_M, 0, 0, 576},
+    {AS(xsave, xsaveopt), M | R_FPU | ADDR | WR, W_M, 0, 0, 576},
     {OP(nop),      M | R_S_BYTE, 0, W_M},
 };
 static const struct row row_fence = {OP(fence), M};
@@ -90,7 +90,7 @@ static const struct row row_cmpxchg8b =
 static const struct row row_cmpxchg16b =
     {AS(cmpxchg8b, cmpxchg16b), M | R_OFF | WR | L, W_M, 0, 0, MS_PAIR};
 static const struct row row_xsavec =
-    {OP(xsavec), M | R_FPU | ADDR | WR, W_M, 0, 0, 576};
+    {AS(xsave, xsavec), M | R_FPU | ADDR | WR, W_M, 0, 0, 576};
 static const struct row row_rdrand = {OP(rdrand), M | WR, W_E};
 
 static const struct row *pick_0fc7(const struct insn *in)

@@ -25,10 +25,21 @@
 
 /* ---- FXSAVE, FXRSTOR -------------------------------------------------- */
 
-/* Outside 64-bit mode only XMM0 to XMM7 are moved. */
 static unsigned int fx_xmm_bytes(const struct cpu *c)
 {
     return c->mode == MODE_64 ? 256 : 128;
+}
+
+/* x87 and XMM of a legacy image to another one, as far as they are of `parts`.
+ * Outside 64-bit mode only XMM0 to XMM7 are moved. */
+static void fx_copy(const struct cpu *c, u8 *to, const u8 *from, u64 parts)
+{
+    if (parts & XF_X87) {
+        memcpy(to, from, FX_MXCSR);
+        memcpy(to + FX_ST, from + FX_ST, FX_XMM - FX_ST);
+    }
+    if (parts & XF_SSE)
+        memcpy(to + FX_XMM, from + FX_XMM, fx_xmm_bytes(c));
 }
 
 /* Unlike SSE operands these are #SS first, then #GP for the alignment; or #AC,
@@ -59,18 +70,6 @@ enum exec op_fxsave(struct cpu *c, struct insn *in)
     return mem_st_buf(c, in->la, c->s.xsave, FX_XMM + fx_xmm_bytes(c));
 }
 
-/* Parts of a legacy image to the state; image was checked. */
-static void fx_load_x87(struct cpu *c, const u8 *image)
-{
-    memcpy(c->s.xsave, image, FX_MXCSR);
-    memcpy(c->s.xsave + FX_ST, image + FX_ST, FX_XMM - FX_ST);
-}
-
-static void fx_load_xmm(struct cpu *c, const u8 *image)
-{
-    memcpy(c->s.xsave + FX_XMM, image + FX_XMM, fx_xmm_bytes(c));
-}
-
 enum exec op_fxrstor(struct cpu *c, struct insn *in)
 {
     u8 image[FX_SIZE] __attribute__((aligned(8)));
@@ -85,8 +84,7 @@ enum exec op_fxrstor(struct cpu *c, struct insn *in)
     if (le32_get(image + FX_MXCSR) & ~MXCSR_VALID)
         return raise_gp(c);
     fpu_leave(c);
-    fx_load_x87(c, image);
-    fx_load_xmm(c, image);
+    fx_copy(c, c->s.xsave, image, XF_X87 | XF_SSE);
     memcpy(c->s.xsave + FX_MXCSR, image + FX_MXCSR, 4);
     fpu_enter(c); /* the host's FXRSTOR settles FSW.ES and reserved bits */
     return EXEC_OK;
@@ -98,19 +96,17 @@ enum exec op_ldmxcsr(struct cpu *c, struct insn *in)
 {
     enum exec e = sse_check(c);
     struct xmm val;
-    u32 mxcsr;
 
     if (e == EXEC_OK)
         e = sse_load(c, in, 4, false, &val);
     if (e != EXEC_OK)
         return e;
-    mxcsr = val.d[0];
-    if (mxcsr & ~MXCSR_VALID)
+    if (val.d[0] & ~MXCSR_VALID)
         return raise_gp(c);
     if (c->fpu_live)
-        stub_ldmxcsr(&mxcsr);
+        stub_ldmxcsr(&val.d[0]);
     else
-        le32_put(c->s.xsave + FX_MXCSR, mxcsr);
+        le32_put(c->s.xsave + FX_MXCSR, val.d[0]);
     return EXEC_OK;
 }
 
@@ -211,14 +207,9 @@ static void xsave_fill(const struct cpu *c, const struct xsave_area *x, u8 *buf,
 {
     const u8 *image = c->s.xsave;
 
-    if (save & XF_X87) {
-        memcpy(buf, image, FX_MXCSR);
-        memcpy(buf + FX_ST, image + FX_ST, FX_XMM - FX_ST);
-    }
+    fx_copy(c, buf, image, save);
     if (mxcsr)
         memcpy(buf + FX_MXCSR, image + FX_MXCSR, 8);
-    if (save & XF_SSE)
-        memcpy(buf + FX_XMM, image + FX_XMM, fx_xmm_bytes(c));
     for (unsigned int n = 2; n < 63; n++)
         if (save >> n & 1)
             memcpy(buf + x->at[n], image + x->part[n].off, x->part[n].size);
@@ -229,12 +220,13 @@ static void xsave_fill(const struct cpu *c, const struct xsave_area *x, u8 *buf,
  * and written back. Another vCPU that writes to the gaps meanwhile may lose
  * its write; no system keeps shared data there.
  */
-static enum exec xsave_do(struct cpu *c, struct insn *in, bool compact,
-                          bool skip_unused)
+enum exec op_xsave(struct cpu *c, struct insn *in)
 {
+    bool compact = in->opcode == 0xc7;               /* XSAVEC */
+    bool opt = compact || (in->modrm >> 3 & 7) == 6; /* XSAVEOPT */
     u8 buf[XSAVE_SIZE];
     struct xsave_area x;
-    u64 rfbm, in_use = 0, save;
+    u64 rfbm, in_use, save;
     enum exec e = xsave_begin(c, in, ACC_WRITE, &rfbm);
 
     if (e != EXEC_OK)
@@ -245,7 +237,7 @@ static enum exec xsave_do(struct cpu *c, struct insn *in, bool compact,
     if (e != EXEC_OK)
         return e;
     in_use = xsave_in_use(c) & rfbm;
-    save = skip_unused ? in_use : rfbm;
+    save = opt ? in_use : rfbm;
     xsave_fill(c, &x, buf, save,
                compact ? save & XF_SSE : rfbm & (XF_SSE | XF_AVX));
     if (compact)
@@ -254,21 +246,6 @@ static enum exec xsave_do(struct cpu *c, struct insn *in, bool compact,
         in_use |= le64_get(buf + XSTATE_BV) & ~rfbm;
     le64_put(buf + XSTATE_BV, in_use);
     return mem_st_buf(c, in->la, buf, x.len);
-}
-
-enum exec op_xsave(struct cpu *c, struct insn *in)
-{
-    return xsave_do(c, in, false, false);
-}
-
-enum exec op_xsaveopt(struct cpu *c, struct insn *in)
-{
-    return xsave_do(c, in, false, true);
-}
-
-enum exec op_xsavec(struct cpu *c, struct insn *in)
-{
-    return xsave_do(c, in, true, true);
 }
 
 /* SDM vol. 1, 13.8.1, 13.8.2: what makes XRSTOR raise #GP */
@@ -294,15 +271,14 @@ static void xrstor_apply(struct cpu *c, const struct xsave_area *x,
     static const u8 init[FX_SIZE] = {FCW_INIT & 0xff, FCW_INIT >> 8};
     u8 *image = c->s.xsave;
 
-    if (rfbm & XF_X87)
-        fx_load_x87(c, bv & XF_X87 ? buf : init);
-    if (rfbm & XF_SSE)
-        fx_load_xmm(c, bv & XF_SSE ? buf : init);
+    fx_copy(c, image, bv & XF_X87 ? buf : init, rfbm & XF_X87);
+    fx_copy(c, image, bv & XF_SSE ? buf : init, rfbm & XF_SSE);
     for (unsigned int n = 2; n < 63; n++) {
-        struct xsave_part p = xsave_part(n);
+        struct xsave_part p;
 
         if (!(rfbm >> n & 1))
             continue;
+        p = xsave_part(n);
         if (bv >> n & 1)
             memcpy(image + p.off, buf + x->at[n], p.size);
         else

@@ -40,10 +40,10 @@ unsigned int gen_count(void)
 static bool row_excluded(const struct row *row)
 {
     static op_fn *const fns[] = {
-        op_int1,   op_rdtsc,       op_rdtscp, op_rdpmc,        op_rdrand,
-        op_cpuid,  op_store_table, op_smsw,   op_store_system, op_clac_stac,
-        op_vmcall, op_vex,         op_xsave,  op_xrstor,       op_xsaveopt,
-        op_xsavec, op_xgetbv,      op_xsetbv};
+        op_int1,         op_rdtsc,     op_rdtscp,      op_rdpmc,
+        op_rdrand,       op_cpuid,     op_store_table, op_smsw,
+        op_store_system, op_clac_stac, op_vmcall,      op_vex,
+        op_xsave,        op_xrstor,    op_xgetbv,      op_xsetbv};
 
     if (row == &row_ud || (row->fn == op_fsgsbase && !native_fsgs))
         return true;
