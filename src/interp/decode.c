@@ -88,9 +88,7 @@ static u8 dec_prefixes(struct dec *d)
     u8 byte;
 
     for (;;) {
-        byte = dec_byte(d);
-        if (d->over)
-            return 0;
+        byte = dec_byte(d); /* 0, which is no prefix, at the end */
         if (in->mode == MODE_64 && (byte & 0xf0) == 0x40)
             d->rex = byte;
         else if (dec_prefix(in, byte))
@@ -136,8 +134,6 @@ static const struct row *dec_opcode(struct dec *d, u8 byte)
         in->map = in->opcode == 0x38 ? 2 : 3;
         in->opcode = dec_byte(d);
     }
-    if (d->over)
-        return &row_ud;
     if (in->map == 1 && !row_empty(&table_0f[in->opcode]))
         return &table_0f[in->opcode];
     row = in->map == 2 ? table_0f38(in) : NULL;
@@ -437,13 +433,9 @@ int insn_decode(struct insn *in, const u8 *bytes, unsigned int len,
                 enum code_mode mode)
 {
     struct dec d = {.in = in, .bytes = bytes, .len = MIN(len, INSN_MAX)};
-    const struct row *row;
-    u8 byte;
 
     dec_init(in, mode);
-    byte = dec_prefixes(&d);
-    row = d.over ? &row_ud : dec_opcode(&d, byte);
-    in->row = dec_resolve(&d, row);
+    in->row = dec_resolve(&d, dec_opcode(&d, dec_prefixes(&d)));
     if (in->row->flags & (mode == MODE_64 ? R_NO64 : R_ONLY64))
         in->row = &row_ud; /* before its operands make it too long */
     if (!d.over)
