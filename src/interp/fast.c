@@ -5,7 +5,9 @@
 
 /* ---- ways out ----------------------------------------------------------- */
 
-const struct op *fast_leave(struct cpu *c, const struct op *o, enum exec why)
+/* Leave before the op. */
+static const struct op *fast_leave(struct cpu *c, const struct op *o,
+                                   enum exec why)
 {
     if (why == EXEC_AGAIN)
         fast_keep_shadow(c, o);

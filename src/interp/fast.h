@@ -108,9 +108,6 @@ const struct op *fast_slow(struct cpu *c, const struct op *o, u64 la,
 /* Run the op in the step tier, from its bytes. */
 const struct op *fast_redo(struct cpu *c, const struct op *o);
 
-/* Leave before the op. */
-const struct op *fast_leave(struct cpu *c, const struct op *o, enum exec why);
-
 /* A branch without a valid link; a jump that the jump cache does not know. */
 const struct op *fast_link(struct cpu *c, const struct op *o);
 const struct op *fast_find(struct cpu *c, u64 rip);
@@ -206,8 +203,7 @@ struct fast_row {
 bool fast_row_select(struct op *o, const struct insn *in, unsigned int form,
                      const struct fast_row *row);
 
-/* fast_move.c, fast_jump.c: likewise, and what else their ops need.
- */
+/* fast_move.c, fast_jump.c: likewise, by more than rows. */
 bool fast_move_select(struct op *o, const struct insn *in, unsigned int form);
 bool fast_stack_select(struct op *o, const struct insn *in, unsigned int form);
 

@@ -3,27 +3,27 @@
 #include "fast_jump.h"
 #include "ops.h"
 
-static const struct op *jump_reg(struct cpu *c, const struct op *o)
+FAST const struct op *jump_to(struct cpu *c, const struct op *o, u64 rip)
 {
-    u64 rip = reg_ld(c, o->src, 8);
-
     if (unlikely(!is_canonical(rip)))
         return fast_redo(c, o);
     return fast_jump(c, o, rip);
 }
 
+static const struct op *jump_reg(struct cpu *c, const struct op *o)
+{
+    return jump_to(c, o, reg_ld(c, o->src, 8));
+}
+
 FAST const struct op *jump_through(struct cpu *c, const struct op *o,
                                    enum ea_kind ea)
 {
-    u64 la = fast_ea(c, o, ea), rip;
+    u64 la = fast_ea(c, o, ea);
     const u8 *p = tlb_hit(c, la, 8, ACC_READ);
 
     if (unlikely(!p))
         return fast_slow(c, o, la, 8, ACC_READ);
-    rip = host_ld(p, 8);
-    if (unlikely(!is_canonical(rip)))
-        return fast_redo(c, o);
-    return fast_jump(c, o, rip);
+    return jump_to(c, o, host_ld(p, 8));
 }
 
 /* ---- calls ------------------------------------------------------------- */
@@ -96,7 +96,6 @@ static op_handler *const jump_cc[16] = {FAST_BY_CC(CC, )};
 FAST_BY_EA(FAST_STATIC, jump_mem, jump_through)
 FAST_BY_EA(FAST_STATIC, call_mem, stack_mem, call_to)
 FAST_BY_EA(FAST_STATIC, push_mem, stack_mem, push_next)
-
 /* clang-format on */
 
 /* By the number of ops that are left of a run; those of a longer one are like
