@@ -218,11 +218,12 @@ test_flood() {
 test_size() {
     wanted size || return
     command -v script >/dev/null || { skip script "no script(1)"; return; }
+    mkfifo "$tmp/keys" # that never end: script(1) would type that
     timeout -k 5 120 script -qefc "stty rows 33 cols 111; '$mote' run \
         --kernel '$kernel' --initrd '$initrd' --memory 512M --engine $fast \
         --console stdio,device=virtio --log-path '$tmp/err' \
         --append '$quick quiet mote.test=size'" /dev/null \
-        >"$tmp/out" 2>&1 </dev/null
+        >"$tmp/out" 2>&1 0<>"$tmp/keys"
     status=$?
     took='?'
     expect "console: hvc0 has the terminal's size" 0 "^SIZE 33 111" ""
