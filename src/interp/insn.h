@@ -188,7 +188,9 @@ unsigned int fpu_msize(u8 opcode, u8 modrm, unsigned int osize);
 static inline u64 size_mask(unsigned int size)
 {
     static const u64 mask[9] = {
-        [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = ~0ull};
+        0,          0xff,         0xffff,         0xffffff,
+        0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
+        ~0ull};
 
     return mask[size];
 }
