@@ -328,6 +328,7 @@ lint: setup-lint
 	$(Q)shellcheck $(SCRIPTS)
 	$(Q)+$(SUBMAKE) CC=gcc objects
 	$(Q)+$(SUBMAKE) CC=clang CFLAGS="-Wthread-safety $(CFLAGS)" objects tidy
+	$(Q)+$(SUBMAKE) CC=gcc MODE=dbg objects
 	$(Q)+$(SUBMAKE) CC=gcc MODE=analyze sources
 	$(Q)mkdir -p build/cppcheck
 	$(Q)cppcheck -q --error-exitcode=1 --cppcheck-build-dir=build/cppcheck \

@@ -20,7 +20,7 @@
 #include "flags.h"
 #include "host.h"
 
-#define FAST static inline __attribute__((always_inline))
+#define FAST FLAGS_INLINE
 
 /* Addresses of memory operands. */
 enum ea_kind {

@@ -18,7 +18,12 @@
 #include "cpu.h"
 #include "host.h"
 
+/* Without -O2 gcc does not inline what comes as an argument, and says so. */
+#ifdef INTERP_LOOP
+#define FLAGS_INLINE static inline
+#else
 #define FLAGS_INLINE static inline __attribute__((always_inline))
+#endif
 
 /* SF ZF AF PF CF, at their places. */
 FLAGS_INLINE u8 flags_low(const struct cpu *c)
