@@ -38,7 +38,7 @@ static bool alu_compare(struct cpu *c, const struct insn *in)
     flags_cmp(c, c->s.gpr[GPR_RAX] & size_mask(in->size), in->dst, in->size);
     if (flags_low(c) & RFLAGS_ZF)
         return true;
-    reg_set(c, in, GPR_RAX, in->size, in->dst);
+    reg_set(c, GPR_RAX, in->size, in->dst);
     return false;
 }
 
@@ -53,7 +53,7 @@ enum exec op_cmpxchg(struct cpu *c, struct insn *in)
 enum exec op_cmpxchg_reg(struct cpu *c, struct insn *in)
 {
     if (alu_compare(c, in))
-        reg_set(c, in, in->rm, in->size, in->src);
+        reg_set(c, in->rm, in->size, in->src);
     return EXEC_OK;
 }
 
@@ -135,7 +135,7 @@ enum exec op_daa(struct cpu *c, struct insn *in)
 
     if (low && (down ? al < 6 : al > 0xf9))
         cf = true;
-    reg_set(c, in, GPR_RAX, 1,
+    reg_set(c, GPR_RAX, 1,
             alu_adjust(c, al, (low ? 6 : 0) + (high ? 0x60 : 0), down, 1));
     alu_set_carries(c, cf, low);
     return EXEC_OK;
@@ -149,7 +149,7 @@ enum exec op_aaa(struct cpu *c, struct insn *in)
     bool carry = (ax & 15) > 9 || flags_low(c) & RFLAGS_AF;
 
     ax = alu_adjust(c, ax, carry ? 0x106 : 0, down, 2);
-    reg_set(c, in, GPR_RAX, 2, ax & 0xff0f);
+    reg_set(c, GPR_RAX, 2, ax & 0xff0f);
     alu_set_carries(c, carry, carry);
     return EXEC_OK;
 }
@@ -160,7 +160,7 @@ enum exec op_aam(struct cpu *c, struct insn *in)
 
     if (!base)
         return raise_exc(c, EXC_DE);
-    reg_set(c, in, GPR_RAX, 2, (u64)(al / base) << 8 | al % base);
+    reg_set(c, GPR_RAX, 2, (u64)(al / base) << 8 | al % base);
     flags_test(c, al % base, 0xff, 1);
     alu_set_carries(c, false, false);
     return EXEC_OK;
@@ -171,6 +171,6 @@ enum exec op_aad(struct cpu *c, struct insn *in)
     u64 ax = c->s.gpr[GPR_RAX];
     u8 ten = (u8)((ax >> 8) * in->imm);
 
-    reg_set(c, in, GPR_RAX, 2, flags_add(c, ax & 0xff, ten, 1) & 0xff);
+    reg_set(c, GPR_RAX, 2, flags_add(c, ax & 0xff, ten, 1) & 0xff);
     return EXEC_OK;
 }

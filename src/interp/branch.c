@@ -85,7 +85,7 @@ enum exec op_loop(struct cpu *c, struct insn *in)
         branch_rel(c, in, count != 0 && (in->opcode == 0xe2 || zf == want));
 
     if (r == EXEC_OK)
-        reg_set(c, in, GPR_RCX, in->asize, count);
+        reg_set(c, GPR_RCX, in->asize, count);
     return r;
 }
 

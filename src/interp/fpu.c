@@ -81,7 +81,7 @@ static enum exec x87_stsw_ax(struct cpu *c, struct insn *in)
     u16 fsw = 0;
 
     x87_mem_stub_at(0xdd, 7)(&fsw);
-    reg_set(c, in, GPR_RAX, 2, fsw);
+    reg_set(c, GPR_RAX, 2, fsw);
     return EXEC_OK;
 }
 

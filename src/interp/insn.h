@@ -213,8 +213,8 @@ static inline u64 insn_offset(const struct cpu *c, const struct insn *in)
 
 /* 32-bit results clear the upper half; 8 and 16 leave it. Not for AH CH DH BH:
  * these are operands only. */
-static inline void reg_set(struct cpu *c, const struct insn *in, unsigned int n,
-                           unsigned int size, u64 val)
+static inline void reg_set(struct cpu *c, unsigned int n, unsigned int size,
+                           u64 val)
 {
     u64 *r = &c->s.gpr[n], mask = size_mask(size);
 

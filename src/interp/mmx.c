@@ -109,7 +109,7 @@ static void mmx_result(struct cpu *c, struct insn *in, const struct xmm *dst)
     if (f & SSE_REG_MM)
         mmx_set(c, in->reg, dst->q[0]);
     else if (f & SSE_REG_GPR)
-        reg_set(c, in, in->reg, in->size, dst->q[0]);
+        reg_set(c, in->reg, in->size, dst->q[0]);
     else
         *xmm_reg(c, in->reg) = *dst;
 }
@@ -157,7 +157,7 @@ enum exec op_mmx_store(struct cpu *c, struct insn *in)
     }
     mmx_state(c, 0xff);
     if (in->mod == 3 && (sse_row_of(in)->flags & SSE_RM_GPR))
-        reg_set(c, in, in->rm, in->size, val.q[0]);
+        reg_set(c, in->rm, in->size, val.q[0]);
     else if (in->mod == 3)
         mmx_set(c, in->rm, val.q[0]);
     return EXEC_OK;

@@ -25,7 +25,7 @@ enum exec op_movsx(struct cpu *c, struct insn *in)
 /* The executor has its own shortcut. */
 enum exec op_lea(struct cpu *c, struct insn *in)
 {
-    reg_set(c, in, in->reg, in->size, in->off);
+    reg_set(c, in->reg, in->size, in->off);
     return EXEC_OK;
 }
 
@@ -70,8 +70,7 @@ enum exec op_movbe(struct cpu *c, struct insn *in)
 /* CBW, CWDE, CDQE */
 enum exec op_cbw(struct cpu *c, struct insn *in)
 {
-    reg_set(c, in, GPR_RAX, in->size,
-            sign_extend(c->s.gpr[GPR_RAX], in->size / 2));
+    reg_set(c, GPR_RAX, in->size, sign_extend(c->s.gpr[GPR_RAX], in->size / 2));
     return EXEC_OK;
 }
 
@@ -80,7 +79,7 @@ enum exec op_cwd(struct cpu *c, struct insn *in)
 {
     bool sign = c->s.gpr[GPR_RAX] >> (in->size * 8 - 1) & 1;
 
-    reg_set(c, in, GPR_RDX, in->size, sign ? ~0ull : 0);
+    reg_set(c, GPR_RDX, in->size, sign ? ~0ull : 0);
     return EXEC_OK;
 }
 
@@ -93,7 +92,7 @@ enum exec op_xlat(struct cpu *c, struct insn *in)
     if (r == EXEC_OK)
         r = mem_ld(c, la, 1, &val);
     if (r == EXEC_OK)
-        reg_set(c, in, GPR_RAX, 1, val);
+        reg_set(c, GPR_RAX, 1, val);
     return r;
 }
 
@@ -132,7 +131,7 @@ enum exec op_sahf(struct cpu *c, struct insn *in)
 /* SETALC: SBB AL, AL without its flags. In no manual, but on all processors. */
 enum exec op_salc(struct cpu *c, struct insn *in)
 {
-    reg_set(c, in, GPR_RAX, 1, flags_low(c) & RFLAGS_CF ? 0xff : 0);
+    reg_set(c, GPR_RAX, 1, flags_low(c) & RFLAGS_CF ? 0xff : 0);
     return EXEC_OK;
 }
 
@@ -222,7 +221,7 @@ enum exec op_pop_rm(struct cpu *c, struct insn *in)
         return r;
     stack_set(c, c->s.gpr[GPR_RSP] + in->size);
     if (!in->mem)
-        reg_set(c, in, in->rm, in->size, val);
+        reg_set(c, in->rm, in->size, val);
     return EXEC_OK;
 }
 
@@ -247,7 +246,7 @@ enum exec op_popa(struct cpu *c, struct insn *in)
     for (unsigned int n = GPR_RDI; n <= GPR_RDI && r == EXEC_OK; n--) {
         r = stack_pop(c, in->size, &val);
         if (r == EXEC_OK && n != GPR_RSP)
-            reg_set(c, in, n, in->size, val);
+            reg_set(c, n, in->size, val);
     }
     if (r != EXEC_OK) /* with what is loaded already, as processors do */
         c->s.gpr[GPR_RSP] = rsp;
@@ -287,7 +286,7 @@ enum exec op_enter(struct cpu *c, struct insn *in)
         c->s.gpr[GPR_RSP] = rsp;
         return r;
     }
-    reg_set(c, in, GPR_RBP, in->size, frame);
+    reg_set(c, GPR_RBP, in->size, frame);
     stack_set(c, c->s.gpr[GPR_RSP] - in->imm);
     return EXEC_OK;
 }
@@ -300,7 +299,7 @@ enum exec op_leave(struct cpu *c, struct insn *in)
     if (r != EXEC_OK)
         return r;
     stack_set(c, gpr[GPR_RBP] + in->size);
-    reg_set(c, in, GPR_RBP, in->size, val);
+    reg_set(c, GPR_RBP, in->size, val);
     return EXEC_OK;
 }
 
@@ -370,6 +369,6 @@ enum exec op_lxs(struct cpu *c, struct insn *in)
     if (r == EXEC_OK)
         r = seg_load(c, move_lxs_seg(in), (u16)sel);
     if (r == EXEC_OK)
-        reg_set(c, in, in->reg, in->size, off);
+        reg_set(c, in->reg, in->size, off);
     return r;
 }

@@ -69,7 +69,7 @@ op_fn op_syscall, op_sysret, op_sysenter, op_sysexit;
  *            result to in->dst, all of it; the executor stores a word to
  * memory, in->size to a register lldt ltr verify (VERR, VERW: in->reg 4, 5)
  * in->src: selector lar_lsl  by in->opcode. in->src: selector; result by
- * reg_set(c, in, in->reg, in->size), ZF set, or ZF clear and the register left
+ * reg_set(c, in->reg, in->size), ZF set, or ZF clear and the register left
  * alone arpl     in->dst, in->src: words; stores to W_E if it changes
  *   load_table (LGDT, LIDT: in->reg 2, 3)      table at in->la, checked for 6
  * or (64-bit mode) 10 bytes store_table (SGDT, SIDT: in->reg 0, 1) likewise;

@@ -142,7 +142,7 @@ enum exec op_sse(struct cpu *c, struct insn *in)
     if (r->move)
         r->move(in, dst, src);
     if (r->flags & SSE_REG_GPR)
-        reg_set(c, in, in->reg, in->size, out.q[0]);
+        reg_set(c, in->reg, in->size, out.q[0]);
     return EXEC_OK;
 }
 
@@ -163,7 +163,7 @@ enum exec op_sse_store(struct cpu *c, struct insn *in)
         return sse_store(c, in, in->msize, r->flags & SSE_ALIGN, &val);
     if (r->flags & SSE_RM_GPR) {
         val.q[0] &= size_mask(in->msize);
-        reg_set(c, in, in->rm, in->size, val.q[0]);
+        reg_set(c, in->rm, in->size, val.q[0]);
     } else {
         memcpy(xmm_reg(c, in->rm), &val, r->flags & SSE_MERGE ? in->msize : 16);
     }

@@ -40,7 +40,7 @@ static u64 str_reg(const struct cpu *c, const struct insn *in, unsigned int n)
 static void str_reg_add(struct cpu *c, const struct insn *in, unsigned int n,
                         u64 add)
 {
-    reg_set(c, in, n, in->asize, c->s.gpr[n] + add);
+    reg_set(c, n, in->asize, c->s.gpr[n] + add);
 }
 
 /* Elements from off on that do not leave the page or wrap around; 0: already
@@ -204,7 +204,7 @@ enum exec op_lods(struct cpu *c, struct insn *in)
         return r;
     r = mem_ld(c, s.src_la, s.size, &val);
     if (r == EXEC_OK)
-        reg_set(c, in, GPR_RAX, s.size, val);
+        reg_set(c, GPR_RAX, s.size, val);
     return str_end(c, in, &s, r, false);
 }
 

@@ -155,7 +155,7 @@ enum exec op_lar_lsl(struct cpu *c, struct insn *in)
         return r;
     ok = ok && query_type_ok(c, &d.seg, limit);
     if (ok)
-        reg_set(c, in, in->reg, in->size,
+        reg_set(c, in->reg, in->size,
                 limit ? d.seg.limit : d.raw >> 32 & 0xffff00);
     zf_write(c, ok);
     return EXEC_OK;
@@ -184,7 +184,7 @@ enum exec op_arpl(struct cpu *c, struct insn *in)
         if (r == EXEC_OK)
             r = mem_st(c, in->la, in->size, sel);
     } else if (raise) {
-        reg_set(c, in, in->rm, in->size, sel);
+        reg_set(c, in->rm, in->size, sel);
     }
     if (r == EXEC_OK)
         zf_write(c, raise);

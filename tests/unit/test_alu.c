@@ -259,10 +259,10 @@ static void mul_set(u64 lo, u64 hi, unsigned int size)
 {
     cpu.s.gpr[GPR_RAX] = 0x5555555555555555ull;
     cpu.s.gpr[GPR_RDX] = 0xaaaaaaaaaaaaaaaaull;
-    reg_set(&cpu, &(struct insn){0}, GPR_RAX, size == 1 ? 2 : size,
+    reg_set(&cpu, GPR_RAX, size == 1 ? 2 : size,
             size == 1 ? (hi & 0xff) << 8 | (lo & 0xff) : lo);
     if (size > 1)
-        reg_set(&cpu, &(struct insn){0}, GPR_RDX, size, hi);
+        reg_set(&cpu, GPR_RDX, size, hi);
 }
 
 static u128 mul_get(unsigned int size)
