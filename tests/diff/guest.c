@@ -478,6 +478,15 @@ static bool guest_offset_is_wild(const struct cpu *c, const struct insn *in)
     return !in->rip_relative && !is_canonical(off);
 }
 
+/* In parts, of which AMD's processors wrap those behind the first to 16 bits,
+ * in a segment of more: which address a part has is no rule of any manual. */
+static bool guest_parts_wrap(const struct cpu *c, const struct insn *in)
+{
+    return in->mem && in->asize == 2 && in->row->flags & R_FPU &&
+           in->msize > 8 && c->s.seg[in->seg].limit > 0xffff &&
+           insn_offset(c, in) + in->msize > 0x10000;
+}
+
 /* The instruction at RIP; fetches that fault are the end of the case. One of
  * the FPU finds there what the case does not have. */
 static bool guest_strayed(struct cpu *c, const struct diff_case *d)
@@ -487,7 +496,7 @@ static bool guest_strayed(struct cpu *c, const struct diff_case *d)
     return code_decode(&in, c->s.seg[SEG_CS].sel, c->s.rip,
                        (enum code_mode)c->mode) &&
            (insn_excluded(&in) || guest_offset_is_wild(c, &in) ||
-            (!d->fpu && in.row->flags & R_FPU));
+            guest_parts_wrap(c, &in) || (!d->fpu && in.row->flags & R_FPU));
 }
 
 /* To the page of exits, but not to one of this mode: the host runs what is
