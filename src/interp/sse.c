@@ -94,6 +94,11 @@ bool sse_form_ok(const struct insn *in)
     return !(sse_row_of(in)->flags & no);
 }
 
+enum exec sse_ready(struct cpu *c, const struct insn *in)
+{
+    return sse_form_ok(in) ? sse_check(c) : raise_exc(c, EXC_UD);
+}
+
 /* Checks, then the rm operand: in place for a register, else in tmp. (Inline in
  * op_sse() at least: a call would be a sixteenth of its time.) */
 inline __attribute__((always_inline)) enum exec
@@ -101,11 +106,8 @@ sse_begin(struct cpu *c, struct insn *in, struct xmm *tmp,
           const struct xmm **src)
 {
     u16 flags = sse_row_of(in)->flags;
-    enum exec e;
+    enum exec e = sse_ready(c, in);
 
-    if (!sse_form_ok(in))
-        return raise_exc(c, EXC_UD);
-    e = sse_check(c);
     if (e != EXEC_OK)
         return e;
     *src = tmp;
@@ -151,11 +153,8 @@ enum exec op_sse_store(struct cpu *c, struct insn *in)
 {
     const struct sse_row *r = sse_row_of(in);
     struct xmm val;
-    enum exec e;
+    enum exec e = sse_ready(c, in);
 
-    if (!sse_form_ok(in))
-        return raise_exc(c, EXC_UD);
-    e = sse_check(c);
     if (e != EXEC_OK)
         return e;
     r->move(in, &val, xmm_reg(c, in->reg));

@@ -129,6 +129,7 @@ enum exec sse_store(struct cpu *c, struct insn *in, unsigned int size,
 enum exec sse_raise(struct cpu *c); /* a stub returned -1 */
 enum exec sse_set_flags(struct cpu *c, int stub_result);
 bool sse_form_ok(const struct insn *in); /* SSE_NO_MEM, SSE_NO_REG */
+enum exec sse_ready(struct cpu *c, const struct insn *in); /* that and state */
 enum exec sse_begin(struct cpu *c, struct insn *in, struct xmm *tmp,
                     const struct xmm **src);
 

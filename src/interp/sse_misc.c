@@ -36,9 +36,9 @@ enum exec op_sse_shift(struct cpu *c, struct insn *in)
     struct xmm count = {.q = {in->imm}};
     enum exec e;
 
-    if (!sse_form_ok(in) || (!stub && !bytes))
+    if (!stub && !bytes)
         return raise_exc(c, EXC_UD);
-    e = sse_check(c);
+    e = sse_ready(c, in);
     if (e != EXEC_OK)
         return e;
     if (bytes)

@@ -29,8 +29,8 @@ static enum exec mmu_fault(struct cpu *c, u64 la, enum access acc, bool user,
         error |= PF_W;
     if (acc == ACC_EXEC && (c->s.efer & EFER_NXE || c->s.cr4 & CR4_SMEP))
         error |= PF_I;
-    c->exc = (struct exc){
-        .vector = EXC_PF, .has_error = true, .error = error, .cr2 = la};
+    raise_err(c, EXC_PF, error);
+    c->exc.cr2 = la;
     return EXEC_FAULT;
 }
 
