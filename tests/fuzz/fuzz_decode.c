@@ -20,7 +20,7 @@ static int decode(struct insn *in, const u8 *bytes, unsigned int len,
 
 static void check_fields(const struct insn *in, int n, enum code_mode mode)
 {
-    assert(in->len == n && in->mode == mode && in->row && in->fn);
+    assert(in->len == n && in->mode == mode && in->row && in->exec);
     assert(in->size == 1 || in->size == 2 || in->size == 4 || in->size == 8);
     assert(in->asize == 2 || in->asize == 4 || in->asize == 8);
     assert(in->seg < SEG_NR && in->map < 4 && in->scale < 4);
@@ -33,16 +33,16 @@ static void check_fields(const struct insn *in, int n, enum code_mode mode)
 
 static bool same(const struct insn *a, const struct insn *b)
 {
-    return a->fn == b->fn && a->row == b->row && a->len == b->len &&
-           a->map == b->map && a->size == b->size && a->asize == b->asize &&
-           a->prefix == b->prefix && a->opcode == b->opcode &&
-           a->modrm == b->modrm && a->mod == b->mod && a->mem == b->mem &&
-           a->reg == b->reg && a->rm == b->rm && a->base == b->base &&
-           a->index == b->index && a->scale == b->scale && a->seg == b->seg &&
-           a->disp == b->disp && a->imm == b->imm && a->imm2 == b->imm2 &&
-           a->msize == b->msize && a->rip_relative == b->rip_relative &&
-           a->ssize == b->ssize && a->dst_at == b->dst_at &&
-           a->src_at == b->src_at;
+    return a->exec == b->exec && a->fn == b->fn && a->row == b->row &&
+           a->len == b->len && a->map == b->map && a->size == b->size &&
+           a->asize == b->asize && a->prefix == b->prefix &&
+           a->opcode == b->opcode && a->modrm == b->modrm && a->mod == b->mod &&
+           a->mem == b->mem && a->reg == b->reg && a->rm == b->rm &&
+           a->base == b->base && a->index == b->index && a->scale == b->scale &&
+           a->seg == b->seg && a->disp == b->disp && a->imm == b->imm &&
+           a->imm2 == b->imm2 && a->msize == b->msize &&
+           a->rip_relative == b->rip_relative && a->ssize == b->ssize &&
+           a->dst_at == b->dst_at && a->src_at == b->src_at;
 }
 
 /* What is behind an instruction changes nothing; without its last byte it is

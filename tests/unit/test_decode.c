@@ -406,6 +406,7 @@ START_TEST(test_decode)
     text_insn(&text, &in);
     ck_assert_msg(!strcmp(text.s, t->want), "%s: is %s, not %s", t->hex, text.s,
                   t->want);
+    ck_assert_ptr_nonnull(in.exec);
     ck_assert_ptr_eq(in.fn, in.row->fn);
     if (in.fn == op_vex)
         return;
@@ -447,7 +448,7 @@ static bool decode_sane(const struct insn *in, int len)
     bool power =
         in->size == 1 || in->size == 2 || in->size == 4 || in->size == 8;
 
-    return len == in->len && len <= 15 && in->fn && power &&
+    return len == in->len && len <= 15 && in->exec && in->fn && power &&
            in->base <= GPR_NONE && in->index <= GPR_NONE && in->seg < SEG_NR &&
            in->dst_at <= GPR_NONE * 8 && in->src_at <= GPR_NONE * 8 &&
            in->reg < 16 && in->rm < 16 && in->msize <= 576 &&
