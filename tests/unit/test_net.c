@@ -438,6 +438,8 @@ START_TEST(test_reset)
         vdrv_add(&r.d, TX, &(struct vdrv_buf){r.gpa, 72, false}, 1);
         vdrv_kick(&r.d, TX);
         ck_assert(vdrv_until(rig_stats(&r).dropped == i));
+        ck_assert(vdrv_until(
+            recv(r.nic.pair[0].lf.fd, seen, 1, MSG_PEEK | MSG_DONTWAIT) < 0));
         vdrv_reset(&r.d);
         ck_assert_uint_eq(vdrv_read(&r.d, VDRV_STATUS), 0);
         atomic_store(&r.nic.send_error, 0);
